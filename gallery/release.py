@@ -1,0 +1,250 @@
+"""What a published release is: the catalog that `publish` writes as site.json and the site reads.
+
+    from gallery.release import read_live
+    catalog, generation = read_live(open_bucket("demo/bucket"))
+    bucket.read(catalog.object_name("food", 0))
+
+Pictures are numbered, so the catalog is small whatever their number and drawing one needs no listing.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+import zlib
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import PurePosixPath
+from typing import Any
+
+from gallery import GalleryError
+from gallery.bucket import Bucket, NotFound
+
+FORMAT = 1
+POINTER = "site.json"
+TYPES = {"jpg": "image/jpeg", "jpeg": "image/jpeg", "png": "image/png", "webp": "image/webp", "gif": "image/gif"}
+EXTENSIONS = {"image/jpeg": "jpg", "image/png": "png", "image/webp": "webp", "image/gif": "gif"}
+
+RELEASE_ID = re.compile(r"[0-9]{8}T[0-9]{6}Z-[0-9a-f]{8}|folder-[0-9a-f]{8}")
+SLUG = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,62}[a-z0-9])?")
+
+
+class CatalogError(GalleryError):
+    """A site.json that can't be used; the text names the field."""
+
+
+@dataclass(frozen=True)
+class Category:
+    """One kind of picture. The name is singular, as in "This Pineapple Does Not Exist"."""
+
+    slug: str
+    name: str
+    count: int
+    article: str = "a"
+
+
+@dataclass(frozen=True)
+class Catalog:
+    """A release: what it is called, and how many pictures of what it holds."""
+
+    release: str
+    created: str  # ISO 8601, UTC
+    title: str
+    categories: tuple[Category, ...]
+    type: str  # of every picture, as in image/jpeg
+    width: int | None = None  # pixels; unknown in a bucket that nobody published to
+    height: int | None = None
+    description: str = ""
+    developers: tuple[str, ...] = ()
+    model: Mapping[str, Any] = field(default_factory=dict)
+    files: Mapping[str, tuple[str, ...]] = field(default_factory=dict)  # by slug, where pictures are not numbered
+    unknown: Mapping[str, Any] = field(default_factory=dict)  # fields of a later version, kept as they are
+
+    @property
+    def count(self) -> int:
+        """Pictures in all categories."""
+        return sum(category.count for category in self.categories)
+
+    def category(self, slug: str) -> Category | None:
+        """The category of this slug, if there is one."""
+        return next((category for category in self.categories if category.slug == slug), None)
+
+    def has(self, slug: str, number: int) -> bool:
+        """Whether there is such a picture: to be asked before storage is."""
+        category = self.category(slug)
+        return category is not None and 0 <= number < category.count
+
+    def picture(self, index: int) -> tuple[str, int]:
+        """The index-th picture of all, as (category slug, number in it)."""
+        for category in self.categories:
+            if 0 <= index < category.count:
+                return category.slug, index
+            index -= category.count
+        raise IndexError(index)
+
+    def object_name(self, slug: str, number: int) -> str:
+        """Where a picture lies in the bucket."""
+        if self.files:
+            return self.files[slug][number]
+        return picture_name(self.release, slug, number, self.type)
+
+    def content_type(self, slug: str, number: int) -> str:
+        """The type of one picture; a folder nobody published to may mix them."""
+        return TYPES[PurePosixPath(self.object_name(slug, number)).suffix[1:].lower()]
+
+    def developer(self, slug: str, number: int) -> str:
+        """The imaginary developer of a picture: always the same one, whoever asks."""
+        if not self.developers:
+            return ""
+        identity = f"{self.release}/{slug}/{number}".encode()
+        return self.developers[zlib.crc32(identity) % len(self.developers)]
+
+    def to_json(self) -> bytes:
+        """site.json, as `parse` reads it."""
+        data = {
+            **self.unknown,
+            "format": FORMAT,
+            "release": self.release,
+            "created": self.created,
+            "title": self.title,
+            "description": self.description,
+            "image": {"type": self.type, "width": self.width, "height": self.height},
+            "categories": [vars(category) for category in self.categories],
+            "developers": list(self.developers),
+            "model": dict(self.model),
+        }
+        return (json.dumps(data, indent=1, ensure_ascii=False) + "\n").encode()
+
+
+def release_name(release: str) -> str:
+    """The catalog that is kept inside the release."""
+    return f"releases/{release}/{POINTER}"
+
+
+def picture_name(release: str, slug: str, number: int, content_type: str) -> str:
+    """The object of a numbered picture."""
+    return f"releases/{release}/{slug}/{number:05d}.{EXTENSIONS[content_type]}"
+
+
+def parse(data: bytes) -> Catalog:
+    """Read a site.json. Raises CatalogError with the field's name where it is damaged or too new."""
+    try:
+        raw = json.loads(data)
+    except ValueError as error:
+        raise CatalogError(f"{POINTER} is not JSON ({error}): publish again.") from None
+    raw = _typed(raw, dict, "the whole")
+    if (version := raw.pop("format", None)) != FORMAT:
+        raise CatalogError(
+            f"{POINTER} has format {version!r}, this version reads {FORMAT}: update the site, or publish again."
+        )
+    image = _take(raw, "image", dict)
+    categories = [_category(entry) for entry in _take(raw, "categories", list)]
+    if not categories or len({category.slug for category in categories}) != len(categories):
+        raise CatalogError(f"{POINTER}: 'categories' must name at least one category, and none twice.")
+    return Catalog(
+        release=_matching(_take(raw, "release", str), RELEASE_ID, "release"),
+        created=_take(raw, "created", str),
+        title=_take(raw, "title", str),
+        categories=tuple(categories),
+        type=_one_of(_take(image, "type", str), EXTENSIONS, "image.type"),
+        width=_size(image.get("width"), "image.width"),
+        height=_size(image.get("height"), "image.height"),
+        description=_take(raw, "description", str, ""),
+        developers=tuple(_typed(name, str, "developers") for name in _take(raw, "developers", list, [])),
+        model=_take(raw, "model", dict, {}),
+        unknown=raw,
+    )
+
+
+def read_live(bucket: Bucket) -> tuple[Catalog, int]:
+    """The catalog visitors see and its generation; of a bucket without one, what its pictures amount to.
+
+    Raises NotFound for a bucket with neither, CatalogError for a damaged catalog.
+    """
+    try:
+        data, generation = bucket.read_generation(POINTER)
+    except NotFound:
+        return list_folder(bucket), 0
+    return parse(data), generation
+
+
+def list_folder(bucket: Bucket) -> Catalog:
+    """A catalog of a bucket nobody published to: any folder of pictures is already a site.
+
+    Its first-level folders are the categories. The release id is a hash of the names, so a permalink
+    does not change its meaning when pictures come or go.
+    """
+    groups: dict[str, list[str]] = {}
+    names = [name for name in bucket.names() if PurePosixPath(name).suffix[1:].lower() in TYPES]
+    for name in names:
+        folder, slash, _ = name.partition("/")
+        groups.setdefault(folder if slash else "", []).append(name)
+    if not names:
+        raise NotFound(f"{bucket.url} holds no {POINTER} and no pictures: publish some to it first.")
+    files: dict[str, tuple[str, ...]] = {}
+    categories = []
+    for folder, members in groups.items():
+        slug = slugify(folder) or "picture"
+        if slug in files:
+            raise CatalogError(f"Two folders of {bucket.url} would both be the category {slug!r}: rename {folder!r}.")
+        files[slug] = tuple(members)
+        name = (folder or "picture").replace("_", " ").replace("-", " ").title()
+        categories.append(Category(slug, name, len(members), article_of(name)))
+    title = f"This {categories[0].name if len(categories) == 1 else 'Picture'} Does Not Exist"
+    release = "folder-" + hashlib.sha256("\n".join(names).encode()).hexdigest()[:8]
+    content_type = TYPES[PurePosixPath(names[0]).suffix[1:].lower()]
+    return Catalog(release, "", title, tuple(categories), content_type, files=files)
+
+
+def slugify(text: str) -> str:
+    """A category's part of a URL: lower-case letters, digits and hyphens; "" where nothing is left."""
+    return re.sub(r"[^a-z0-9]+", "-", text.lower())[:64].strip("-")
+
+
+def article_of(name: str) -> str:
+    """ "a" or "an", by the first letter; a publisher who knows better says so in the catalog."""
+    return "an" if name[:1].lower() in "aeiou" else "a"
+
+
+def _category(entry: Any) -> Category:
+    entry = _typed(entry, dict, "categories")
+    name = _take(entry, "name", str, of="categories.")
+    count = _take(entry, "count", int, of="categories.")
+    if count < 1 or isinstance(count, bool):
+        raise CatalogError(f"{POINTER}: 'categories.count' is {count}, expected at least 1.")
+    slug = _matching(_take(entry, "slug", str, of="categories."), SLUG, "categories.slug")
+    return Category(slug, name, count, _take(entry, "article", str, article_of(name), of="categories."))
+
+
+def _take(raw: dict[str, Any], name: str, kind: type, default: Any = None, of: str = "") -> Any:
+    value = raw.pop(name, default)
+    if value is None:
+        raise CatalogError(f"{POINTER} has no {of + name!r}: it is damaged; publish again.")
+    return _typed(value, kind, of + name)
+
+
+def _typed(value: Any, kind: type, name: str) -> Any:
+    if not isinstance(value, kind):
+        raise CatalogError(f"{POINTER}: {name!r} is {value!r:.40}, expected {kind.__name__}.")
+    return value
+
+
+def _matching(value: str, pattern: re.Pattern[str], name: str) -> str:
+    if not pattern.fullmatch(value):
+        raise CatalogError(f"{POINTER}: {name!r} is {value!r:.80}, expected {pattern.pattern}.")
+    return value
+
+
+def _one_of(value: str, choices: Mapping[str, str], name: str) -> str:
+    if value not in choices:
+        raise CatalogError(f"{POINTER}: {name!r} is {value!r:.40}, expected one of {', '.join(choices)}.")
+    return value
+
+
+def _size(value: Any, name: str) -> int | None:
+    if value is None:
+        return None
+    if isinstance(value, bool) or _typed(value, int, name) < 1:
+        raise CatalogError(f"{POINTER}: {name!r} is {value!r:.40}, expected pixels.")
+    return int(value)

@@ -1,0 +1,58 @@
+"""`python -m generate JOB`: the group of commands, nothing else. Each job lives in the file of its name."""
+
+from __future__ import annotations
+
+import importlib
+from typing import Any
+
+import click
+
+from gallery import GalleryError
+
+JOBS = {
+    "prepare": "Square, resize and clean the pictures of a folder.",
+    "train": "Train a Lightweight GAN on prepared pictures; resumes.",
+    "sample": "Draw pictures from a trained generator.",
+    "publish": "Put a folder of pictures into a bucket as its new release.",
+    "refill": "Sample and publish in one: refill the bucket of a live site.",
+}
+
+
+class Jobs(click.Group):
+    """Imports a job only when it is asked for: `--help` need not wait for torch."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(JOBS)
+
+    def get_command(self, ctx: click.Context, name: str) -> click.Command | None:
+        if name not in JOBS:
+            return None
+        command: click.Command = importlib.import_module(f"generate.{name}").command
+        command.name = name
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        with formatter.section("Jobs"):
+            formatter.write_dl(list(JOBS.items()))
+
+    def invoke(self, ctx: click.Context) -> Any:
+        try:
+            return super().invoke(ctx)
+        except GalleryError as error:
+            raise click.ClickException(str(error)) from None
+
+
+@click.group(cls=Jobs, context_settings={"help_option_names": ["-h", "--help"]})
+def main() -> None:
+    """From a folder of pictures to the bucket of a "This Stuff Does Not Exist" site.
+
+    \b
+    Example, in the order of a first site:
+      python -m generate prepare photos prepared --size 256
+      python -m generate train prepared runs/mine
+      python -m generate refill runs/mine bucket --count 384
+    """
+
+
+if __name__ == "__main__":
+    main(prog_name="python -m generate")

