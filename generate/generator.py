@@ -91,20 +91,22 @@ def load_generator(path: Path, device: torch.device | None = None) -> Model:
 
 
 @torch.inference_mode()
-def draw_pictures(generator: nn.Module, seeds: Sequence[int], batch_size: int) -> Tensor:
+def draw_pictures(generator: nn.Module, seeds: Sequence[int], batch_size: int, truncation: float = 1.0) -> Tensor:
     """Pictures (N, 3, H, W), uint8 on the CPU, one for each seed, which alone fixes its latent and noise.
 
+    Truncation below 1 shrinks latents towards their mean, zero: fewer odd pictures, less variety (Karras et al.,
+    "A Style-Based Generator Architecture", CVPR 2019, appendix B; here in the latent space itself).
     Every batch is full (the last is filled up with repeats), so that a picture comes out of the same
     arithmetic wherever in the list its seed stands.
     """
-    weight = next(generator.parameters())
+    device = next(generator.parameters()).device
     latent_dim = generator.get_submodule("initial_conv")[0].in_channels  # type: ignore[index]
     pictures = []
     for start in range(0, len(seeds), batch_size):
         batch = list(seeds[start : start + batch_size])
         padded = batch + batch[-1:] * (batch_size - len(batch))
         latents, noises = draw_inputs(generator, padded, latent_dim)
-        with fixed_noise(generator, [noise.to(weight.device) for noise in noises]):
-            drawn = generator(latents.to(weight.device))[: len(batch)]
+        with fixed_noise(generator, [noise.to(device) for noise in noises]):
+            drawn = generator(truncation * latents.to(device))[: len(batch)]
         pictures.append(drawn.float().clamp(0, 1).mul(255).round().to("cpu", torch.uint8))
     return torch.cat(pictures)

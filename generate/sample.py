@@ -1,0 +1,76 @@
+"""Draw pictures from a trained generator: one file a seed, the same picture wherever it is drawn.
+
+python -m generate sample runs/mine samples --count 384
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import click
+
+from generate.drawing import draw_folder
+from generate.generator import choose_device, load_generator
+
+
+class Seeds(click.ParamType):
+    """Seeds as in 0-383,1000: ranges with both ends, and single ones."""
+
+    name = "seeds"
+
+    def convert(self, value: str, param: click.Parameter | None, ctx: click.Context | None) -> list[int]:
+        seeds: dict[int, None] = {}  # a set that keeps the order
+        for part in value.split(","):
+            first, dash, last = part.strip().partition("-")
+            if not first.isdecimal() or (dash and not last.isdecimal()):
+                self.fail(f"{part!r} is not a seed or a range: write them as in 0-383,1000.", param, ctx)
+            seeds |= dict.fromkeys(range(int(first), int(last or first) + 1))
+        if not seeds:
+            self.fail(f"{value!r} holds no seed: write them as in 0-383.", param, ctx)
+        return list(seeds)
+
+
+@click.command()
+@click.argument("model", type=click.Path(path_type=Path))
+@click.argument("dest", type=click.Path(path_type=Path))
+@click.option("--count", type=click.IntRange(1), help="How many pictures: those of seeds 0 to COUNT - 1.")
+@click.option("--seeds", type=Seeds(), help="Which pictures, as in 0-383,1000.")
+@click.option(
+    "--truncation",
+    type=click.FloatRange(0, 1, min_open=True),
+    default=1.0,
+    show_default=True,
+    help="Below 1: fewer odd pictures, less variety.",
+)
+@click.option("--format", type=click.Choice(["jpg", "png", "webp"]), default="jpg", show_default=True)
+@click.option("--quality", type=click.IntRange(1, 100), default=90, show_default=True, help="Of jpg and webp.")
+@click.option("--batch-size", type=click.IntRange(1), default=16, show_default=True)
+@click.option("--device", default="auto", show_default=True, help="auto, cuda, cuda:1, mps or cpu.")
+def command(
+    model: Path,
+    dest: Path,
+    count: int | None,
+    seeds: Sequence[int] | None,
+    truncation: float,
+    format: str,
+    quality: int,
+    batch_size: int,
+    device: str,
+) -> None:
+    """Draw pictures from a trained generator.
+
+    MODEL is a run folder or a generator.safetensors. The file name is the seed, and the same seed is the same
+    picture. Run again, it draws only what is missing.
+
+    \b
+    Example:
+      python -m generate sample runs/mine samples --count 384
+    """
+    if (count is None) == (seeds is None):
+        raise click.UsageError("Say which pictures: either --count 384 or --seeds 0-383.")
+    seeds = seeds if seeds is not None else range(count or 0)
+    loaded = load_generator(model, choose_device(device))
+    draw_folder(loaded, dest, seeds, batch_size=batch_size, truncation=truncation, format=format, quality=quality)
+    click.echo(f"{len(seeds)} pictures of {loaded.network.size} px in {dest}")
+    click.echo(f"Next: python -m generate publish {dest} bucket")
