@@ -1,0 +1,188 @@
+"""An HTTP proxy in front of the storage emulator that misbehaves on demand: real faults over real sockets.
+
+with FaultyProxy(emulator) as proxy:
+    monkeypatch.setenv("STORAGE_EMULATOR_HOST", proxy.url)
+    proxy.fail("503", match="00003.jpg", times=2)
+    proxy.delay_s = 0.03
+    proxy.die()
+    proxy.revive()
+"""
+
+from __future__ import annotations
+
+import http.client
+import re
+import socket
+import struct
+import threading
+import time
+from contextlib import suppress
+from dataclasses import dataclass
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any, Literal
+from urllib.parse import unquote, urlsplit
+
+Kind = Literal["503", "reset", "truncate", "corrupt", "drop_reply"]
+HOP_BY_HOP = {"connection", "keep-alive", "transfer-encoding", "content-length", "date", "server"}
+
+
+@dataclass
+class Fault:
+    """What happens to the next `times` requests whose description contains `match`."""
+
+    kind: Kind
+    match: str
+    times: int
+
+
+class FaultyProxy:
+    """Passes requests on to `target` (http://host:port) until told otherwise.
+
+    Kinds of fault: `503` and `reset` don't ask the target; `drop_reply` asks it, then resets the connection;
+    `truncate` sends half of the answer and closes; `corrupt` changes a byte of the answer and keeps its checksum.
+    A request's description is "METHOD /decoded/path?query", and for an upload the object's name after it.
+    """
+
+    def __init__(self, target: str) -> None:
+        self.target = target
+        self.delay_s = 0.0  # added to every answer
+        self.requests: list[str] = []  # descriptions, in order of arrival
+        self._faults: list[Fault] = []
+        self._lock = threading.Lock()
+        self._connections: set[socket.socket] = set()
+        self._start(0)
+
+    @property
+    def url(self) -> str:
+        """What clients use; the same after `die` and `revive`."""
+        return f"http://127.0.0.1:{self._port}"
+
+    def fail(self, kind: Kind, match: str = "", times: int = 1_000_000_000) -> None:
+        """From now on, until it has happened `times` times."""
+        with self._lock:
+            self._faults.append(Fault(kind, match, times))
+
+    def heal(self) -> None:
+        """No more faults and no delay."""
+        with self._lock:
+            self._faults.clear()
+        self.delay_s = 0.0
+
+    def die(self) -> None:
+        """Nobody listens any more, and open connections are reset."""
+        self._server.shutdown()
+        with self._lock:
+            connections = list(self._connections)
+        for connection in connections:
+            with suppress(OSError):  # it may have ended by itself
+                _reset_on_close(connection)
+                connection.shutdown(socket.SHUT_RD)  # wakes the thread that waits for a request
+        self._server.server_close()  # waits for those threads
+        self._thread.join()
+
+    def revive(self) -> None:
+        """Listen again, at the same URL."""
+        self._start(self._port)
+
+    def __enter__(self) -> FaultyProxy:
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        if self._thread.is_alive():
+            self.die()
+
+    def _start(self, port: int) -> None:
+        self._server = _Server(("127.0.0.1", port), type("Handler", (_Handler,), {"proxy": self}))
+        self._port = self._server.server_port
+        self._thread = threading.Thread(target=self._server.serve_forever, args=(0.02,), daemon=True)
+        self._thread.start()
+
+    def _take_fault(self, description: str) -> Kind | None:
+        with self._lock:
+            self.requests.append(description)
+            for fault in self._faults:
+                if fault.times > 0 and fault.match in description:
+                    fault.times -= 1
+                    return fault.kind
+        return None
+
+
+class _Server(ThreadingHTTPServer):
+    daemon_threads = False  # so that closing the server waits for its threads
+    request_queue_size = 128
+
+    def shutdown_request(self, request: Any) -> None:
+        self.close_request(request)  # without the farewell that the parent says first
+
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """A connection that breaks is the point of it."""
+
+
+class _Handler(BaseHTTPRequestHandler):
+    proxy: FaultyProxy
+    protocol_version = "HTTP/1.1"
+    wbufsize = 65536
+    disable_nagle_algorithm = True
+
+    def setup(self) -> None:
+        super().setup()
+        self.upstream = http.client.HTTPConnection(urlsplit(self.proxy.target).netloc, timeout=60)
+        with self.proxy._lock:
+            self.proxy._connections.add(self.connection)
+
+    def finish(self) -> None:
+        with self.proxy._lock:
+            self.proxy._connections.discard(self.connection)
+        self.upstream.close()
+        super().finish()
+
+    def _handle(self) -> None:
+        body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
+        fault = self.proxy._take_fault(self._description(body))
+        time.sleep(self.proxy.delay_s)
+        if fault == "503":
+            return self._answer(503, {"Content-Type": "text/plain"}, b"Service Unavailable")
+        if fault == "reset":
+            return self._hang_up()
+        headers = {name: value for name, value in self.headers.items() if name.lower() not in HOP_BY_HOP}
+        self.upstream.request(self.command, self.path, body, headers)
+        response = self.upstream.getresponse()
+        data = response.read()
+        if fault == "drop_reply":
+            return self._hang_up()
+        if fault == "corrupt" and data:
+            middle = len(data) // 2
+            data = data[:middle] + bytes([data[middle] ^ 0xFF]) + data[middle + 1 :]
+        kept = {name: value for name, value in response.getheaders() if name.lower() not in HOP_BY_HOP}
+        # the emulator writes its own address into answers; a client has to come back through here
+        kept = {name: value.replace(self.proxy.target, self.proxy.url) for name, value in kept.items()}
+        return self._answer(response.status, kept, data, truncate=fault == "truncate")
+
+    do_GET = do_POST = do_PUT = do_PATCH = do_DELETE = do_HEAD = _handle
+
+    def _description(self, body: bytes) -> str:
+        name = re.search(rb'"name": ?"([^"]*)"', body[:4096]) if self.command in ("POST", "PUT") else None
+        return f"{self.command} {unquote(self.path)}" + (f" {name[1].decode()}" if name else "")
+
+    def _answer(self, status: int, headers: dict[str, str], data: bytes, truncate: bool = False) -> None:
+        self.send_response(status)
+        for name, value in headers.items():
+            self.send_header(name, value)
+        if status != 204:
+            self.send_header("Content-Length", str(len(data)))
+        self.end_headers()
+        self.wfile.write(data[: len(data) // 2] if truncate else data)
+        self.wfile.flush()
+        if truncate:
+            self.close_connection = True
+
+    def _hang_up(self) -> None:
+        self.close_connection = True
+        _reset_on_close(self.connection)
+
+    def log_message(self, format: str, *args: object) -> None:
+        """Silence: the tests' own output is enough."""
+
+
+def _reset_on_close(connection: socket.socket) -> None:
+    connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
