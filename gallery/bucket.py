@@ -15,16 +15,19 @@ import fcntl
 import hashlib
 import os
 import threading
+import time
+from collections import Counter
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path, PurePosixPath
-from typing import Any, Protocol
+from typing import Protocol
 
 import google_crc32c
 
 from gallery import GalleryError
 
-THREADS = 32  # connections kept open to Cloud Storage; more concurrent calls wait for one
+TEMPORARY = ".tmp"  # where a folder bucket's files grow; the rename out of it makes them visible
+STALE_S = 24 * 3600  # older files there were left by a process that was killed
 
 
 class BucketError(GalleryError):
@@ -51,6 +54,7 @@ class Bucket(Protocol):
     """What both kinds can do. Names are relative and use slashes; every method may raise a BucketError."""
 
     url: str
+    operations: Counter[str]  # billed requests so far, by Cloud Storage's class "A" (write, list) or "B" (read)
 
     def read(self, name: str) -> bytes: ...
 
@@ -83,6 +87,8 @@ def open_bucket(url: str, patience_s: float = 60.0) -> Bucket:
     used, nobody is logged in, or there is no such bucket.
     """
     if url.startswith("gs://"):
+        from gallery.cloud import CloudBucket  # here, since it takes half a second and 50 MB
+
         return CloudBucket(url, patience_s)
     if "://" in url:
         raise BucketError(f"{url!r} is no bucket: use gs://bucket, gs://bucket/prefix or the path of a folder.")
@@ -99,17 +105,17 @@ class FolderBucket:
 
     def __init__(self, root: Path) -> None:
         self.url = str(root)
+        self.operations: Counter[str] = Counter()  # of a folder nothing is billed
         self._root = root.resolve()
         if not self._root.is_dir():
             raise NotFound(f"The bucket {str(root)!r} does not exist: make that folder, or give gs://bucket.")
 
     def read(self, name: str) -> bytes:
-        try:
-            return self._path(name).read_bytes()
-        except (FileNotFoundError, IsADirectoryError, NotADirectoryError):
-            raise NotFound(f"There is no {name} in {self.url}.") from None
-        except OSError as error:
-            raise _folder_error(error, self.url) from error
+        with self._translated():
+            try:
+                return self._path(name).read_bytes()
+            except (FileNotFoundError, IsADirectoryError, NotADirectoryError):
+                raise NotFound(f"There is no {name} in {self.url}.") from None
 
     def read_generation(self, name: str) -> tuple[bytes, int]:
         data = self.read(name)
@@ -117,20 +123,32 @@ class FolderBucket:
 
     def create(self, name: str, data: bytes, content_type: str) -> bool:
         path = self._path(name)
-        if path.exists():
-            if path.read_bytes() == data:
-                return False
-            raise Conflict(f"{name} exists in {self.url} with other content.")
-        self._write(path, data)
+        with self._translated(), self._temporary(data) as temporary:
+            _make_folders(path.parent)
+            try:
+                os.link(temporary, path)  # unlike a rename it never replaces, whoever comes between
+            except FileExistsError:
+                if path.read_bytes() == data:
+                    return False
+                raise Conflict(f"{name} exists in {self.url} with other content.") from None
+            except OSError as error:
+                if error.errno not in (errno.EPERM, errno.ENOTSUP, errno.EMLINK):
+                    raise
+                self._create_without_links(path, temporary)
+            _fsync_folder(path.parent)
         return True
 
     def swap(self, name: str, data: bytes, content_type: str, generation: int) -> None:
         path = self._path(name)
-        with self._lock():
+        with self._translated(), self._lock():
             now = _generation(path.read_bytes()) if path.exists() else 0
             if now != generation:
                 raise Conflict(f"{name} in {self.url} was changed by someone else meanwhile.")
-            self._write(path, data)
+            with self._temporary(data) as temporary:
+                _make_folders(path.parent)
+                temporary.replace(path)
+                _fsync_folder(path.parent)
+            self._sweep()
 
     def names(self, prefix: str = "") -> Iterator[str]:
         start = self._path(prefix.rpartition("/")[0])
@@ -148,14 +166,12 @@ class FolderBucket:
 
     def delete(self, name: str) -> None:
         path = self._path(name)
-        try:
+        with self._translated():
             path.unlink(missing_ok=True)
             for parent in path.parents:  # Cloud Storage has no empty folders
-                if parent == self._root or any(parent.iterdir()):
+                if parent == self._root or not parent.is_dir() or any(parent.iterdir()):
                     break
                 parent.rmdir()
-        except OSError as error:
-            raise _folder_error(error, self.url) from error
 
     def _path(self, name: str) -> Path:
         pure = PurePosixPath(name)
@@ -163,180 +179,69 @@ class FolderBucket:
             raise NotFound(f"{name!r} is not a name in {self.url}.")
         return self._root / pure
 
-    def _write(self, path: Path, data: bytes) -> None:
-        temporary = path.with_name(f".{path.name}.{os.getpid()}-{threading.get_ident()}.tmp")
+    @contextmanager
+    def _temporary(self, data: bytes) -> Iterator[Path]:
+        """A file of that content, on disk, in the same file system but out of sight."""
+        folder = self._root / TEMPORARY
+        folder.mkdir(exist_ok=True)
+        path = folder / f"{os.getpid()}-{threading.get_ident()}"
         try:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            with temporary.open("wb") as file:
+            with path.open("wb") as file:
                 file.write(data)
                 file.flush()
                 os.fsync(file.fileno())
+            yield path
+        finally:
+            path.unlink(missing_ok=True)
+
+    def _create_without_links(self, path: Path, temporary: Path) -> None:
+        """For file systems without hard links (FAT, some network ones): the lock keeps other publishers out."""
+        with self._lock():
+            if path.exists():
+                raise Conflict(f"{path.relative_to(self._root)} was written to {self.url} by someone else meanwhile.")
             temporary.replace(path)
-            _fsync_folder(path.parent)
-        except OSError as error:
-            temporary.unlink(missing_ok=True)
-            raise _folder_error(error, self.url) from error
+
+    def _sweep(self) -> None:
+        """Remove what killed processes left behind."""
+        for path in (self._root / TEMPORARY).iterdir():
+            with suppress(FileNotFoundError):
+                if time.time() - path.stat().st_mtime > STALE_S:
+                    path.unlink()
 
     @contextmanager
     def _lock(self) -> Iterator[None]:
         """One swap at a time. The system lets go of the lock when its holder dies, however that happens."""
-        try:
-            descriptor = os.open(self._root / ".lock", os.O_CREAT | os.O_RDWR, 0o644)
-        except OSError as error:
-            raise _folder_error(error, self.url) from error
+        descriptor = os.open(self._root / ".lock", os.O_CREAT | os.O_RDWR, 0o644)
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX)
             yield
         finally:
             os.close(descriptor)
 
-
-class CloudBucket:
-    """gs://bucket/prefix through google-cloud-storage, or its emulator where STORAGE_EMULATOR_HOST is set."""
-
-    def __init__(self, url: str, patience_s: float) -> None:
-        # imported here: half a second and 50 MB that a folder bucket has no use for
-        from google.auth.exceptions import DefaultCredentialsError
-        from google.cloud import storage
-        from google.cloud.storage.retry import DEFAULT_RETRY
-        from requests.adapters import HTTPAdapter
-
-        bucket, _, prefix = url.removeprefix("gs://").partition("/")
-        self.url = url.rstrip("/")
-        self._prefix = prefix.strip("/") + "/" if prefix.strip("/") else ""
-        try:
-            # objects need no project, but the client wants one and not every login has it
-            self._client = storage.Client(project=os.environ.get("GOOGLE_CLOUD_PROJECT", "none"))
-            self._bucket = self._client.bucket(bucket)
-        except DefaultCredentialsError:
-            raise Forbidden(
-                f"Nobody is logged in to read {url}: run `gcloud auth application-default login`, "
-                "or set GOOGLE_APPLICATION_CREDENTIALS."
-            ) from None
-        except ValueError:
-            raise BucketError(f"{url!r} is no bucket: use gs://bucket or gs://bucket/prefix.") from None
-        for scheme in ("https://", "http://"):
-            self._client._http.mount(scheme, HTTPAdapter(pool_maxsize=THREADS, pool_connections=THREADS))
-        self._options: dict[str, Any] = {
-            "timeout": (3.05, max(1.0, min(patience_s, 60.0))),
-            "retry": DEFAULT_RETRY.with_timeout(patience_s),
-        }
-        with self._translated("its list of objects"):
-            next(iter(self._client.list_blobs(self._bucket, prefix=self._prefix, max_results=1, **self._options)), None)
-
-    def read(self, name: str) -> bytes:
-        with self._translated(name):
-            return bytes(self._blob(name).download_as_bytes(**self._options))
-
-    def read_generation(self, name: str) -> tuple[bytes, int]:
-        blob = self._blob(name)
-        with self._translated(name):
-            data = bytes(blob.download_as_bytes(**self._options))
-            return data, int(blob.generation)
-
-    def create(self, name: str, data: bytes, content_type: str) -> bool:
-        try:
-            self._upload(name, data, content_type, generation=0, cache_control="public, max-age=31536000, immutable")
-        except Conflict:  # there already, be it by an interrupted run or by a retry whose first reply was lost
-            if self._checksum(name) == crc32c(data):
-                return False
-            raise
-        return True
-
-    def swap(self, name: str, data: bytes, content_type: str, generation: int) -> None:
-        try:
-            self._upload(name, data, content_type, generation, cache_control="no-store")
-        except Conflict:  # our own write counts too, when its reply was lost and a retry found it done
-            if self.read(name) != data:
-                raise
-
-    def names(self, prefix: str = "") -> Iterator[str]:
-        return (name for name, _ in self._list(prefix))
-
-    def folders(self, prefix: str = "") -> list[str]:
-        full = self._prefix + (prefix.strip("/") + "/" if prefix else "")
-        with self._translated(prefix):
-            pages = self._client.list_blobs(self._bucket, prefix=full, delimiter="/", **self._options)
-            for _ in pages:  # the folders are known once the pages have been read
-                pass
-        return sorted(folder.removeprefix(full).rstrip("/") for folder in pages.prefixes)
-
-    def checksums(self, prefix: str) -> dict[str, int]:
-        return dict(self._list(prefix))
-
-    def delete(self, name: str) -> None:
-        with self._translated(name):
-            try:
-                self._blob(name).delete(**self._options)
-            except self._client_errors().NotFound:
-                pass
-
-    def _blob(self, name: str) -> Any:
-        return self._bucket.blob(self._prefix + name)
-
-    def _upload(self, name: str, data: bytes, content_type: str, generation: int, cache_control: str) -> None:
-        blob = self._blob(name)
-        blob.cache_control = cache_control
-        with self._translated(name):
-            blob.upload_from_string(
-                data, content_type, if_generation_match=generation, checksum="crc32c", **self._options
-            )
-
-    def _checksum(self, name: str) -> int:
-        blob = self._blob(name)
-        with self._translated(name):
-            blob.reload(**self._options)
-        return _decode_crc32c(blob.crc32c)
-
-    def _list(self, prefix: str) -> Iterator[tuple[str, int]]:
-        with self._translated(prefix):
-            for blob in self._client.list_blobs(self._bucket, prefix=self._prefix + prefix, **self._options):
-                yield blob.name.removeprefix(self._prefix), _decode_crc32c(blob.crc32c)
-
     @contextmanager
-    def _translated(self, what: str) -> Iterator[None]:
-        """Turn the client library's exceptions into sentences."""
-        import requests
-        from google.api_core import exceptions as api
-        from google.auth.exceptions import GoogleAuthError
-        from google.cloud.storage.exceptions import DataCorruption, InvalidResponse
-
+    def _translated(self) -> Iterator[None]:
+        """Turn the system's errors into sentences."""
         try:
             yield
-        except api.NotFound as error:
-            if "bucket does not exist" in str(error).lower() or what == "its list of objects":
-                raise NotFound(f"The bucket {self.url} does not exist: make it, or check its name.") from error
-            raise NotFound(f"There is no {what} in {self.url}.") from error
-        except api.PreconditionFailed as error:
-            raise Conflict(f"{what} in {self.url} was written by someone else meanwhile.") from error
-        except (api.Forbidden, api.Unauthorized) as error:
-            raise Forbidden(
-                f"No permission for {what} in {self.url}: the site needs roles/storage.objectViewer on the bucket, "
-                "a publisher roles/storage.objectUser."
-            ) from error
-        except GoogleAuthError as error:
-            raise Forbidden(f"Can't log in to read {self.url}: {error}") from error
-        except (api.GoogleAPIError, requests.RequestException, DataCorruption, InvalidResponse, OSError) as error:
-            raise Unavailable(
-                f"{self.url} does not answer as it should ({type(error).__name__}): try again later."
-            ) from error
-
-    @staticmethod
-    def _client_errors() -> Any:
-        from google.api_core import exceptions
-
-        return exceptions
-
-
-def _decode_crc32c(base64_text: str) -> int:
-    import base64
-
-    return int.from_bytes(base64.b64decode(base64_text), "big")
+        except OSError as error:
+            if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
+                raise Forbidden(
+                    f"No permission for {error.filename or self.url} ({error.strerror}): change its owner or mode."
+                ) from error
+            raise Unavailable(f"Can't use {error.filename or self.url} ({error.strerror}).") from error
 
 
 def _generation(data: bytes) -> int:
     """A folder has no generations; the content's hash tells two writes apart just as well."""
     return int.from_bytes(hashlib.sha256(data).digest()[:8], "big") or 1
+
+
+def _make_folders(folder: Path) -> None:
+    """Make it and its parents, each on disk before anything is put into it."""
+    if not folder.is_dir():
+        _make_folders(folder.parent)
+        folder.mkdir(exist_ok=True)
+        _fsync_folder(folder.parent)
 
 
 def _hidden(path: Path, root: Path) -> bool:
@@ -349,9 +254,3 @@ def _fsync_folder(folder: Path) -> None:
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
-
-
-def _folder_error(error: OSError, url: str) -> BucketError:
-    if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
-        return Forbidden(f"No permission to write in {url!r} ({error.strerror}): change its owner or mode.")
-    return Unavailable(f"Can't use {url!r}: {error.strerror}.")

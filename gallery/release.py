@@ -27,6 +27,7 @@ TYPES = {"jpg": "image/jpeg", "jpeg": "image/jpeg", "png": "image/png", "webp": 
 EXTENSIONS = {"image/jpeg": "jpg", "image/png": "png", "image/webp": "webp", "image/gif": "gif"}
 
 RELEASE_ID = re.compile(r"[0-9]{8}T[0-9]{6}Z-[0-9a-f]{8}|folder-[0-9a-f]{8}")
+UNFINISHED = re.compile(rf"releases/({RELEASE_ID.pattern})/")  # in a bucket without a live catalog
 SLUG = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,62}[a-z0-9])?")
 
 
@@ -58,6 +59,7 @@ class Catalog:
     description: str = ""
     developers: tuple[str, ...] = ()
     model: Mapping[str, Any] = field(default_factory=dict)
+    total_bytes: int | None = None  # of all pictures, so that listing releases need not list their objects
     files: Mapping[str, tuple[str, ...]] = field(default_factory=dict)  # by slug, where pictures are not numbered
     unknown: Mapping[str, Any] = field(default_factory=dict)  # fields of a later version, kept as they are
 
@@ -113,6 +115,7 @@ class Catalog:
             "categories": [vars(category) for category in self.categories],
             "developers": list(self.developers),
             "model": dict(self.model),
+            "bytes": self.total_bytes,
         }
         return (json.dumps(data, indent=1, ensure_ascii=False) + "\n").encode()
 
@@ -148,11 +151,12 @@ def parse(data: bytes) -> Catalog:
         title=_take(raw, "title", str),
         categories=tuple(categories),
         type=_one_of(_take(image, "type", str), EXTENSIONS, "image.type"),
-        width=_size(image.get("width"), "image.width"),
-        height=_size(image.get("height"), "image.height"),
+        width=_whole(image.get("width"), "image.width", "pixels"),
+        height=_whole(image.get("height"), "image.height", "pixels"),
         description=_take(raw, "description", str, ""),
         developers=tuple(_typed(name, str, "developers") for name in _take(raw, "developers", list, [])),
         model=_take(raw, "model", dict, {}),
+        total_bytes=_whole(raw.pop("bytes", None), "bytes", "the pictures' size"),
         unknown=raw,
     )
 
@@ -176,7 +180,11 @@ def list_folder(bucket: Bucket) -> Catalog:
     does not change its meaning when pictures come or go.
     """
     groups: dict[str, list[str]] = {}
-    names = [name for name in bucket.names() if PurePosixPath(name).suffix[1:].lower() in TYPES]
+    names = [
+        name
+        for name in bucket.names()
+        if PurePosixPath(name).suffix[1:].lower() in TYPES and not UNFINISHED.match(name)
+    ]
     for name in names:
         folder, slash, _ = name.partition("/")
         groups.setdefault(folder if slash else "", []).append(name)
@@ -242,9 +250,9 @@ def _one_of(value: str, choices: Mapping[str, str], name: str) -> str:
     return value
 
 
-def _size(value: Any, name: str) -> int | None:
+def _whole(value: Any, name: str, what: str) -> int | None:
     if value is None:
         return None
     if isinstance(value, bool) or _typed(value, int, name) < 1:
-        raise CatalogError(f"{POINTER}: {name!r} is {value!r:.40}, expected pixels.")
+        raise CatalogError(f"{POINTER}: {name!r} is {value!r:.40}, expected {what}.")
     return int(value)

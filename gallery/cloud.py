@@ -1,0 +1,169 @@
+"""gs://bucket/prefix through google-cloud-storage, or its emulator where STORAGE_EMULATOR_HOST is set.
+
+Imported by `open_bucket` only when it is needed: half a second and 50 MB that a folder bucket has no use for.
+"""
+
+from __future__ import annotations
+
+import base64
+import os
+import re
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from typing import Any
+
+import requests
+from google.api_core import exceptions as api
+from google.auth.exceptions import DefaultCredentialsError, GoogleAuthError
+from google.cloud import storage
+from google.cloud.storage.exceptions import DataCorruption, InvalidResponse
+from google.cloud.storage.retry import DEFAULT_RETRY
+from requests.adapters import HTTPAdapter
+
+from gallery.bucket import BucketError, Conflict, Forbidden, NotFound, Unavailable, crc32c
+
+CONNECTIONS = 64  # kept open; more concurrent calls wait for one
+
+
+class CloudBucket:
+    """What `gallery.bucket.Bucket` promises, kept by Cloud Storage's preconditions, checksums and retries."""
+
+    def __init__(self, url: str, patience_s: float) -> None:
+        bucket, _, prefix = url.removeprefix("gs://").partition("/")
+        self.url = url.rstrip("/")
+        self.operations: Counter[str] = Counter()
+        self._prefix = prefix.strip("/") + "/" if prefix.strip("/") else ""
+        try:
+            # objects need no project, but the client wants one and not every login has it
+            self._client = storage.Client(project=os.environ.get("GOOGLE_CLOUD_PROJECT", "none"))
+            self._bucket = self._client.bucket(bucket)
+        except DefaultCredentialsError:
+            raise Forbidden(
+                f"Nobody is logged in to read {url}: run `gcloud auth application-default login`, "
+                "or set GOOGLE_APPLICATION_CREDENTIALS."
+            ) from None
+        except ValueError:
+            raise BucketError(f"{url!r} is no bucket: use gs://bucket or gs://bucket/prefix.") from None
+        for scheme in ("https://", "http://"):
+            self._client._http.mount(scheme, _Connections(self.operations))
+        self._options: dict[str, Any] = {
+            "timeout": (3.05, max(1.0, min(patience_s, 60.0))),
+            "retry": DEFAULT_RETRY.with_timeout(patience_s),
+        }
+        with self._translated("its list of objects"):
+            next(iter(self._client.list_blobs(self._bucket, prefix=self._prefix, max_results=1, **self._options)), None)
+
+    def read(self, name: str) -> bytes:
+        with self._translated(name):
+            return bytes(self._blob(name).download_as_bytes(**self._options))
+
+    def read_generation(self, name: str) -> tuple[bytes, int]:
+        blob = self._blob(name)
+        with self._translated(name):
+            data = bytes(blob.download_as_bytes(**self._options))
+            return data, int(blob.generation)
+
+    def create(self, name: str, data: bytes, content_type: str) -> bool:
+        try:
+            self._upload(name, data, content_type, generation=0, cache_control="public, max-age=31536000, immutable")
+        except Conflict:  # there already, be it by an interrupted run or by a retry whose first reply was lost
+            if self._checksum(name) == crc32c(data):
+                return False
+            raise
+        return True
+
+    def swap(self, name: str, data: bytes, content_type: str, generation: int) -> None:
+        try:
+            self._upload(name, data, content_type, generation, cache_control="no-store")
+        except (Conflict, Unavailable):
+            # our own write counts too: its reply may have been lost, and a retry finds the generation gone
+            if not self._reads(name, data):
+                raise
+
+    def _reads(self, name: str, data: bytes) -> bool:
+        try:
+            return self.read(name) == data
+        except NotFound:
+            return False
+
+    def names(self, prefix: str = "") -> Iterator[str]:
+        return (name for name, _ in self._list(prefix))
+
+    def folders(self, prefix: str = "") -> list[str]:
+        full = self._prefix + (prefix.strip("/") + "/" if prefix else "")
+        with self._translated(prefix):
+            pages = self._client.list_blobs(self._bucket, prefix=full, delimiter="/", **self._options)
+            for _ in pages:  # the folders are known once the pages have been read
+                pass
+        return sorted(folder.removeprefix(full).rstrip("/") for folder in pages.prefixes)
+
+    def checksums(self, prefix: str) -> dict[str, int]:
+        return dict(self._list(prefix))
+
+    def delete(self, name: str) -> None:
+        with self._translated(name), suppress(api.NotFound):
+            self._blob(name).delete(**self._options)
+
+    def _blob(self, name: str) -> Any:
+        return self._bucket.blob(self._prefix + name)
+
+    def _upload(self, name: str, data: bytes, content_type: str, generation: int, cache_control: str) -> None:
+        blob = self._blob(name)
+        blob.cache_control = cache_control
+        with self._translated(name):
+            blob.upload_from_string(
+                data, content_type, if_generation_match=generation, checksum="crc32c", **self._options
+            )
+
+    def _checksum(self, name: str) -> int:
+        blob = self._blob(name)
+        with self._translated(name):
+            blob.reload(**self._options)
+        return _decode_crc32c(blob.crc32c)
+
+    def _list(self, prefix: str) -> Iterator[tuple[str, int]]:
+        with self._translated(prefix):
+            for blob in self._client.list_blobs(self._bucket, prefix=self._prefix + prefix, **self._options):
+                yield blob.name.removeprefix(self._prefix), _decode_crc32c(blob.crc32c)
+
+    @contextmanager
+    def _translated(self, what: str) -> Iterator[None]:
+        """Turn the client library's exceptions into sentences."""
+        try:
+            yield
+        except api.NotFound as error:
+            if "bucket does not exist" in str(error).lower() or what == "its list of objects":
+                raise NotFound(f"The bucket {self.url} does not exist: make it, or check its name.") from error
+            raise NotFound(f"There is no {what} in {self.url}.") from error
+        except api.PreconditionFailed as error:
+            raise Conflict(f"{what} in {self.url} was written by someone else meanwhile.") from error
+        except (api.Forbidden, api.Unauthorized) as error:
+            raise Forbidden(
+                f"No permission for {what} in {self.url}: the site needs roles/storage.objectViewer on the bucket, "
+                "a publisher roles/storage.objectUser."
+            ) from error
+        except GoogleAuthError as error:
+            raise Forbidden(f"Can't log in to read {self.url}: {error}") from error
+        except (api.GoogleAPIError, requests.RequestException, DataCorruption, InvalidResponse, OSError) as error:
+            raise Unavailable(
+                f"{self.url} does not answer as it should ({type(error).__name__}): try again later."
+            ) from error
+
+
+class _Connections(HTTPAdapter):
+    """A pool as large as our threads are many, which counts what Cloud Storage bills, retries included."""
+
+    def __init__(self, operations: Counter[str]) -> None:
+        super().__init__(pool_connections=CONNECTIONS, pool_maxsize=CONNECTIONS)
+        self._operations = operations
+
+    def send(self, request: requests.PreparedRequest, *args: Any, **kwargs: Any) -> requests.Response:
+        if request.method != "DELETE":  # free
+            one_object = re.search(r"/o/[^/?]+", request.url or "") is not None
+            self._operations["B" if request.method == "GET" and one_object else "A"] += 1
+        return super().send(request, *args, **kwargs)
+
+
+def _decode_crc32c(base64_text: str) -> int:
+    return int.from_bytes(base64.b64decode(base64_text), "big")

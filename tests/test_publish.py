@@ -1,0 +1,276 @@
+"""Publishing as its user does it: a folder of pictures, a bucket of either kind, and what visitors see after."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from hashlib import sha256
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner, Result
+from PIL import Image
+
+from gallery.bucket import Bucket, NotFound, open_bucket
+from gallery.commit import read_pointer
+from gallery.release import POINTER, Catalog, read_live
+from generate.__main__ import main
+
+TITLE = "This Emoji Does Not Exist"
+
+
+def run(*arguments: object) -> Result:
+    return CliRunner().invoke(main, [str(argument) for argument in arguments], catch_exceptions=False)
+
+
+def publish(samples: Path, bucket_url: str, *options: str) -> str:
+    result = run("publish", samples, bucket_url, *options)
+    assert result.exit_code == 0, result.output
+    return result.output
+
+
+def live(bucket: Bucket) -> Catalog:
+    return read_live(bucket)[0]
+
+
+def contents(bucket: Bucket) -> dict[str, str]:
+    return {name: sha256(bucket.read(name)).hexdigest() for name in bucket.names()}
+
+
+def refused(result: Result, *words: str) -> None:
+    """One sentence, with those words, and no traceback."""
+    assert result.exit_code in (1, 2)
+    for word in words:
+        assert word in result.output
+    assert "Traceback" not in result.output
+
+
+@pytest.fixture
+def emoji(samples, tmp_path) -> Path:
+    """The shared samples, to be changed at will."""
+    return Path(shutil.copytree(samples, tmp_path / "emoji"))
+
+
+def test_published_pictures_are_what_visitors_read(bucket_url, samples):
+    output = publish(samples, bucket_url, "--title", TITLE, "--description", "Drawn by a machine.")
+
+    bucket = open_bucket(bucket_url)
+    catalog = live(bucket)
+    assert (catalog.title, catalog.description) == (TITLE, "Drawn by a machine.")
+    assert [(c.slug, c.name, c.article, c.count) for c in catalog.categories] == [
+        ("animals", "Animal", "an", 12),
+        ("food", "Food", "a", 12),
+    ]
+    assert (catalog.type, catalog.width, catalog.height) == ("image/jpeg", 32, 32)
+    for category in ("animals", "food"):
+        for number, path in enumerate(sorted((samples / category).iterdir())):
+            assert bucket.read(catalog.object_name(category, number)) == path.read_bytes()
+    assert bucket.read(f"releases/{catalog.release}/site.json") == bucket.read(POINTER)
+    assert len(catalog.developers) == 24
+    assert all(" " in name for name in catalog.developers)
+    assert catalog.release in output
+    assert "Animal 12, Food 12" in output
+
+
+def test_every_picture_has_a_row_that_says_how_it_was_made(bucket_url, emoji):
+    (emoji / "food" / "samples.jsonl").write_text(
+        '{"file": "0000003.jpg", "seed": 3, "truncation": 0.7, "model": "abc", "scores": {"rarity": 0.5}}\n'
+    )
+    publish(emoji, bucket_url)
+
+    bucket = open_bucket(bucket_url)
+    release = live(bucket).release
+    rows = [json.loads(line) for line in bucket.read(f"releases/{release}/images.jsonl").splitlines()]
+    assert len(rows) == 24
+    data = bucket.read(f"releases/{release}/food/00003.jpg")
+    assert rows[15] == {
+        "file": "food/00003.jpg",
+        "category": "food",
+        "seed": 3,
+        "truncation": 0.7,
+        "model": "abc",
+        "scores": {"rarity": 0.5},
+        "sha256": sha256(data).hexdigest(),
+    }
+
+
+def test_publishing_the_same_again_changes_nothing(bucket_url, samples):
+    publish(samples, bucket_url)
+    before = contents(open_bucket(bucket_url))
+
+    output = publish(samples, bucket_url)
+
+    assert "was live already" in output
+    assert "0 of 25 objects sent" in output
+    assert contents(open_bucket(bucket_url)) == before
+
+
+def test_another_title_is_another_release_and_going_back_sends_nothing(bucket_url, samples):
+    publish(samples, bucket_url, "--title", "First")
+    first = live(open_bucket(bucket_url))
+
+    output = publish(samples, bucket_url, "--title", "Second")
+    assert f"--rollback {first.release}" in output
+    assert live(open_bucket(bucket_url)).title == "Second"
+
+    assert "0 of 25 objects sent" in publish(samples, bucket_url, "--title", "First")
+    assert live(open_bucket(bucket_url)) == first
+
+
+def test_interrupted_publish_is_continued(bucket_url, samples):
+    publish(samples, bucket_url)
+    bucket = open_bucket(bucket_url)
+    whole = contents(bucket)
+    release = live(bucket).release
+    for name in (POINTER, f"releases/{release}/site.json", f"releases/{release}/food/00003.jpg"):
+        bucket.delete(name)
+    with pytest.raises(NotFound):
+        read_live(bucket)
+
+    output = publish(samples, bucket_url)
+
+    assert "1 of 25 objects sent" in output
+    assert contents(open_bucket(bucket_url)) == whole
+
+
+def test_damaged_picture_of_an_unfinished_release_is_sent_again(bucket_url, samples):
+    publish(samples, bucket_url)
+    bucket = open_bucket(bucket_url)
+    whole = contents(bucket)
+    name = f"releases/{live(bucket).release}/food/00003.jpg"
+    bucket.delete(name)
+    bucket.create(name, b"damaged", "image/jpeg")
+
+    publish(samples, bucket_url)
+
+    assert contents(open_bucket(bucket_url)) == whole
+
+
+def test_damaged_pointer_is_replaced(bucket_url, samples):
+    open_bucket(bucket_url).swap(POINTER, b"{}", "application/json", 0)
+
+    publish(samples, bucket_url)
+
+    assert live(open_bucket(bucket_url)).count == 24
+
+
+def test_pictures_of_a_folder_stay_visible_until_the_first_release_is_whole(tmp_path, samples):
+    bucket = open_bucket(str(tmp_path))
+    bucket.create("cats/0.jpg", (samples / "animals" / "0000002.jpg").read_bytes(), "image/jpeg")
+    bucket.create("releases/20261122T121500Z-0123abcd/food/00000.jpg", b"half", "image/jpeg")
+
+    assert [category.slug for category in live(bucket).categories] == ["cats"]
+
+
+def test_dry_run_writes_nothing(bucket_url, samples):
+    output = publish(samples, bucket_url, "--dry-run")
+
+    assert "25 objects to be sent" in output
+    assert contents(open_bucket(bucket_url)) == {}
+
+
+def test_one_flat_folder_is_named_by_the_title(bucket_url, samples):
+    publish(samples / "food", bucket_url, "--title", "This Pineapple Does Not Exist")
+
+    (category,) = live(open_bucket(bucket_url)).categories
+    assert (category.slug, category.name, category.article) == ("pineapple", "Pineapple", "a")
+
+
+@pytest.mark.parametrize(
+    ("folders", "title"),
+    [
+        (["faces"], "This Face Does Not Exist"),
+        (["black_cats"], "This Black Cat Does Not Exist"),
+        (["glass"], "This Glass Does Not Exist"),
+        (["faces", "food"], "This Stuff Does Not Exist"),
+    ],
+)
+def test_the_default_title_comes_from_the_folders(tmp_path, samples, folders, title):
+    for folder in folders:
+        shutil.copytree(samples / "food", tmp_path / "samples" / folder)
+    (tmp_path / "bucket").mkdir()
+
+    publish(tmp_path / "samples", str(tmp_path / "bucket"))
+
+    assert live(open_bucket(str(tmp_path / "bucket"))).title == title
+
+
+def test_cost_is_stated_for_the_cloud(cloud_url, samples):
+    # opening, the pointer (B), folders, 25 objects, the check, the kept catalog (B then A), the swap
+    assert "storage operations: 30 of class A, 2 of class B" in publish(samples, cloud_url)
+
+
+# What can't be published: a sentence, and nothing is written
+
+
+def test_folder_without_pictures(bucket_url, tmp_path):
+    (tmp_path / "empty").mkdir()
+
+    refused(run("publish", tmp_path / "empty", bucket_url), "holds no pictures")
+
+
+def test_pictures_of_another_size_or_type_are_named(bucket_url, emoji):
+    Image.new("RGB", (48, 32)).save(emoji / "food" / "wide.jpg")
+    Image.new("RGB", (32, 32)).save(emoji / "food" / "other.png")
+
+    result = run("publish", emoji, bucket_url)
+
+    refused(result, "food/wide.jpg (image/jpeg of 48x32)", "food/other.png (image/png of 32x32)", "24 are image/jpeg")
+    assert contents(open_bucket(bucket_url)) == {}
+
+
+def test_truncated_picture_is_named(bucket_url, emoji):
+    path = emoji / "food" / "0000003.jpg"
+    path.write_bytes(path.read_bytes()[:400])
+
+    refused(run("publish", emoji, bucket_url), "food/0000003.jpg", "damaged", "1 of 24")
+    assert contents(open_bucket(bucket_url)) == {}
+
+
+def test_folders_that_would_be_one_category(bucket_url, emoji):
+    shutil.copytree(emoji / "food", emoji / "Food!")
+
+    refused(run("publish", emoji, bucket_url), "'food'", "rename one")
+
+
+@pytest.mark.parametrize("url", ["no/such/folder", "gs://no-such-bucket-anywhere"])
+def test_bucket_that_does_not_exist(emulator, samples, url):
+    refused(run("publish", samples, url), "does not exist", "make")
+
+
+def test_url_that_is_no_bucket(samples):
+    refused(run("publish", samples, "s3://bucket"), "gs://bucket")
+
+
+@contextmanager
+def unprivileged() -> Iterator[None]:
+    """Within it file modes bind this process, even where the tests run as root."""
+    root = os.geteuid() == 0
+    if root:
+        os.seteuid(65534)
+    yield
+    if root:
+        os.seteuid(0)
+
+
+def test_folder_without_write_permission(samples):
+    with tempfile.TemporaryDirectory() as name:  # pytest's own folders are closed to other users
+        folder = Path(name)
+        shutil.copytree(samples, folder / "samples")
+        for bucket in ("open", "closed"):
+            (folder / bucket).mkdir()
+        publish(folder / "samples", str(folder / "open"))  # so that everything is imported
+        for path in (folder, *(folder / "samples").rglob("*"), folder / "samples"):
+            path.chmod(0o755 if path.is_dir() else 0o644)
+        (folder / "closed").chmod(0o555)
+
+        with unprivileged():
+            result = run("publish", folder / "samples", folder / "closed")
+
+        refused(result, "No permission", "change its owner or mode")
+        assert list((folder / "closed").iterdir()) == []
+        assert read_pointer(open_bucket(str(folder / "closed"))).live is None
