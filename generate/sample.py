@@ -14,7 +14,7 @@ from generate.drawing import draw_folder
 from generate.generator import choose_device, load_generator
 
 
-class Seeds(click.ParamType):
+class Seeds(click.ParamType[list[int]]):
     """Seeds as in 0-383,1000: ranges with both ends, and single ones."""
 
     name = "seeds"

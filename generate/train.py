@@ -13,16 +13,13 @@ from __future__ import annotations
 import contextlib
 import json
 import random
-import signal
 import time
-from collections.abc import Iterator
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import click
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 from torchvision.transforms.functional import to_pil_image
 from tqdm import tqdm
@@ -30,7 +27,9 @@ from tqdm import tqdm
 from generate.augment import augment
 from generate.generator import choose_device, draw_pictures, save_generator
 from generate.images import atomic_path, contact_sheet, load_pictures, write_text
+from generate.losses import discriminator_loss, generator_loss, gradient_penalty
 from generate.networks import NetworkOptions, build_discriminator, build_generator
+from generate.snapshots import collect_signals, load_snapshot, save_snapshot
 
 PENALTY_EVERY, PENALTY_WEIGHT = 4, 10.0  # the package's lazy gradient penalty
 GRID = 8  # samples-*.jpg show GRID x GRID pictures from fixed seeds
@@ -173,11 +172,10 @@ def train(data: Path, run: Path, options: TrainOptions = DEFAULT, device: str = 
         "optimizer_g": optimizer_g, "optimizer_d": optimizer_d,
     }  # fmt: skip
     batches = Batches(pictures.to(where), options.batch_size)
-    step = _load_snapshot(run, parts, batches)
+    step, batches.order = load_snapshot(run, parts, batches.order)
 
     batch, per_step = options.batch_size, options.batch_size * options.accumulate
     steps, snapshot_steps = _steps(options.kimg, per_step), _steps(options.snapshot_kimg, per_step)
-    ema_beta = 0.5 ** (per_step / 1000 / options.ema_kimg) if options.ema_kimg else 0.0
     probability = options.augment_probability
 
     click.echo(
@@ -198,7 +196,7 @@ def train(data: Path, run: Path, options: TrainOptions = DEFAULT, device: str = 
     discriminator.train()
     losses = torch.zeros(3, device=where)  # discriminator, generator, r_t; summed on the device since the last report
     last_report, started = step, time.monotonic()
-    with _signals() as stop, tqdm(total=steps, initial=step, unit="step", disable=None) as bar:
+    with collect_signals() as stop, tqdm(total=steps, initial=step, unit="step", disable=None) as bar:
         while step < steps and not stop:
             # discriminator
             penalised = step % PENALTY_EVERY == 0
@@ -230,9 +228,8 @@ def train(data: Path, run: Path, options: TrainOptions = DEFAULT, device: str = 
             optimizer_g.step()
             optimizer_g.zero_grad(set_to_none=True)
             discriminator.requires_grad_(True)
-            update_average(ema, generator, ema_beta)
-
             step += 1
+            update_average(ema, generator, ema_beta(step * per_step, per_step, options.ema_kimg))
             bar.update()
             if step % snapshot_steps == 0 or step == steps or stop:
                 kimg = step * per_step / 1000
@@ -242,7 +239,7 @@ def train(data: Path, run: Path, options: TrainOptions = DEFAULT, device: str = 
                 report = dict(zip(("kimg", "loss_d", "loss_g", "r_t", "pictures_s"), (kimg, *means, rate), strict=True))
                 bar.write(" ".join(f"{name} {value:.4g}" for name, value in report.items()))
                 _save_grid(run / f"samples-{step:07d}.jpg", draw_pictures(ema, range(GRID**2), batch_size=16))
-                _save_snapshot(run, parts, batches, step, options.keep)
+                save_snapshot(run, parts, batches.order, step, options.keep)
                 made = {"kimg": kimg, "pictures": len(pictures), "data": data.name, "train": asdict(options)}
                 save_generator(run / "generator.safetensors", ema, network, made)
                 with (run / "stats.jsonl").open("a") as log:
@@ -256,29 +253,14 @@ def train(data: Path, run: Path, options: TrainOptions = DEFAULT, device: str = 
         raise SystemExit(128 + stop[0])
 
 
-def discriminator_loss(on_real: list[Tensor], on_fake: list[Tensor]) -> Tensor:
-    """Hinge loss, summed over the two outputs. The package trains real pictures towards -1, generated ones to 1."""
-    return sum(
-        (F.relu(1 + r).mean() + F.relu(1 - f).mean() for r, f in zip(on_real, on_fake, strict=True)), torch.tensor(0.0)
-    )
+def ema_beta(shown: int, per_step: int, ema_kimg: float) -> float:
+    """What the average keeps of itself in a step of `per_step` pictures, for a half-life of `ema_kimg`.
 
-
-def generator_loss(on_fake: list[Tensor]) -> Tensor:
-    """The generator's half of the hinge loss (Lim & Ye, "Geometric GAN", 2017), in the package's sign."""
-    return sum((logits.mean() for logits in on_fake), torch.tensor(0.0))
-
-
-def gradient_penalty(sides: list[tuple[list[Tensor], Tensor]]) -> Tensor:
-    """Mean squared norm of the logits' gradient at their input, over real and generated pictures alike.
-
-    Mescheder et al., "Which Training Methods for GANs do actually Converge?", 2018: R1 and R2 in one.
+    The half-life is never over a twentieth of the pictures shown so far, so that an average of an early
+    generator isn't one of its random start (Karras et al., "Training GANs with Limited Data", 2020: EMA ramp-up).
     """
-    norms = []
-    for outputs, pictures in sides:
-        ones = [torch.ones_like(output) for output in outputs]
-        (gradient,) = torch.autograd.grad(outputs, pictures, ones, create_graph=True)
-        norms.append(gradient.float().flatten(1).square().sum(dim=1))
-    return torch.cat(norms).mean()
+    half_life = min(1000 * ema_kimg, shown / 20)
+    return float(0.5 ** (per_step / half_life)) if half_life else 0.0
 
 
 @torch.no_grad()
@@ -354,55 +336,6 @@ def _check_finite(means: list[float], kimg: float, run: Path) -> None:
         )
 
 
-def _snapshots(run: Path) -> list[Path]:
-    return sorted(run.glob("snapshot-*.pt"))
-
-
-def _save_snapshot(run: Path, parts: dict[str, Any], batches: Batches, step: int, keep: int) -> None:
-    """Everything that makes the next step what it would have been, in one file; the newest `keep` stay."""
-    state: dict[str, Any] = {name: part.state_dict() for name, part in parts.items()}
-    state |= {"step": step, "order": batches.order, "rng": torch.get_rng_state(), "python_rng": random.getstate()}
-    if torch.cuda.is_available():
-        state["cuda_rng"] = torch.cuda.get_rng_state_all()
-    with atomic_path(run / f"snapshot-{step:07d}.pt") as temporary:
-        torch.save(state, temporary)
-    for old in _snapshots(run)[:-keep]:
-        old.unlink()
-
-
-def _load_snapshot(run: Path, parts: dict[str, Any], batches: Batches) -> int:
-    """Continue from the newest snapshot, if there is one; returns the steps it had made."""
-    if not (snapshots := _snapshots(run)):
-        return 0
-    state = torch.load(snapshots[-1], map_location="cpu", weights_only=True)
-    for name, part in parts.items():
-        part.load_state_dict(state[name])
-    batches.order = state["order"]
-    torch.set_rng_state(state["rng"])
-    random.setstate(state["python_rng"])
-    if "cuda_rng" in state and torch.cuda.is_available():
-        torch.cuda.set_rng_state_all(state["cuda_rng"])
-    return int(state["step"])
-
-
 def _save_grid(path: Path, pictures: Tensor) -> None:
     with atomic_path(path) as temporary:
         contact_sheet([to_pil_image(p) for p in pictures], GRID).save(temporary, "JPEG", quality=92)
-
-
-@contextlib.contextmanager
-def _signals() -> Iterator[list[int]]:
-    """Collect SIGINT and SIGTERM in a list, so that the loop can save first; a second one acts at once."""
-    received: list[int] = []
-
-    def note(number: int, _: object) -> None:
-        received.append(number)
-        for signum, handler in before.items():
-            signal.signal(signum, handler)
-
-    before = {signum: signal.signal(signum, note) for signum in (signal.SIGINT, signal.SIGTERM)}
-    try:
-        yield received
-    finally:
-        for signum, handler in before.items():
-            signal.signal(signum, handler)

@@ -1,0 +1,77 @@
+"""Snapshots of a training run, and the signals that ask for one."""
+
+from __future__ import annotations
+
+import contextlib
+import random
+import signal
+from collections.abc import Iterator
+from pathlib import Path
+from pickle import UnpicklingError
+from typing import Any
+
+import click
+import torch
+from torch import Tensor
+
+from generate.images import atomic_path
+
+
+def save_snapshot(run: Path, parts: dict[str, Any], order: Tensor, step: int, keep: int) -> None:
+    """Everything that makes the next step what it would have been, in one file; the newest `keep` stay.
+
+    `parts` are the networks and optimizers by name, `order` the pictures still to be drawn in this epoch.
+    """
+    state: dict[str, Any] = {name: part.state_dict() for name, part in parts.items()}
+    state |= {"step": step, "order": order, "rng": torch.get_rng_state(), "python_rng": random.getstate()}
+    if torch.cuda.is_available():
+        state["cuda_rng"] = torch.cuda.get_rng_state_all()
+    with atomic_path(run / f"snapshot-{step:07d}.pt") as temporary:
+        torch.save(state, temporary)
+    for old in _snapshots(run)[:-keep]:
+        old.unlink()
+
+
+def load_snapshot(run: Path, parts: dict[str, Any], order: Tensor) -> tuple[int, Tensor]:
+    """Put everything back as the newest snapshot has it; returns its step and the order of the pictures to come.
+
+    Without a snapshot: step 0 and the order that was given. Raises click.ClickException for a damaged one.
+    """
+    if not (snapshots := _snapshots(run)):
+        return 0, order
+    try:
+        state = torch.load(snapshots[-1], map_location="cpu", weights_only=True)
+    except (RuntimeError, EOFError, UnpicklingError) as error:
+        reason = str(error).splitlines()[0]
+        raise click.ClickException(
+            f"{snapshots[-1]} can't be loaded ({reason}): delete it, and the run continues from the one before."
+        ) from None
+    for name, part in parts.items():
+        part.load_state_dict(state[name])
+    torch.set_rng_state(state["rng"])
+    random.setstate(state["python_rng"])
+    if "cuda_rng" in state and torch.cuda.is_available():
+        torch.cuda.set_rng_state_all(state["cuda_rng"])
+    return int(state["step"]), state["order"]
+
+
+def _snapshots(run: Path) -> list[Path]:
+    return sorted(run.glob("snapshot-*.pt"))
+
+
+@contextlib.contextmanager
+def collect_signals() -> Iterator[list[int]]:
+    """Collect SIGINT and SIGTERM in a list, so that the loop can save first; a second one acts at once."""
+    received: list[int] = []
+
+    def note(number: int, _: object) -> None:
+        received.append(number)
+        for signum, handler in before.items():
+            signal.signal(signum, handler)
+
+    before = {signum: signal.signal(signum, note) for signum in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield received
+    finally:
+        for signum, handler in before.items():
+            signal.signal(signum, handler)
