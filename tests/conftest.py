@@ -12,6 +12,7 @@ import uuid
 from collections.abc import Callable, Iterator
 from importlib.util import find_spec
 from pathlib import Path
+from typing import Any
 
 import pytest
 import requests
@@ -19,6 +20,18 @@ from PIL import Image
 
 ROOT = Path(__file__).parent.parent
 EMOJI = Path(__file__).parent / "data" / "emoji"
+
+TINY: dict[str, Any] = {  # TrainOptions for networks that train in seconds: two steps of four pictures
+    "kimg": 0.008,
+    "batch_size": 4,
+    "accumulate": 1,
+    "latent_dim": 16,
+    "fmap_max": 16,
+    "attention": (),
+    "precision": "fp32",
+}
+
+# jobs are imported where they are used: the site's tests need no torch
 
 
 def free_port() -> int:
@@ -88,6 +101,18 @@ def samples(tmp_path_factory) -> Path:
             picture = Image.open(path).convert("RGB").resize((32, 32))
             picture.save(folder / category / f"{number:07d}.jpg", quality=90)
     return folder
+
+
+@pytest.fixture(scope="session")
+def tiny_run(tmp_path_factory) -> Path:
+    """A run folder after two real training steps of a tiny network on real pictures. Not to be changed."""
+    from generate.prepare import prepare
+    from generate.train import TrainOptions, train
+
+    folder = tmp_path_factory.mktemp("tiny")
+    prepare(EMOJI, folder / "prepared", size=32)
+    train(folder / "prepared", folder / "run", TrainOptions(**TINY), device="cpu")
+    return folder / "run"
 
 
 @pytest.fixture

@@ -1,0 +1,120 @@
+"""sample: the seed is the picture, whatever the order, the batch or an interruption."""
+
+from __future__ import annotations
+
+import json
+import shutil
+
+import numpy as np
+import pytest
+import torch
+from click.testing import CliRunner
+from PIL import Image
+
+from generate.__main__ import main
+from generate.generator import load_generator
+
+
+def sample(*arguments: object):
+    return CliRunner().invoke(main, ["sample", "--device", "cpu", *map(str, arguments)])
+
+
+def pictures(folder) -> dict[str, bytes]:
+    return {path.name: path.read_bytes() for path in sorted(folder.glob("0*"))}
+
+
+def test_count_draws_the_first_seeds_with_a_row_each(tiny_run, tmp_path):
+    result = sample(tiny_run, tmp_path / "out", "--count", 5)
+
+    assert result.exit_code == 0, result.output
+    assert list(pictures(tmp_path / "out")) == [f"{seed:07d}.jpg" for seed in range(5)]
+    rows = [json.loads(line) for line in (tmp_path / "out" / "samples.jsonl").read_text().splitlines()]
+    model = load_generator(tiny_run).sha256
+    assert rows[3] == {"file": "0000003.jpg", "seed": 3, "truncation": 1.0, "model": model}
+
+
+def test_the_same_bytes_in_any_order_and_after_an_interruption(tiny_run, tmp_path):
+    sample(tiny_run, tmp_path / "all", "--seeds", "0-6")
+    sample(tiny_run, tmp_path / "mixed", "--seeds", "5,2-3")
+    sample(tiny_run, tmp_path / "mixed", "--seeds", "6,0-4")
+
+    assert pictures(tmp_path / "mixed") == pictures(tmp_path / "all")
+    assert (tmp_path / "mixed" / "samples.jsonl").read_bytes() == (tmp_path / "all" / "samples.jsonl").read_bytes()
+
+
+def test_another_batch_size_is_within_one_level(tiny_run, tmp_path):
+    sample(tiny_run, tmp_path / "a", "--count", 4, "--format", "png", "--batch-size", 1)
+    sample(tiny_run, tmp_path / "b", "--count", 4, "--format", "png", "--batch-size", 4)
+
+    for one, other in zip(sorted((tmp_path / "a").glob("*.png")), sorted((tmp_path / "b").glob("*.png")), strict=True):
+        difference = np.asarray(Image.open(one), dtype=int) - np.asarray(Image.open(other), dtype=int)
+        assert abs(difference).max() <= 1
+
+
+def test_different_seeds_are_different_pictures(tiny_run, tmp_path):
+    sample(tiny_run, tmp_path / "out", "--count", 8)
+
+    assert len(set(pictures(tmp_path / "out").values())) == 8
+
+
+def test_a_smaller_truncation_gives_less_variety(tiny_run, tmp_path):
+    for truncation in (1.0, 0.1):
+        sample(tiny_run, tmp_path / str(truncation), "--count", 16, "--format", "png", "--truncation", truncation)
+
+    def variety(folder) -> float:
+        return float(
+            np.stack([np.asarray(Image.open(p), dtype=float) for p in folder.glob("*.png")]).std(axis=0).mean()
+        )
+
+    assert variety(tmp_path / "0.1") < variety(tmp_path / "1.0")
+
+
+def test_samples_of_another_model_or_truncation_are_not_mixed(tiny_run, tmp_path):
+    sample(tiny_run, tmp_path / "out", "--count", 1)
+
+    result = sample(tiny_run, tmp_path / "out", "--count", 2, "--truncation", 0.5)
+
+    assert result.exit_code == 1
+    assert "holds samples of truncation 1.0, not 0.5" in result.output
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        ([], "either --count 384 or --seeds 0-383"),
+        (["--count", "3", "--seeds", "0-2"], "either --count 384 or --seeds 0-383"),
+        (["--seeds", "1,x"], "'x' is not a seed or a range"),
+        (["--seeds", "9-3"], "holds no seed"),
+        (["--count", "1", "--device", "abacus"], "'abacus' can't be used here"),
+    ],
+)
+def test_bad_options_are_a_sentence(tiny_run, tmp_path, arguments, sentence):
+    result = CliRunner().invoke(main, ["sample", str(tiny_run), str(tmp_path / "out"), *arguments])
+
+    assert result.exit_code == 2
+    assert sentence in result.output
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_run_without_a_generator_and_damaged_files_are_a_sentence(tiny_run, tmp_path):
+    empty, cut, foreign = tmp_path / "empty", tmp_path / "cut.safetensors", tmp_path / "foreign.safetensors"
+    empty.mkdir()
+    cut.write_bytes((tiny_run / "generator.safetensors").read_bytes()[:5000])
+    shutil.copy(tiny_run / "snapshot-0000002.pt", foreign)  # a pickle, which would be code
+
+    for path, sentence in [(empty, "train it first"), (cut, "can't be loaded"), (foreign, "can't be loaded")]:
+        result = sample(path, tmp_path / "out", "--count", 1)
+        assert result.exit_code == 1
+        assert sentence in result.output
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_generator_of_another_family_is_refused(tmp_path):
+    from safetensors.torch import save_file
+
+    save_file({"weight": torch.zeros(1)}, tmp_path / "x.safetensors", {"family": "stylegan"})
+
+    result = sample(tmp_path / "x.safetensors", tmp_path / "out", "--count", 1)
+
+    assert result.exit_code == 1
+    assert "family 'stylegan', expected 'lightweight-gan'" in result.output

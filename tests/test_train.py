@@ -1,0 +1,165 @@
+"""train: it learns, it resumes bit for bit, and it stops without losing anything."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from dataclasses import replace
+
+import pytest
+import torch
+from click import ClickException
+from click.testing import CliRunner
+from PIL import Image
+from safetensors.torch import load_file
+
+from generate.__main__ import main
+from generate.prepare import prepare
+from generate.train import Batches, TrainOptions, ema_beta, train, update_average
+from tests.conftest import EMOJI, ROOT, TINY
+
+OPTIONS = TrainOptions(**TINY)
+
+
+@pytest.fixture(scope="module")
+def prepared(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("prepared")
+    prepare(EMOJI, folder / "prepared", size=32)
+    return folder / "prepared"
+
+
+def test_a_run_leaves_what_people_look_at(tiny_run):
+    names = {path.name for path in tiny_run.iterdir()}
+
+    assert names == {
+        "options.json", "real.jpg", "samples-0000002.jpg", "snapshot-0000002.pt", "generator.safetensors", "stats.jsonl",
+    }  # fmt: skip
+    assert json.loads((tiny_run / "options.json").read_text())["size"] == 32
+    (row,) = map(json.loads, (tiny_run / "stats.jsonl").read_text().splitlines())
+    assert row["kimg"] == 0.008
+    with Image.open(tiny_run / "samples-0000002.jpg") as grid:
+        assert grid.size == (256, 256)
+
+
+def test_resumed_is_bit_for_bit_uninterrupted(prepared, tmp_path):
+    three = replace(OPTIONS, kimg=0.012, snapshot_kimg=0.004)
+    train(prepared, tmp_path / "whole", three, device="cpu")
+    train(prepared, tmp_path / "parts", replace(three, kimg=0.004), device="cpu")
+    train(prepared, tmp_path / "parts", three, device="cpu")
+
+    whole, parts = (load_file(tmp_path / run / "generator.safetensors") for run in ("whole", "parts"))
+    assert all(torch.equal(whole[name], parts[name]) for name in whole)
+    whole, parts = (torch.load(tmp_path / run / "snapshot-0000003.pt", weights_only=True) for run in ("whole", "parts"))
+    assert whole["step"] == parts["step"] == 3
+    assert torch.equal(whole["rng"], parts["rng"])
+    for name in ("generator", "discriminator", "ema"):
+        assert all(torch.equal(whole[name][key], parts[name][key]) for key in whole[name])
+
+
+def test_only_the_newest_snapshots_are_kept(prepared, tmp_path):
+    train(prepared, tmp_path / "run", replace(OPTIONS, kimg=0.012, snapshot_kimg=0.004, keep=2), device="cpu")
+
+    assert [path.name for path in sorted((tmp_path / "run").glob("*.pt"))] == [
+        "snapshot-0000002.pt",
+        "snapshot-0000003.pt",
+    ]
+
+
+@pytest.mark.parametrize("signum", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_saves_and_the_same_command_continues(prepared, tmp_path, signum):
+    options = "--batch-size 4 --accumulate 1 --latent-dim 16 --fmap-max 16 --attention 0 --precision fp32".split()
+    command = [sys.executable, "-m", "generate", "train", prepared, tmp_path / "run", "--kimg", "1000", *options]
+    process = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    assert "36 pictures of 32 px on" in process.stdout.readline()
+    while not (tmp_path / "run" / "real.jpg").exists():  # written just before the first step
+        time.sleep(0.05)
+    time.sleep(0.5)
+    process.send_signal(signum)
+    output, _ = process.communicate(timeout=120)
+
+    assert process.returncode == 128 + signum, output
+    assert "the same command continues" in output
+    (snapshot,) = (tmp_path / "run").glob("snapshot-*.pt")
+    step = torch.load(snapshot, weights_only=True)["step"]
+    assert step >= 1
+    command[command.index("1000")] = str((step + 1) * 4 / 1000)
+    output = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=120, check=True).stdout
+    assert f"continuing after step {step:,}" in output
+
+
+def test_other_options_on_resuming_are_refused(tiny_run, prepared):
+    with pytest.raises(ClickException, match=r"started with learning_rate 0\.0002, not 0\.1"):
+        train(prepared, tiny_run, replace(OPTIONS, learning_rate=0.1), device="cpu")
+
+
+def test_a_damaged_snapshot_is_a_sentence(tiny_run, prepared, tmp_path):
+    shutil.copytree(tiny_run, tmp_path / "run")
+    snapshot = tmp_path / "run" / "snapshot-0000002.pt"
+    os.truncate(snapshot, 1000)
+
+    with pytest.raises(ClickException, match="delete it"):
+        train(prepared, tmp_path / "run", replace(OPTIONS, kimg=0.012), device="cpu")
+
+
+def test_unprepared_pictures_are_refused_with_the_cure(tmp_path):
+    (tmp_path / "photos").mkdir()
+    Image.new("RGB", (640, 480)).save(tmp_path / "photos" / "a.jpg")
+
+    result = CliRunner().invoke(main, ["train", str(tmp_path / "photos"), str(tmp_path / "run")])
+
+    assert result.exit_code == 1
+    assert "python -m generate prepare" in result.output
+    assert not (tmp_path / "run").exists()
+
+
+def test_attention_must_fit_the_pictures(prepared, tmp_path):
+    result = CliRunner().invoke(main, ["train", str(prepared), str(tmp_path / "run"), "--attention", "48"])
+
+    assert result.exit_code == 2
+    assert "48 is not a power of two below" in result.output
+    assert not (tmp_path / "run").exists()
+
+
+def test_every_picture_is_shown_once_an_epoch():
+    pictures = torch.arange(10, dtype=torch.uint8).reshape(10, 1, 1, 1)
+    batches = Batches(pictures, 5)
+
+    epoch = torch.cat([batches.draw(), batches.draw()]).flatten() * 255
+
+    assert sorted(epoch.round().int().tolist()) == list(range(10))
+
+
+def test_average_halves_the_difference_in_a_half_life():
+    ema, generator = torch.nn.Linear(1, 1), torch.nn.Linear(1, 1)
+    ema.weight.data.fill_(0.0)
+    generator.weight.data.fill_(1.0)
+
+    for _ in range(10):
+        update_average(ema, generator, ema_beta(10**6, per_step=100, ema_kimg=1))
+
+    assert ema.weight.item() == pytest.approx(0.5)
+    assert ema_beta(100, per_step=100, ema_kimg=10) < 1e-5  # at the start the average is the generator itself
+
+
+@pytest.mark.slow
+def test_it_learns_the_colours_of_the_pictures(prepared, tmp_path):
+    """After some hundred pictures the samples' mean colour is far nearer to the real one than at the start."""
+    options = replace(
+        OPTIONS, kimg=0.8, batch_size=8, latent_dim=32, fmap_max=64, learning_rate=5e-4, snapshot_kimg=0.8
+    )
+    train(prepared, tmp_path / "start", replace(options, kimg=0.008), device="cpu")
+    train(prepared, tmp_path / "run", options, device="cpu")
+
+    def mean_colour(path) -> torch.Tensor:
+        with Image.open(path) as grid:
+            return torch.tensor(list(grid.resize((1, 1), Image.Resampling.BOX).getpixel((0, 0))), dtype=torch.float)
+
+    real = mean_colour(tmp_path / "run" / "real.jpg")
+    before = mean_colour(next((tmp_path / "start").glob("samples-*.jpg")))
+    after = mean_colour(sorted((tmp_path / "run").glob("samples-*.jpg"))[-1])
+    assert (after - real).norm() < 0.5 * (before - real).norm()
