@@ -37,6 +37,7 @@ class CloudBucket:
         try:
             # objects need no project, but the client wants one and not every login has it
             self._client = storage.Client(project=os.environ.get("GOOGLE_CLOUD_PROJECT", "none"))
+            self._client._bucket_metadata_cache = None  # else it asks for storage.buckets.get behind our back
             self._bucket = self._client.bucket(bucket)
         except DefaultCredentialsError:
             raise Forbidden(

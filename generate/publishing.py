@@ -32,6 +32,7 @@ from generate.naming import category_of_title, default_title, draw_developers, n
 
 DEVELOPERS = 256  # imaginary people, who share the pictures among them
 ROWS = "images.jsonl"
+MADE = ("seed", "truncation", "model", "scores")  # what is known of how a picture came about
 NAMED = 5  # how many bad pictures an error names
 
 
@@ -45,7 +46,7 @@ class Picture:
     length: int  # in bytes
     crc32c: int
     sha256: str
-    made: Mapping[str, Any] = field(default_factory=dict)  # seed, truncation, model, scores, as far as known
+    made: Mapping[str, Any] = field(default_factory=dict)  # of MADE, as far as known
 
 
 Groups = Sequence[tuple[Category, Sequence[Picture]]]
@@ -85,7 +86,7 @@ def read_folder(samples: Path, title: str | None) -> tuple[Groups, str]:
             "Delete or replace them, then publish again."
         )
     pictures = [picture for picture in checked if isinstance(picture, Picture)]
-    _check_alike(dict(zip(names, pictures, strict=True)))
+    check_alike(dict(zip(names, pictures, strict=True)))
 
     folders: dict[str, list[Picture]] = {}
     for path, picture in zip(paths, pictures, strict=True):
@@ -141,7 +142,8 @@ def draft_release(groups: Groups, title: str, description: str, model: Mapping[s
         for number, picture in enumerate(members):
             name = f"{category.slug}/{number:05d}.{EXTENSIONS[picture.type]}"
             pictures[name] = picture
-            rows.append({"file": name, "category": category.slug, **picture.made, "sha256": picture.sha256})
+            stored = {"bytes": picture.length, "sha256": picture.sha256}
+            rows.append({"file": name, "category": category.slug, **picture.made, **stored})
     table = "".join(json.dumps(row) + "\n" for row in rows).encode()
     catalog = Catalog(
         release="",
@@ -204,7 +206,7 @@ def _check(path: Path, made: Mapping[str, Any]) -> Picture | str:
     return Picture(path.read_bytes, content_type, size, len(data), crc32c(data), hashlib.sha256(data).hexdigest(), made)
 
 
-def _check_alike(pictures: Mapping[str, Picture]) -> None:
+def check_alike(pictures: Mapping[str, Picture]) -> None:
     """A page is laid out for one size, and numbered pictures share one suffix."""
     kinds = {name: f"{p.type} of {p.size[0]}x{p.size[1]}" for name, p in pictures.items()}
     ((usual, count), *others) = Counter(kinds.values()).most_common()
@@ -222,9 +224,7 @@ def _read_rows(samples: Path) -> dict[Path, dict[str, Any]]:
     for table in chain(samples.glob("*.jsonl"), samples.glob("*/*.jsonl")):
         for line in table.read_text(encoding="utf-8").splitlines():
             row = json.loads(line)
-            rows[table.parent / row["file"]] = {
-                name: row[name] for name in ("seed", "truncation", "model", "scores") if name in row
-            }
+            rows[table.parent / row["file"]] = {name: row[name] for name in MADE if name in row}
     return rows
 
 

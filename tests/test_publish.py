@@ -94,6 +94,7 @@ def test_every_picture_has_a_row_that_says_how_it_was_made(bucket_url, emoji):
         "truncation": 0.7,
         "model": "abc",
         "scores": {"rarity": 0.5},
+        "bytes": len(data),
         "sha256": sha256(data).hexdigest(),
     }
 

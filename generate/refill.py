@@ -1,0 +1,191 @@
+"""Refill the bucket of a live site: draw new pictures and publish them, in one command that cron can run.
+
+python -m generate refill runs/mine gs://my-pictures --count 384
+"""
+
+from __future__ import annotations
+
+import fcntl
+import hashlib
+import json
+import shutil
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import click
+
+from gallery.bucket import Bucket, Conflict, NotFound, Unavailable, open_bucket
+from gallery.commit import Pointer, read_pointer
+from gallery.release import Catalog, Category
+from generate.drawing import draw_folder
+from generate.generator import FAMILY, choose_device, load_generator
+from generate.publishing import (
+    MADE,
+    ROWS,
+    Groups,
+    Picture,
+    Published,
+    check_alike,
+    publish_pictures,
+    read_folder,
+    summarize,
+)
+
+UNITS_S = {"s": 1, "m": 60, "h": 3600, "d": 86400}
+
+
+class Duration(click.ParamType[float]):
+    """A time such as 30m, 24h or 7d, in seconds."""
+
+    name = "duration"
+
+    def convert(self, value: str | float, param: click.Parameter | None, ctx: click.Context | None) -> float:
+        if isinstance(value, float):
+            return value
+        number, unit = value[:-1], value[-1:]
+        if not number.isdecimal() or int(number) < 1 or unit not in UNITS_S:
+            self.fail(f"{value!r} is not a duration: write it as in 30m, 24h or 7d.", param, ctx)
+        return float(int(number) * UNITS_S[unit])
+
+
+@click.command()
+@click.argument("run", type=click.Path(path_type=Path))
+@click.argument("bucket")
+@click.option("--count", type=click.IntRange(1), default=384, show_default=True, help="How many new pictures.")
+@click.option("--add", is_flag=True, help="Keep the live release's pictures and add to them, instead of replacing.")
+@click.option("--title", help="Of the site; default the live release's.")
+@click.option("--description", help="A sentence for the site's pages; default the live release's.")
+@click.option(
+    "--truncation",
+    type=click.FloatRange(0, 1, min_open=True),
+    default=1.0,
+    show_default=True,
+    help="Below 1: fewer odd pictures, less variety.",
+)
+@click.option("--batch-size", type=click.IntRange(1), default=16, show_default=True)
+@click.option("--device", default="auto", show_default=True, help="auto, cuda, cuda:1, mps or cpu.")
+@click.option("--every", type=Duration(), help="Go on for ever, once in that time: 30m, 24h, 7d.")
+def command(run: Path, bucket: str, every: float | None, **options: Any) -> None:
+    """Sample and publish in one: refill the bucket of a live site.
+
+    RUN is a run folder or a generator.safetensors, BUCKET a folder or gs://bucket[/prefix]. The seeds go on
+    where the live release's ended, so the pictures are new ones. Run again after an interruption, it continues;
+    a second one started meanwhile stops with a sentence.
+
+    \b
+    Example:
+      python -m generate refill runs/mine gs://my-pictures --count 384
+    """
+    while True:
+        started = time.monotonic()
+        try:
+            for line in summarize(refill(run, bucket, **options), bucket):
+                click.echo(line)
+        except (Unavailable, Conflict) as error:  # what the next time may mend
+            if every is None:
+                raise
+            click.echo(f"Not refilled this time: {error}", err=True)
+        if every is None:
+            return
+        time.sleep(max(0.0, started + every - time.monotonic()))
+
+
+def refill(
+    run: Path,
+    url: str,
+    count: int = 384,
+    *,
+    add: bool = False,
+    title: str | None = None,
+    description: str | None = None,
+    truncation: float = 1.0,
+    batch_size: int = 16,
+    device: str = "auto",
+) -> Published:
+    """Draw `count` new pictures from the run's generator and make them the live release of the bucket.
+
+    Raises click.ClickException where the run can't be sampled or is being refilled from already, GalleryError
+    for a bucket that can't take them; what is live has not changed then.
+    """
+    bucket = open_bucket(url)
+    model = load_generator(run, choose_device(device))
+    home = run if run.is_dir() else run.parent
+    with _only_one(home):
+        pointer = read_pointer(bucket)
+        rows = _live_rows(bucket, pointer)
+        drawn = [row["seed"] for row in rows.values() if row.get("model") == model.sha256 and "seed" in row]
+        seeds = range(first := max(drawn, default=-1) + 1, first + count)
+        # named by what is in it, so that an interrupted refill finds its own pictures and no others
+        identity = f"{model.sha256} {seeds} {truncation}".encode()
+        samples = home / f"refill-{hashlib.sha256(identity).hexdigest()[:8]}"
+        draw_folder(model, samples, seeds, batch_size=batch_size, truncation=truncation)
+
+        if pointer.live:
+            title = title or pointer.live.title
+            description = pointer.live.description if description is None else description
+        groups, title = read_folder(samples, title)
+        if add and pointer.live:
+            groups = _added(_live_groups(bucket, pointer.live, rows), groups)
+        made = {"family": FAMILY, "run": home.name, "kimg": model.made.get("kimg")}
+        published = publish_pictures(bucket, pointer, groups, title, description or "", made)
+        for leftover in home.glob("refill-*"):
+            shutil.rmtree(leftover)
+    return published
+
+
+@contextmanager
+def _only_one(home: Path) -> Iterator[None]:
+    """The system lets go of the lock when its holder ends, however that happens."""
+    with (home / ".refill.lock").open("w") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise click.ClickException(f"Another refill from {home} is still at work: let it finish.") from None
+        yield
+
+
+def _live_rows(bucket: Bucket, pointer: Pointer) -> dict[str, dict[str, Any]]:
+    """How each picture of the live release was made, by its name below the release."""
+    if not pointer.live:
+        return {}
+    try:
+        table = bucket.read(f"releases/{pointer.live.release}/{ROWS}")
+    except NotFound:
+        return {}
+    return {row["file"]: row for row in map(json.loads, table.splitlines())}
+
+
+def _live_groups(bucket: Bucket, live: Catalog, rows: Mapping[str, Mapping[str, Any]]) -> Groups:
+    """The live release's pictures as if they were to be published: read from the bucket when their turn comes."""
+    folder = f"releases/{live.release}/"
+    checksums = bucket.checksums(folder)
+
+    def picture(name: str) -> Picture:
+        row = rows.get(name.removeprefix(folder))
+        if row is None or name not in checksums:
+            raise click.ClickException(f"The live release is not whole ({name}): publish it again, or leave out --add.")
+        made = {key: row[key] for key in MADE if key in row}
+        size = (live.width or 0, live.height or 0)
+        return Picture(partial(bucket.read, name), live.type, size, row["bytes"], checksums[name], row["sha256"], made)
+
+    return [
+        (category, [picture(live.object_name(category.slug, number)) for number in range(category.count)])
+        for category in live.categories
+    ]
+
+
+def _added(old: Groups, new: Groups) -> Groups:
+    """Old pictures keep their numbers, new ones come after them."""
+    named = (("live", old), ("new", new))
+    check_alike({f"{w} {c.slug}/{i}": p for w, groups in named for c, members in groups for i, p in enumerate(members)})
+    groups: dict[str, tuple[Category, list[Picture]]] = {}
+    for category, pictures in [*old, *new]:
+        first, before = groups.get(category.slug, (category, []))
+        together = [*before, *pictures]
+        groups[category.slug] = (replace(first, count=len(together)), together)
+    return list(groups.values())

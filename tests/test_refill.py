@@ -1,0 +1,142 @@
+"""Refilling as a site owner's cron does it, with a real though untrained generator of 32 px."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from hashlib import sha256
+from pathlib import Path
+
+import pytest
+import torch
+from click.testing import CliRunner, Result
+
+from gallery.bucket import Bucket, open_bucket
+from gallery.release import Catalog, read_live
+from generate.__main__ import main
+from generate.generator import save_generator
+from generate.networks import NetworkOptions, build_generator
+from generate.refill import Duration
+
+SIZE = NetworkOptions(size=32, latent_dim=16, fmap_max=16, attention=())
+
+
+def make_run(folder: Path, seed: int = 0) -> Path:
+    torch.manual_seed(seed)
+    save_generator(folder / "generator.safetensors", build_generator(SIZE), SIZE, {"kimg": 1.5})
+    return folder
+
+
+@pytest.fixture
+def trained(tmp_path) -> Path:
+    return make_run(tmp_path / "mine")
+
+
+def refill(run: Path, bucket_url: str, *options: str) -> Result:
+    arguments = ["refill", str(run), bucket_url, "--count", "4", "--device", "cpu", *options]
+    return CliRunner().invoke(main, arguments, catch_exceptions=False)
+
+
+def live(bucket: Bucket) -> Catalog:
+    return read_live(bucket)[0]
+
+
+def seeds(bucket: Bucket) -> list[int]:
+    table = bucket.read(f"releases/{live(bucket).release}/images.jsonl")
+    return [row.get("seed") for row in map(json.loads, table.splitlines())]
+
+
+def pictures(bucket: Bucket) -> list[str]:
+    catalog = live(bucket)
+    names = (catalog.object_name(*catalog.picture(index)) for index in range(catalog.count))
+    return [sha256(bucket.read(name)).hexdigest() for name in names]
+
+
+def test_refill_fills_an_empty_bucket_and_then_replaces_the_pictures(trained, bucket_url):
+    result = refill(trained, bucket_url, "--title", "This Cat Does Not Exist", "--description", "Meow.")
+
+    assert result.exit_code == 0, result.output
+    bucket = open_bucket(bucket_url)
+    first, before = live(bucket), pictures(bucket)
+    assert (first.title, first.description, first.count) == ("This Cat Does Not Exist", "Meow.", 4)
+    assert (first.model["family"], first.model["run"], first.model["kimg"]) == ("lightweight-gan", "mine", 1.5)
+    assert seeds(bucket) == [0, 1, 2, 3]
+
+    assert refill(trained, bucket_url).exit_code == 0
+    second = live(bucket)
+    assert (second.title, second.description, second.count) == ("This Cat Does Not Exist", "Meow.", 4)
+    assert seeds(bucket) == [4, 5, 6, 7]
+    assert not set(before) & set(pictures(bucket))
+    assert not list(trained.glob("refill-*"))
+
+
+def test_add_keeps_what_is_live_and_numbers_the_new_after_it(trained, bucket_url):
+    refill(trained, bucket_url, "--title", "This Cat Does Not Exist")
+    bucket = open_bucket(bucket_url)
+    before = pictures(bucket)
+
+    assert refill(trained, bucket_url, "--add").exit_code == 0
+
+    assert live(bucket).count == 8
+    assert pictures(bucket)[:4] == before
+    assert len(set(pictures(bucket))) == 8
+    assert seeds(bucket) == list(range(8))
+
+
+def test_add_to_pictures_that_were_published_by_hand(trained, bucket_url, samples):
+    assert CliRunner().invoke(main, ["publish", str(samples), bucket_url]).exit_code == 0
+
+    assert refill(trained, bucket_url, "--add", "--title", "This Cat Does Not Exist").exit_code == 0
+
+    catalog = live(open_bucket(bucket_url))
+    assert [(c.slug, c.count) for c in catalog.categories] == [("animals", 12), ("food", 12), ("cat", 4)]
+
+
+def test_pictures_of_an_interrupted_refill_are_not_drawn_again(trained, bucket_url, tmp_path):
+    bucket = tmp_path / "not-yet"
+    refill(trained, bucket_url)
+    whole = pictures(open_bucket(bucket_url))
+
+    result = refill(trained, str(bucket))  # fails before anything is drawn
+    assert result.exit_code == 1
+    assert "does not exist" in result.output
+    assert not list(trained.glob("refill-*"))
+
+    bucket.mkdir()
+    assert refill(trained, str(bucket)).exit_code == 0
+    assert pictures(open_bucket(str(bucket))) == whole
+
+
+def test_second_refill_at_the_same_time_stops_with_a_sentence(trained, bucket_url):
+    holder = "import fcntl, sys; f = open(sys.argv[1], 'w'); fcntl.flock(f, fcntl.LOCK_EX); print(flush=True); input()"
+    with subprocess.Popen(
+        [sys.executable, "-c", holder, trained / ".refill.lock"], stdin=subprocess.PIPE, stdout=subprocess.PIPE
+    ) as process:
+        process.stdout.readline()
+        result = refill(trained, bucket_url)
+        assert result.exit_code == 1
+        assert "still at work" in result.output
+        process.kill()
+
+    assert refill(trained, bucket_url).exit_code == 0  # a lock does not outlive its holder
+
+
+def test_run_without_a_generator(tmp_path, bucket_url):
+    result = refill(tmp_path, bucket_url)
+
+    assert result.exit_code == 1
+    assert "train it first" in result.output
+
+
+@pytest.mark.parametrize(("text", "seconds"), [("90s", 90), ("30m", 1800), ("24h", 86400), ("7d", 604800)])
+def test_durations(text, seconds):
+    assert Duration().convert(text, None, None) == seconds
+
+
+@pytest.mark.parametrize("text", ["24", "h", "", "-1h", "1.5h", "0s", "1w"])
+def test_what_is_no_duration(trained, bucket_url, text):
+    result = refill(trained, bucket_url, f"--every={text}")
+
+    assert result.exit_code == 2
+    assert "write it as in 30m" in result.output
