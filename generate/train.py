@@ -21,6 +21,7 @@ from typing import Any
 import click
 import torch
 from torch import Tensor, nn
+from torch.optim.swa_utils import update_bn
 from torchvision.transforms.functional import to_pil_image
 from tqdm import tqdm
 
@@ -32,6 +33,7 @@ from generate.networks import NetworkOptions, build_discriminator, build_generat
 from generate.snapshots import collect_signals, load_snapshot, save_snapshot
 
 PENALTY_EVERY, PENALTY_WEIGHT = 4, 10.0  # the package's lazy gradient penalty
+STATISTICS_BATCHES, STATISTICS_BATCH = 16, 16
 GRID = 8  # samples-*.jpg show GRID x GRID pictures from fixed seeds
 MAY_CHANGE = {"kimg", "snapshot_kimg", "keep"}  # on resuming; anything else would make another run
 
@@ -238,6 +240,7 @@ def train(data: Path, run: Path, options: TrainOptions = DEFAULT, device: str = 
                 rate = (step - last_report) * per_step / (time.monotonic() - started)
                 report = dict(zip(("kimg", "loss_d", "loss_g", "r_t", "pictures_s"), (kimg, *means, rate), strict=True))
                 bar.write(" ".join(f"{name} {value:.4g}" for name, value in report.items()))
+                estimate_statistics(ema, options.latent_dim, where)
                 _save_grid(run / f"samples-{step:07d}.jpg", draw_pictures(ema, range(GRID**2), batch_size=16))
                 save_snapshot(run, parts, batches.order, step, options.keep)
                 made = {"kimg": kimg, "pictures": len(pictures), "data": data.name, "train": asdict(options)}
@@ -265,12 +268,21 @@ def ema_beta(shown: int, per_step: int, ema_kimg: float) -> float:
 
 @torch.no_grad()
 def update_average(ema: nn.Module, generator: nn.Module, beta: float) -> None:
-    """ema = beta ema + (1 - beta) generator, over weights and batch norm statistics."""
-    for averaged, current in zip(ema.state_dict().values(), generator.state_dict().values(), strict=True):
-        if averaged.is_floating_point():
-            averaged.lerp_(current, 1 - beta)
-        else:
-            averaged.copy_(current)
+    """ema = beta ema + (1 - beta) generator, over the weights."""
+    for averaged, current in zip(ema.parameters(), generator.parameters(), strict=True):
+        averaged.lerp_(current, 1 - beta)
+
+
+def estimate_statistics(ema: nn.Module, latent_dim: int, device: torch.device) -> None:
+    """Measure the batch norm statistics of the averaged weights, which those of no single generator fit.
+
+    Izmailov et al., "Averaging Weights Leads to Wider Optima and Better Generalization", 2018, section 3.2.
+    Its random numbers are its own, so that looking at the average does not change the training.
+    """
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        latents = [torch.randn(STATISTICS_BATCH, latent_dim) for _ in range(STATISTICS_BATCHES)]
+        update_bn(latents, ema, device)
 
 
 class Batches:
