@@ -1,0 +1,40 @@
+"""Log lines: readable in a terminal, one JSON object each where Google Cloud collects them."""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import sys
+from contextvars import ContextVar
+
+trace: ContextVar[str] = ContextVar("trace", default="")  # the request's X-Cloud-Trace-Context
+
+
+def on_google_cloud() -> bool:
+    """Whether this is App Engine or Cloud Run: behind its proxy, with its log collector."""
+    return "GAE_ENV" in os.environ or "K_SERVICE" in os.environ
+
+
+class CloudFormatter(logging.Formatter):
+    """One line of JSON as Cloud Logging reads it: severity, message, and the trace it belongs to."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        """The record as a line."""
+        entry = {"severity": record.levelname, "message": super().format(record), "logger": record.name}
+        project = os.environ.get("GOOGLE_CLOUD_PROJECT")
+        if project and (identity := trace.get().partition("/")[0]):
+            entry["logging.googleapis.com/trace"] = f"projects/{project}/traces/{identity}"
+        return json.dumps(entry, ensure_ascii=False)
+
+
+def set_up() -> None:
+    """Send this process's log to stderr, from INFO on."""
+    handler = logging.StreamHandler(sys.stderr)
+    if on_google_cloud():
+        handler.setFormatter(CloudFormatter())
+    else:
+        handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s", "%H:%M:%S"))
+    root = logging.getLogger()
+    root.handlers = [handler]
+    root.setLevel(logging.INFO)

@@ -1,0 +1,105 @@
+// Makes Next instant: the picture after this one is fetched while one looks. Without this script Next is a plain link.
+"use strict";
+
+(() => {
+  const SLIDE_MS = 4000;
+  const main = document.querySelector("main.picture");
+  const element = (id) => document.getElementById(id);
+  const next = element("next");
+  const slideshow = element("slideshow");
+  const dealt = "dealt" in main.dataset; // on a permalink Next is a link to another page
+  const category = location.pathname.startsWith("/c/") ? location.pathname.slice(3) : "";
+  let shown = JSON.parse(main.dataset.card);
+  let coming = null; // a promise of the next card, its picture loaded
+  let timer = 0;
+
+  async function fetchCard() {
+    const query = category ? `?category=${encodeURIComponent(decodeURIComponent(category))}` : "";
+    const answer = await fetch(`/random.json${query}`, { cache: "no-store" });
+    if (!answer.ok) throw new Error(`/random.json answered ${answer.status}`);
+    const card = await answer.json();
+    const picture = new Image();
+    picture.src = card.image;
+    await picture.decode();
+    return card;
+  }
+
+  function prepare() {
+    coming = fetchCard();
+    coming.catch(() => {}); // it is asked for again when it is needed
+  }
+
+  function show(card) {
+    shown = card;
+    document.title = card.title;
+    const picture = element("picture");
+    picture.src = card.image;
+    picture.alt = card.alt;
+    if (card.width && card.height) {
+      picture.width = card.width;
+      picture.height = card.height;
+    }
+    element("title").textContent = card.title;
+    element("text").textContent = card.text;
+    element("category").href = `/c/${card.category}`;
+    element("permalink").href = card.page;
+    element("download").href = card.image;
+  }
+
+  async function advance() {
+    if (!dealt) {
+      location.assign(next.href);
+      return;
+    }
+    const promise = coming ?? fetchCard();
+    coming = null;
+    let card;
+    try {
+      card = await promise;
+    } catch {
+      location.reload(); // the plain way, which also shows what is wrong
+      return;
+    }
+    history.pushState(card, "");
+    show(card);
+    prepare();
+  }
+
+  let queue = Promise.resolve(); // impatient clicks come one after the other
+  const advanceInTurn = () => (queue = queue.then(advance));
+
+  function play(on) {
+    clearInterval(timer);
+    timer = on ? setInterval(() => document.hidden || advanceInTurn(), SLIDE_MS) : 0;
+    slideshow.setAttribute("aria-pressed", String(on));
+    slideshow.textContent = on ? "Pause" : "Slideshow";
+    element("words").setAttribute("aria-live", on ? "off" : "polite");
+  }
+
+  next.addEventListener("click", (event) => {
+    if (event.ctrlKey || event.metaKey || event.shiftKey || !dealt) return;
+    event.preventDefault();
+    advanceInTurn();
+  });
+
+  document.addEventListener("keydown", (event) => {
+    const focused = document.activeElement;
+    if (focused && focused !== document.body) return; // the key belongs to that control
+    if (event.ctrlKey || event.metaKey || event.altKey || event.shiftKey || event.repeat) return;
+    if (event.key !== " " && event.key !== "ArrowRight") return;
+    event.preventDefault();
+    advanceInTurn();
+  });
+
+  document.querySelector("#next kbd").hidden = false;
+  if (!dealt) return;
+
+  const arrived = performance.getEntriesByType("navigation")[0]?.type;
+  if (history.state && arrived === "back_forward") show(history.state);
+  else history.replaceState(shown, "");
+  addEventListener("popstate", (event) => event.state && show(event.state));
+
+  slideshow.hidden = false;
+  slideshow.addEventListener("click", () => play(!timer));
+  prepare();
+})();

@@ -1,0 +1,361 @@
+"""main.py: the routes, their headers, and what is said of a wrong setting."""
+
+from __future__ import annotations
+
+import base64
+import gzip
+import html
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import brotli
+import pytest
+from flask.testing import FlaskClient
+
+from gallery import GalleryError
+from main import create_app
+from tests.conftest import ROOT, free_port
+
+OLD, LIVE = "20260101T000000Z-00000000", "20260202T000000Z-00000001"
+
+
+@pytest.fixture(scope="session")
+def published(samples, tmp_path_factory) -> Path:
+    """A folder bucket with two releases: food only, then food and animals with developers."""
+    bucket = tmp_path_factory.mktemp("published")
+    for release, slugs in ((OLD, ["food"]), (LIVE, ["animals", "food"])):
+        for slug in slugs:
+            folder = bucket / "releases" / release / slug
+            folder.mkdir(parents=True)
+            for number, path in enumerate(sorted((samples / slug).iterdir())):
+                shutil.copy(path, folder / f"{number:05d}.jpg")
+        catalog = {
+            "format": 1,
+            "release": release,
+            "created": "2026-02-02T00:00:00Z",
+            "title": "This Emoji Does Not Exist",
+            "image": {"type": "image/jpeg", "width": 32, "height": 32},
+            "categories": [
+                {"slug": slug, "name": {"animals": "Animal", "food": "Snack"}[slug], "count": 12} for slug in slugs
+            ],
+            "developers": ["Anna Smith", 'Bo "the" <b>rush</b>'],
+        }
+        (bucket / "releases" / release / "site.json").write_text(json.dumps(catalog))
+        (bucket / "site.json").write_text(json.dumps(catalog))
+    return bucket
+
+
+@pytest.fixture
+def make_client(request):
+    """make_client(bucket, NAME="value", ...): a client of a new application, stopped after the test."""
+
+    def make(bucket: Path, **settings: str) -> FlaskClient:
+        app = create_app({"CLOUD_STORAGE_BUCKET": str(bucket)} | settings)
+        deck = app.extensions["site"].deck
+        request.addfinalizer(deck.stop)
+        wait_until(lambda: deck.fill[0] == deck.catalog.count)
+        return app.test_client()
+
+    return make
+
+
+@pytest.fixture
+def client(make_client, published) -> FlaskClient:
+    return make_client(published)
+
+
+def wait_until(true: Callable[[], object], seconds: float = 20) -> None:
+    """Until it is, or fail."""
+    deadline = time.monotonic() + seconds
+    while not true():
+        assert time.monotonic() < deadline, "it did not happen"
+        time.sleep(0.02)
+
+
+def picture_in(page: bytes) -> bytes:
+    """The inlined picture."""
+    (found,) = re.findall(rb'src="data:image/jpeg;base64,([^"]+)"', page)
+    return base64.b64decode(found)
+
+
+def card_in(page: bytes) -> dict:
+    """What the page tells its own script."""
+    (found,) = re.findall(rb"data-card='([^']+)'", page)
+    return json.loads(html.unescape(found.decode()))
+
+
+def test_the_picture_is_on_one_line_of_the_page(client):
+    lines = client.get("/").data.splitlines()
+    assert sum(b"data:image/" in line for line in lines) == 1
+
+
+def test_every_picture_is_shown_once_before_any_is_shown_again(client):
+    pages = [client.get("/").data for _ in range(48)]
+    first, second = ({picture_in(page) for page in half} for half in (pages[:24], pages[24:]))
+    assert len(first) == 24
+    assert first == second
+
+
+def test_a_page_shows_the_picture_that_its_permalink_names(client):
+    page = client.get("/").data
+    card = card_in(page)
+    assert client.get(card["image"]).data == picture_in(page)
+    assert picture_in(client.get(card["page"]).data) == picture_in(page)
+
+
+def test_category(client, published):
+    page = client.get("/c/food").data
+    assert b'<h1 id="title">This Snack Does Not Exist</h1>' in page
+    assert card_in(page)["category"] == "food"
+    assert client.get("/c/animals").data.count(b"An animal that does not exist") >= 1
+
+
+def test_markup_in_a_developers_name_stays_text(client):
+    pages = b"".join(client.get("/").data for _ in range(24))
+    assert b"<b>rush</b>" not in pages
+    assert b"&lt;b&gt;rush" in pages
+
+
+def test_categories_and_grid_link_to_everything(client):
+    categories, grid = client.get("/categories").text, client.get("/grid").text
+    assert 'href="/c/food"' in categories
+    assert "12 pictures" in categories
+    assert len(set(re.findall(rf'href="/i/{LIVE}/(?:food|animals)/\d+"', grid))) == 24
+    assert "food" not in re.findall(r'href="/i/[^/]+/([a-z]+)', client.get("/grid?category=animals").text)
+    for image in re.findall(r'src="(/i/[^"]+)"', categories + grid):
+        assert client.get(image).status_code == 200, image
+
+
+def test_an_older_release_keeps_its_permalinks(client):
+    assert client.get(f"/i/{OLD}/food/3").status_code == 200
+    assert client.get(f"/i/{OLD}/food/3.jpg").data == client.get(f"/i/{LIVE}/food/3.jpg").data
+    assert client.get(f"/i/{OLD}/animals/3").status_code == 404
+
+
+def test_a_pruned_release_is_gone(client):
+    for address in ("/i/20250101T000000Z-00000000/food/1", "/i/folder-00000000/food/1.jpg"):
+        answer = client.get(address)
+        assert answer.status_code == 410
+        assert "gone" in answer.text
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/nope",
+        "/c/nope",
+        "/c/..%2f..%2fetc",
+        f"/i/{LIVE}/food/12",
+        f"/i/{LIVE}/food/-1",
+        f"/i/{LIVE}/food/1.png",
+        f"/i/{LIVE}/food/{'9' * 5000}",
+        f"/i/{LIVE}/food/٣",
+        f"/i/{LIVE}/../food/1",
+        "/i/..%2f..%2f../food/1.jpg",
+        "/i/folder-/food/1.jpg",
+        "/grid?category=nope",
+        "/static/../main.py",
+        "/static/%2e%2e/main.py",
+    ],
+)
+def test_what_is_not_there_offers_a_picture(client, path):
+    answer = client.get(path)
+    assert answer.status_code == 404
+    if not path.startswith("/static"):
+        assert re.search(r'<img src="/i/[^"]+\.jpg"', answer.text)
+
+
+def test_random_json(client):
+    answer = client.get("/random.json?category=food")
+    assert answer.headers["Access-Control-Allow-Origin"] == "*"
+    assert answer.headers["Cache-Control"] == "no-store"
+    assert answer.json["title"] == "This Snack Does Not Exist"
+    assert answer.json["developer"] in answer.json["text"]
+    assert client.get(answer.json["image"]).headers["Content-Type"] == answer.json["type"]
+    missing = client.get("/random.json?category=nope")
+    assert (missing.status_code, missing.json["status"]) == (404, 404)
+
+
+def test_pictures_are_cached_for_good_and_answered_with_304(client):
+    answer = client.get(f"/i/{LIVE}/food/3.jpg")
+    assert answer.headers["Cache-Control"] == "public, max-age=31536000, immutable"
+    assert answer.headers["Access-Control-Allow-Origin"] == "*"
+    again = client.get(f"/i/{LIVE}/food/3.jpg", headers={"If-None-Match": answer.headers["ETag"]})
+    assert (again.status_code, again.data) == (304, b"")
+
+
+def test_a_bare_folder_is_a_site_whose_pictures_are_asked_for_again(make_client, samples):
+    client = make_client(samples)
+    card = card_in(client.get("/c/food").data)
+    assert card["release"].startswith("folder-")
+    assert client.get(card["image"]).headers["Cache-Control"] == "no-cache"
+    assert "Nobody made this food" in card["text"]
+
+
+@pytest.mark.parametrize(("accept", "encoding"), [("gzip, deflate, br", "br"), ("gzip", "gzip"), ("br;q=0", None)])
+def test_pages_are_compressed(client, accept, encoding):
+    answer = client.get("/", headers={"Accept-Encoding": accept})
+    assert answer.headers.get("Content-Encoding") == encoding
+    assert answer.headers["Vary"] == "Accept-Encoding"
+    unpack = {"br": brotli.decompress, "gzip": gzip.decompress, None: bytes}[encoding]
+    assert picture_in(unpack(answer.data)).startswith(b"\xff\xd8")
+
+
+def test_share_tags_have_the_address_that_the_visitor_used(client):
+    for host in ("one.example", "two.example"):
+        for accept in ("gzip", ""):
+            for _ in range(24):
+                answer = client.get("/", base_url=f"https://{host}", headers={"Accept-Encoding": accept})
+                packed = answer.headers.get("Content-Encoding")
+                page = gzip.decompress(answer.data) if packed else answer.data
+                image = f'property="og:image" content="https://{host}{card_in(page)["image"]}"'
+                assert image.encode() in page
+
+
+def test_share_tags_have_the_sites_own_address_where_it_is_known(make_client, published):
+    client = make_client(published, SITE_URL="https://emoji.example/")
+    assert b'<meta property="og:image" content="https://emoji.example/i/' in client.get("/").data
+
+
+def test_markup_in_a_host_name_stays_text(client):
+    answer = client.get("/", headers={"Host": 'x"><script>alert(1)</script>'})
+    assert b"<script>alert" not in answer.data
+
+
+def test_only_trusted_hosts_are_answered(make_client, published):
+    client = make_client(published, TRUSTED_HOSTS="emoji.example, .more.example")
+    assert client.get("/", base_url="http://emoji.example").status_code == 200
+    assert client.get("/", base_url="http://a.more.example").status_code == 200
+    answer = client.get("/", base_url="http://evil.example")
+    assert answer.status_code == 400
+    assert b"Traceback" not in answer.data
+
+
+@pytest.mark.parametrize("path", ["/", "/grid", "/about", "/health", "/nope", "/random.json", "/static/style.css"])
+def test_every_answer_is_protected(client, path):
+    for method in ("GET", "HEAD", "POST"):
+        headers = client.open(path, method=method, buffered=True).headers
+        assert "default-src 'none'" in headers["Content-Security-Policy"]
+        assert "unsafe" not in headers["Content-Security-Policy"]
+        assert headers["X-Content-Type-Options"] == "nosniff"
+        assert "Set-Cookie" not in headers
+        assert "Strict-Transport-Security" not in headers
+    assert "Strict-Transport-Security" in client.get(path, base_url="https://localhost", buffered=True).headers
+
+
+@pytest.mark.parametrize("path", ["/", "/grid", f"/i/{LIVE}/food/1", f"/i/{LIVE}/food/1.jpg", "/random.json"])
+def test_head_says_the_same_without_the_body(client, path):
+    answer = client.head(path)
+    assert answer.status_code == 200
+    assert answer.data == b""
+    assert int(answer.headers["Content-Length"]) > 100
+
+
+def test_other_methods_are_refused_with_a_page(client):
+    answer = client.post("/", data=b"x" * 100_000)
+    assert answer.status_code == 405
+    assert "GET" in answer.headers["Allow"]
+
+
+def test_small_routes(client):
+    assert client.get("/health").json["status"] == "ok"
+    assert client.get("/_ah/warmup").status_code == 200
+    assert client.get("/robots.txt").text.startswith("User-agent")
+    assert client.get("/favicon.ico", buffered=True).data.startswith(b"\0\0\1\0")
+    assert f"{24} pictures" in client.get("/about").text
+
+
+def test_pages_have_no_inline_script_or_style(client):
+    for path in ("/", "/grid", "/categories", "/about", "/nope"):
+        page = client.get(path).text
+        assert "<style" not in page
+        assert " style=" not in page
+        assert not re.search(r"<script(?![^>]* src=)", page)
+        assert not re.search(r"\son\w+=", page)
+
+
+def test_log_lines_are_json_on_google_cloud(published):
+    script = "import main, logging; main.app; logging.getLogger('x').warning('a\\nb')"
+    environment = os.environ | {"CLOUD_STORAGE_BUCKET": str(published), "K_SERVICE": "site"}
+    done = subprocess.run(
+        [sys.executable, "-c", script],
+        cwd=ROOT,
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=True,
+    )
+    entries = [json.loads(line) for line in done.stderr.splitlines()]
+    assert entries[-1]["severity"] == "WARNING"
+    assert entries[-1]["message"] == "a\nb"
+
+
+@pytest.mark.parametrize(
+    ("setting", "sentence"),
+    [
+        ("CLOUD_STORAGE_BUCKET=/does/not/exist", "'/does/not/exist' does not exist"),
+        ("CLOUD_STORAGE_BUCKET=http://example.com", "'http://example.com' is no bucket"),
+        ("CACHE_MB=lots", "CACHE_MB is 'lots'"),
+        ("CACHE_MB=nan", "CACHE_MB is 'nan'"),
+        ("REFRESH_S=0", "REFRESH_S is '0'"),
+        ("SITE_URL=example.com/x", "SITE_URL is 'example.com/x'"),
+    ],
+)
+def test_a_wrong_setting_stops_the_start_with_a_sentence(setting, sentence, published):
+    name, _, value = setting.partition("=")
+    command = (ROOT / "Procfile").read_text().removeprefix("web:").replace("$PORT", str(free_port()))
+    done = subprocess.run(
+        [sys.executable, "-m", *command.split()],
+        cwd=ROOT,
+        env=os.environ | {"CLOUD_STORAGE_BUCKET": str(published)} | {name: value},
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+    assert done.returncode != 0
+    assert sum(sentence in line for line in done.stderr.splitlines()) == 1
+    assert "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize("content", ["", "{", "[]", '{"format": 2}', '{"format": 1}'])
+def test_a_damaged_catalog_stops_the_start(tmp_path, content):
+    (tmp_path / "site.json").write_text(content)
+    with pytest.raises(GalleryError, match=r"site\.json"):
+        create_app({"CLOUD_STORAGE_BUCKET": str(tmp_path)})
+
+
+def test_an_empty_bucket_stops_the_start(tmp_path):
+    with pytest.raises(GalleryError, match="no pictures"):
+        create_app({"CLOUD_STORAGE_BUCKET": str(tmp_path)})
+
+
+def test_the_site_imports_nothing_of_the_offline_half():
+    script = (
+        "import sys, main; main.create_app; "
+        "assert not {'torch', 'lightweight_gan', 'numpy', 'generate', 'faker', 'click_option_group'} & set(sys.modules)"
+    )
+    subprocess.run([sys.executable, "-c", script], cwd=ROOT, timeout=60, check=True)
+
+
+def test_gunicorn_as_deployed(site, published):
+    import requests
+
+    url = site(str(published))
+    pictures = {picture_in(requests.get(url, timeout=10).content) for _ in range(10)}
+    assert len(pictures) >= 9
+
+
+def test_app_yaml_starts_the_site_as_the_procfile_does():
+    entrypoint = re.search(r"^entrypoint: (.*)$", (ROOT / "app.yaml").read_text(), re.MULTILINE)
+    assert entrypoint is not None
+    assert entrypoint[1].replace("$PORT", "") == (ROOT / "Procfile").read_text().removeprefix("web: ").strip().replace(
+        "$PORT", ""
+    )
