@@ -1,0 +1,56 @@
+# One way to run everything; CI calls the same targets. `make` alone lists them.
+PYTHON ?= python3
+PORT ?= 8080
+BIN := .venv/bin
+
+.DEFAULT_GOAL := help
+.PHONY: help run setup test test-slow lint format bench demo clean browser
+
+help:  ## list the targets
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
+
+run: .venv/web  ## serve the demo bucket (or CLOUD_STORAGE_BUCKET) at http://127.0.0.1:8080
+	$(BIN)/gunicorn --bind 127.0.0.1:$(PORT) main:app
+
+setup: .venv/all  ## everything into .venv, nothing run
+
+test: .venv/all browser lint  ## every check: ruff, mypy, pytest (unit, storage emulator, browser)
+	$(BIN)/python -m pytest -m "not slow"
+
+test-slow: .venv/all browser  ## the checks that take minutes
+	$(BIN)/python -m pytest -m slow
+
+lint: .venv/all  ## ruff and mypy
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+format: .venv/all  ## let ruff write the code's form
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+bench: .venv/all  ## measure against peers; prints ratios (see benchmarks/README.md)
+	@for benchmark in benchmarks/*.py; do echo "== $$benchmark"; $(BIN)/python $$benchmark || exit 1; done
+
+clean:  ## remove .venv and what tools cached
+	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+.venv/web: requirements.txt
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
+		echo "Python 3.11 or newer is needed, and $(PYTHON) is older or missing: make PYTHON=python3.12 run"; exit 1; }
+	$(PYTHON) -m venv .venv
+	$(BIN)/pip install --quiet --disable-pip-version-check -r requirements.txt
+	@touch $@
+
+.venv/all: .venv/web generate/requirements.txt tests/requirements.txt
+	$(BIN)/pip install --quiet --disable-pip-version-check -r tests/requirements.txt
+	@touch $@
+
+# The browser tests need a Chromium: install Debian's where that is possible, else say what to do.
+browser:
+	@command -v chromium || command -v chromium-browser || command -v google-chrome \
+	|| ls "/Applications/Google Chrome.app" 2>/dev/null \
+	|| { test "$$(id -u)" = 0 && command -v apt-get >/dev/null && apt-get update -qq && apt-get install -y -qq chromium chromium-driver; } \
+	|| { sudo -n true 2>/dev/null && command -v apt-get >/dev/null && sudo apt-get update -qq && sudo apt-get install -y -qq chromium chromium-driver; } \
+	|| { echo "The browser tests need Chromium or Chrome: sudo apt-get install chromium chromium-driver, or brew install --cask google-chrome"; exit 1; }

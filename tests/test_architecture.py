@@ -1,0 +1,53 @@
+"""The two halves meet in a bucket and don't import each other; jobs don't import each other's commands."""
+
+from __future__ import annotations
+
+import ast
+import subprocess
+import sys
+
+import pytest
+
+from generate.__main__ import JOBS
+from tests.conftest import ROOT
+
+WEB = [ROOT / "main.py", *sorted((ROOT / "gallery").glob("*.py"))]
+OFFLINE = sorted((ROOT / "generate").glob("*.py"))
+
+
+def imports(path) -> set[str]:
+    """Dotted names of all that a file imports, anywhere in it."""
+    names = set()
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            names |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            names.add(node.module)
+    return names
+
+
+def packages(path) -> set[str]:
+    return {name.partition(".")[0] for name in imports(path)}
+
+
+@pytest.mark.parametrize("path", WEB, ids=lambda path: path.name)
+def test_the_web_half_knows_nothing_of_the_offline_half(path):
+    assert not packages(path) & {"generate", "torch", "torchvision", "lightweight_gan", "PIL", "numpy", "faker"}
+
+
+@pytest.mark.parametrize("path", sorted((ROOT / "gallery").glob("*.py")), ids=lambda path: path.name)
+def test_the_contract_knows_neither_the_site_nor_its_framework(path):
+    assert not packages(path) & {"main", "flask", "click"}
+
+
+@pytest.mark.parametrize("path", OFFLINE, ids=lambda path: path.name)
+def test_the_offline_half_knows_nothing_of_the_site(path):
+    assert not packages(path) & {"main", "flask"}
+    others = {f"generate.{job}" for job in JOBS} - {f"generate.{path.stem}"}
+    assert not imports(path) & others
+
+
+def test_the_site_starts_without_the_offline_packages():
+    check = "import sys, main; print({'torch', 'lightweight_gan', 'numpy'} & set(sys.modules))"
+    done = subprocess.run([sys.executable, "-c", check], cwd=ROOT, capture_output=True, text=True, timeout=60)
+    assert done.stdout == "set()\n", done.stderr

@@ -1,0 +1,82 @@
+"""The README is held to the truth: its commands exist and its options are accepted."""
+
+from __future__ import annotations
+
+import re
+import shlex
+
+import click
+import pytest
+
+from generate.__main__ import JOBS, Jobs, main
+from tests.conftest import ROOT
+
+README = (ROOT / "README.md").read_text()
+MAKEFILE = (ROOT / "Makefile").read_text()
+TOOLS = {"git", "cd", "mkdir", "curl", "gcloud", "torchrun", "."}  # what isn't ours
+
+
+def commands() -> list[list[str]]:
+    """Every command line in the README's shell blocks, split into words, without comments and assignments."""
+    blocks = re.findall(r"```sh\n(.*?)```", README, flags=re.DOTALL)
+    lines = [line for block in blocks for line in block.replace("\\\n", " ").splitlines()]
+    parts = [part for line in lines for part in re.split(r"&&", line.partition(" #")[0])]
+    words = [shlex.split(part) for part in parts if part.strip() and not part.lstrip().startswith("#")]
+    return [
+        [word for i, word in enumerate(line) if i or not re.match(r"[A-Z_]+=", word)] for line in map(_strip, words)
+    ]
+
+
+def _strip(words: list[str]) -> list[str]:
+    """Without the assignments in front of a command."""
+    while words and re.match(r"[A-Z_]+=", words[0]):
+        words = words[1:]
+    return words
+
+
+@pytest.mark.parametrize("words", commands(), ids=" ".join)
+def test_command_exists_and_its_options_are_accepted(words):
+    if words[:3] == ["python", "-m", "generate"]:
+        with click.Context(main) as context:
+            job = main.get_command(context, words[3])
+            assert job is not None, f"there is no job {words[3]}"
+            job.make_context(words[3], words[4:])  # parses, checks and runs nothing
+    elif words[0] == "make":
+        targets = [word for word in words[1:] if "=" not in word]
+        assert targets
+        for target in targets:
+            assert re.search(rf"^{target}:", MAKEFILE, flags=re.MULTILINE), f"there is no target {target}"
+    else:
+        assert words[0] in TOOLS
+
+
+def test_shows_the_two_commands_and_every_job():
+    assert ["make", "run"] in commands()
+    assert ["make", "test"] in commands()
+    for job in JOBS:
+        assert f"`{job}`" in README, f"the README doesn't say what {job} is for"
+
+
+def test_files_it_points_to_exist():
+    for target in re.findall(r"\]\((?!https?:)([^)#]+)", README):
+        assert (ROOT / target).exists(), f"{target} is not there"
+
+
+@pytest.mark.parametrize("job", JOBS)
+def test_help_has_an_example_that_is_accepted_and_shows_defaults(job):
+    assert isinstance(main, Jobs)
+    with click.Context(main, info_name="python -m generate") as context:
+        command = main.get_command(context, job)
+        text = command.get_help(click.Context(command, info_name=job, parent=context))
+    example = re.search(rf"Example:\s+python -m generate {job} (.+)", text)
+    assert example, f"the help of {job} has no example"
+    command.make_context(job, shlex.split(example[1]))
+    has_defaults = any(type(p.default) in (int, float, str) for p in command.params if isinstance(p, click.Option))
+    assert ("[default: " in text) == has_defaults
+
+
+def test_group_help_lists_each_job_in_one_line():
+    with click.Context(main, info_name="python -m generate") as context:
+        lines = main.get_help(context).splitlines()
+    for job, summary in JOBS.items():
+        assert any(line.split() == [job, *summary.split()] for line in lines)
