@@ -126,15 +126,11 @@ class FolderBucket:
         with self._translated(), self._temporary(data) as temporary:
             _make_folders(path.parent)
             try:
-                os.link(temporary, path)  # unlike a rename it never replaces, whoever comes between
+                self._link(temporary, path)
             except FileExistsError:
                 if path.read_bytes() == data:
                     return False
                 raise Conflict(f"{name} exists in {self.url} with other content.") from None
-            except OSError as error:
-                if error.errno not in (errno.EPERM, errno.ENOTSUP, errno.EMLINK):
-                    raise
-                self._create_without_links(path, temporary)
             _fsync_folder(path.parent)
         return True
 
@@ -194,12 +190,17 @@ class FolderBucket:
         finally:
             path.unlink(missing_ok=True)
 
-    def _create_without_links(self, path: Path, temporary: Path) -> None:
-        """For file systems without hard links (FAT, some network ones): the lock keeps other publishers out."""
-        with self._lock():
-            if path.exists():
-                raise Conflict(f"{path.relative_to(self._root)} was written to {self.url} by someone else meanwhile.")
-            temporary.replace(path)
+    def _link(self, temporary: Path, path: Path) -> None:
+        """Unlike a rename it never replaces, whoever comes between. Raises FileExistsError."""
+        try:
+            os.link(temporary, path)
+        except OSError as error:
+            if error.errno not in (errno.EPERM, errno.ENOTSUP, errno.EMLINK):
+                raise
+            with self._lock():  # a file system without hard links (FAT, some network ones)
+                if path.exists():
+                    raise FileExistsError(path) from None
+                temporary.replace(path)
 
     def _sweep(self) -> None:
         """Remove what killed processes left behind."""

@@ -34,6 +34,8 @@ class CloudBucket:
         self.url = url.rstrip("/")
         self.operations: Counter[str] = Counter()
         self._prefix = prefix.strip("/") + "/" if prefix.strip("/") else ""
+        if not bucket:
+            raise BucketError(f"{url!r} names no bucket: use gs://bucket or gs://bucket/prefix.")
         try:
             # objects need no project, but the client wants one and not every login has it
             self._client = storage.Client(project=os.environ.get("GOOGLE_CLOUD_PROJECT", "none"))
@@ -163,7 +165,10 @@ class _Connections(HTTPAdapter):
         if request.method != "DELETE":  # free
             one_object = re.search(r"/o/[^/?]+", request.url or "") is not None
             self._operations["B" if request.method == "GET" and one_object else "A"] += 1
-        return super().send(request, *args, **kwargs)
+        response = super().send(request, *args, **kwargs)
+        if not response.ok:
+            _ = response.content  # read to its end, which gives the connection back; the client library forgets to
+        return response
 
 
 def _decode_crc32c(base64_text: str) -> int:

@@ -22,7 +22,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any, Literal
 from urllib.parse import unquote, urlsplit
 
-Kind = Literal["503", "reset", "truncate", "corrupt", "drop_reply"]
+Kind = Literal["503", "403", "reset", "truncate", "corrupt", "spoil", "drop_reply"]
 HOP_BY_HOP = {"connection", "keep-alive", "transfer-encoding", "content-length", "date", "server"}
 
 
@@ -38,8 +38,9 @@ class Fault:
 class FaultyProxy:
     """Passes requests on to `target` (http://host:port) until told otherwise.
 
-    Kinds of fault: `503` and `reset` don't ask the target; `drop_reply` asks it, then resets the connection;
-    `truncate` sends half of the answer and closes; `corrupt` changes a byte of the answer and keeps its checksum.
+    Kinds of fault: `503`, `403` and `reset` don't ask the target; `drop_reply` asks it, then resets the connection;
+    `truncate` sends half of the answer and closes; `corrupt` changes a byte of the answer and keeps its checksum,
+    `spoil` a byte of the request on its way.
     A request's description is "METHOD /decoded/path?query", and for an upload the object's name after it.
     """
 
@@ -140,10 +141,12 @@ class _Handler(BaseHTTPRequestHandler):
         body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
         fault = self.proxy._take_fault(self._description(body))
         time.sleep(self.proxy.delay_s)
-        if fault == "503":
-            return self._answer(503, {"Content-Type": "text/plain"}, b"Service Unavailable")
+        if fault in ("503", "403"):
+            return self._answer(int(fault), {"Content-Type": "text/plain"}, b"refused")
         if fault == "reset":
             return self._hang_up()
+        if fault == "spoil":
+            body = _flip(body)
         headers = {name: value for name, value in self.headers.items() if name.lower() not in HOP_BY_HOP}
         self.upstream.request(self.command, self.path, body, headers)
         response = self.upstream.getresponse()
@@ -151,8 +154,7 @@ class _Handler(BaseHTTPRequestHandler):
         if fault == "drop_reply":
             return self._hang_up()
         if fault == "corrupt" and data:
-            middle = len(data) // 2
-            data = data[:middle] + bytes([data[middle] ^ 0xFF]) + data[middle + 1 :]
+            data = _flip(data)
         kept = {name: value for name, value in response.getheaders() if name.lower() not in HOP_BY_HOP}
         # the emulator writes its own address into answers; a client has to come back through here
         kept = {name: value.replace(self.proxy.target, self.proxy.url) for name, value in kept.items()}
@@ -182,6 +184,11 @@ class _Handler(BaseHTTPRequestHandler):
 
     def log_message(self, format: str, *args: object) -> None:
         """Silence: the tests' own output is enough."""
+
+
+def _flip(data: bytes) -> bytes:
+    middle = len(data) // 2
+    return data[:middle] + bytes([data[middle] ^ 0xFF]) + data[middle + 1 :]
 
 
 def _reset_on_close(connection: socket.socket) -> None:
