@@ -21,12 +21,14 @@ from urllib.parse import urlsplit
 
 from flask import Blueprint, Flask, Response, abort, current_app, render_template, request
 from markupsafe import escape
-from werkzeug.exceptions import HTTPException, ServiceUnavailable
+from werkzeug.exceptions import HTTPException, SecurityError, ServiceUnavailable
 from werkzeug.middleware.proxy_fix import ProxyFix
+from werkzeug.sansio.utils import get_host
 
 from gallery import GalleryError, logs
 from gallery.bucket import Bucket, NotFound, open_bucket
 from gallery.deck import Card, Deck
+from gallery.front import FrontDoor, page_headers
 from gallery.label import describe, image_address
 from gallery.page import ORIGIN, PICTURE, Page, best_encoding
 from gallery.release import EXTENSIONS, RELEASE_ID, SLUG, Catalog, parse, release_name
@@ -43,14 +45,6 @@ PATIENCE_S = 3.0  # for one call to storage
 FIRST_S = 2.0  # that a visitor waits for the first pictures after a start
 WALL = 60  # pictures on /grid
 YEAR = "public, max-age=31536000, immutable"
-HEADERS = {
-    "Content-Security-Policy": "default-src 'none'; img-src 'self' data:; style-src 'self'; script-src 'self'; "
-    "connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
-    "X-Content-Type-Options": "nosniff",
-    "Referrer-Policy": "strict-origin-when-cross-origin",
-    "Permissions-Policy": "camera=(), geolocation=(), microphone=(), browsing-topics=()",
-    "Cross-Origin-Opener-Policy": "same-origin",
-}
 SORRY = {
     404: ("There is nothing here", "Not even something that does not exist. But there is this:"),
     410: ("This one does not exist any more", "It never did, of course, and now its picture is gone too. But look:"),
@@ -63,15 +57,16 @@ pages = Blueprint("pages", __name__)
 def create_app(config: Mapping[str, str] | None = None) -> Flask:
     """The application; `config` goes before the environment. Raises a GalleryError for a setting it can't use."""
     settings = {name: (config or {}).get(name) or os.environ.get(name) or DEFAULTS[name] for name in DEFAULTS}
-    hosts = [host.strip() for host in settings["TRUSTED_HOSTS"].split(",") if host.strip()]
     app = Flask(__name__)
-    app.config.update(MAX_CONTENT_LENGTH=16_384, SEND_FILE_MAX_AGE_DEFAULT=31_536_000, TRUSTED_HOSTS=hosts or None)
+    app.config.update(MAX_CONTENT_LENGTH=16_384, SEND_FILE_MAX_AGE_DEFAULT=31_536_000)
     app.jinja_env.trim_blocks = app.jinja_env.lstrip_blocks = True
     app.jinja_env.globals["static"] = static_address
     app.extensions["site"] = site = Site(app, settings)
+    app.config["TRUSTED_HOSTS"] = site.hosts
     app.register_blueprint(pages)
     app.register_error_handler(HTTPException, apologize)
     app.register_error_handler(GalleryError, apologize)
+    app.wsgi_app = FrontDoor(app.wsgi_app, site.deck, site.origin_of)  # type: ignore[method-assign]
     if logs.on_google_cloud():  # its proxy ends TLS
         app.wsgi_app = ProxyFix(app.wsgi_app, x_for=1, x_proto=1)  # type: ignore[method-assign]
     site.deck.start()
@@ -83,17 +78,19 @@ class Site:
 
     def __init__(self, app: Flask, settings: Mapping[str, str]) -> None:
         self.url = _site_url(settings["SITE_URL"])
+        self.hosts = [host.strip() for host in settings["TRUSTED_HOSTS"].split(",") if host.strip()] or None
         budget = round(_number(settings, "CACHE_MB", 1, 100_000) * 1_000_000)
         refresh_s = _number(settings, "REFRESH_S", 0.1, 86_400)
         self._bucket_url = settings["CLOUD_STORAGE_BUCKET"]
         self._template = app.jinja_env.get_template("picture.html")
         self.deck = Deck(self._open, self._ready, budget, refresh_s)
         self.kept = lru_cache(maxsize=16)(self._read_kept)
+        self.origin_of = lru_cache(maxsize=256)(self._origin_of)
 
     @property
     def origin(self) -> str:
-        """The site's address as the visitor knows it, without a slash at the end."""
-        return self.url or f"{request.scheme}://{request.host}"
+        """The site's address as the visitor knows it, without a slash at the end; ready for HTML."""
+        return self.origin_of(request.scheme, request.host) or abort(400)
 
     def live(self) -> Catalog:
         """The live release's catalog."""
@@ -136,6 +133,13 @@ class Site:
             for encoding in ("br", "gzip"):
                 page.body(self.url, best_encoding(encoding))
         return page, page.size + len(data)
+
+    def _origin_of(self, scheme: str, host: str) -> str | None:
+        try:
+            host = get_host(scheme, host, None, self.hosts)
+        except SecurityError:
+            return None
+        return str(escape(self.url or f"{scheme}://{host}"))
 
     def _open(self) -> Bucket:
         return open_bucket(self._bucket_url, PATIENCE_S)
@@ -262,22 +266,6 @@ def favicon() -> Response:
     return current_app.send_static_file("favicon.ico")
 
 
-@pages.before_app_request
-def remember_trace() -> None:
-    """So that log lines can be found by the request they belong to."""
-    logs.trace.set(request.headers.get("X-Cloud-Trace-Context", ""))
-
-
-@pages.after_app_request
-def secure(response: Response) -> Response:
-    """The same protection for every answer, errors included."""
-    response.headers.extend(HEADERS)
-    response.headers.setdefault("Cache-Control", "no-store")
-    if request.is_secure:
-        response.headers["Strict-Transport-Security"] = "max-age=31536000"
-    return response
-
-
 def apologize(error: Exception) -> Response:
     """An error as a page, or as JSON for scripts; never a traceback."""
     if isinstance(error, GalleryError):  # storage failed while a permalink was looked up
@@ -308,13 +296,8 @@ def static_address(name: str) -> str:
 
 def _send(page: Page, origin: str, cache_control: str) -> Response:
     encoding = best_encoding(request.headers.get("Accept-Encoding", ""))
-    body, encoding = page.body(str(escape(origin)), encoding)
-    response = Response(body, mimetype="text/html")
-    response.headers["Cache-Control"] = cache_control
-    response.headers["Vary"] = "Accept-Encoding"
-    if encoding:
-        response.headers["Content-Encoding"] = encoding
-    return response
+    body, encoding = page.body(origin, encoding)
+    return Response(body, headers=[*page_headers(len(body), encoding), ("Cache-Control", cache_control)])
 
 
 def _number(settings: Mapping[str, str], name: str, low: float, high: float) -> float:

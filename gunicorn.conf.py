@@ -1,0 +1,10 @@
+"""How gunicorn serves the site; it reads this file by itself from the folder that it is started in."""
+
+# One process, since each has its own deck; more of them where there are cores to use: WEB_CONCURRENCY=4.
+# Threads only so that a permalink that waits for storage keeps nobody else waiting.
+threads = 8
+keepalive = 30  # seconds
+graceful_timeout = 10
+limit_request_line = 2048
+limit_request_fields = 64
+control_socket_disable = True  # it would write to the home folder
