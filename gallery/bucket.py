@@ -111,15 +111,14 @@ class FolderBucket:
             raise NotFound(f"The bucket {str(root)!r} does not exist: make that folder, or give gs://bucket.")
 
     def read(self, name: str) -> bytes:
-        with self._translated():
-            try:
-                return self._path(name).read_bytes()
-            except (FileNotFoundError, IsADirectoryError, NotADirectoryError):
-                raise NotFound(f"There is no {name} in {self.url}.") from None
+        return self.read_generation(name)[0]
 
     def read_generation(self, name: str) -> tuple[bytes, int]:
-        data = self.read(name)
-        return data, _generation(data)
+        with self._translated():
+            try:
+                return _read_generation(self._path(name))
+            except (FileNotFoundError, IsADirectoryError, NotADirectoryError):
+                raise NotFound(f"There is no {name} in {self.url}.") from None
 
     def create(self, name: str, data: bytes, content_type: str) -> bool:
         path = self._path(name)
@@ -137,7 +136,7 @@ class FolderBucket:
     def swap(self, name: str, data: bytes, content_type: str, generation: int) -> None:
         path = self._path(name)
         with self._translated(), self._lock():
-            now = _generation(path.read_bytes()) if path.exists() else 0
+            now = _read_generation(path)[1] if path.exists() else 0
             if now != generation:
                 raise Conflict(f"{name} in {self.url} was changed by someone else meanwhile.")
             with self._temporary(data) as temporary:
@@ -232,9 +231,12 @@ class FolderBucket:
             raise Unavailable(f"Can't use {error.filename or self.url} ({error.strerror}).") from error
 
 
-def _generation(data: bytes) -> int:
-    """A folder has no generations; the content's hash tells two writes apart just as well."""
-    return int.from_bytes(hashlib.sha256(data).digest()[:8], "big") or 1
+def _read_generation(path: Path) -> tuple[bytes, int]:
+    """A folder has no generations. Every write makes a new file, which these three together tell from others."""
+    with path.open("rb") as file:
+        data, status = file.read(), os.fstat(file.fileno())
+    identity = f"{status.st_ino} {status.st_mtime_ns} ".encode() + data
+    return data, int.from_bytes(hashlib.sha256(identity).digest()[:8], "big") or 1
 
 
 def _make_folders(folder: Path) -> None:

@@ -93,8 +93,15 @@ def publish(
     """
     _upload(bucket, draft, plan, progress, threads)
     catalog = _kept_catalog(bucket, draft, plan.release)
-    if not plan.is_live:
+    if plan.is_live:
+        return
+    try:
         bucket.swap(POINTER, catalog, "application/json", plan.pointer.generation)
+    except Conflict:
+        raise Conflict(
+            f"{bucket.url} was published to by someone else meanwhile, and shows that. Nothing is lost: "
+            "run the same again to put yours in its place, which sends nothing twice."
+        ) from None
 
 
 def new_id(digest: str) -> str:

@@ -15,6 +15,7 @@ JOBS = {
     "sample": "Draw pictures from a trained generator.",
     "publish": "Put a folder of pictures into a bucket as its new release.",
     "refill": "Sample and publish in one: refill the bucket of a live site.",
+    "releases": "List the releases of a bucket, go back to one, delete old ones.",
 }
 
 

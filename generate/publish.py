@@ -19,24 +19,32 @@ from generate.publishing import Published, publish_pictures, read_folder, summar
 @click.argument("bucket")
 @click.option("--title", help='Of the site; default "This <Category> Does Not Exist", or Stuff if there are many.')
 @click.option("--description", default="", help="A sentence for the site's pages and for search engines.")
+@click.option("--keep", type=click.IntRange(1), help="Afterwards delete all but the KEEP newest releases.")
 @click.option("--dry-run", is_flag=True, help="Check everything and say what would be done; write nothing.")
-def command(samples: Path, bucket: str, title: str | None, description: str, dry_run: bool) -> None:
+def command(samples: Path, bucket: str, title: str | None, description: str, keep: int | None, dry_run: bool) -> None:
     """Put a folder of pictures into a bucket as its new release.
 
     SAMPLES' first-level folders are the categories. BUCKET is a folder or gs://bucket[/prefix]. Run again after
-    an interruption, it continues; run again after success, it changes nothing.
+    an interruption, it continues; run again after success, it changes nothing. --keep spares the live release, and
+    for a day those it has replaced.
 
     \b
     Example:
       python -m generate publish samples gs://my-pictures --title "This Emoji Does Not Exist"
     """
-    published = publish(samples, bucket, title=title, description=description, dry_run=dry_run)
+    published = publish(samples, bucket, title=title, description=description, keep=keep, dry_run=dry_run)
     for line in summarize(published, bucket, dry_run):
         click.echo(line)
 
 
 def publish(
-    samples: Path, url: str, *, title: str | None = None, description: str = "", dry_run: bool = False
+    samples: Path,
+    url: str,
+    *,
+    title: str | None = None,
+    description: str = "",
+    keep: int | None = None,
+    dry_run: bool = False,
 ) -> Published:
     """Make the pictures below `samples` the live release of the bucket at `url`.
 
@@ -46,4 +54,4 @@ def publish(
     bucket = open_bucket(url)
     pointer = read_pointer(bucket)
     groups, title = read_folder(samples, title)
-    return publish_pictures(bucket, pointer, groups, title, description, dry_run=dry_run)
+    return publish_pictures(bucket, pointer, groups, title, description, keep=keep, dry_run=dry_run)

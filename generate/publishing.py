@@ -23,8 +23,8 @@ import click
 from PIL import Image
 from tqdm import tqdm
 
-from gallery import commit
-from gallery.bucket import Bucket, crc32c
+from gallery import commit, history
+from gallery.bucket import Bucket, Unavailable, crc32c
 from gallery.commit import Draft, Pointer
 from gallery.release import EXTENSIONS, Catalog, Category
 from generate.images import BadPicture, category_of, decode, find_pictures
@@ -63,6 +63,7 @@ class Published:
     sent: int  # of the objects; the others were there already
     before: str | None  # the release visitors saw until now
     was_live: bool
+    pruned: Sequence[str]  # releases that were deleted
     seconds: float
     operations: Mapping[str, int]
 
@@ -108,9 +109,12 @@ def publish_pictures(
     title: str,
     description: str = "",
     model: Mapping[str, Any] | None = None,
+    keep: int | None = None,
     dry_run: bool = False,
 ) -> Published:
     """Make the pictures the live release of the bucket; with `dry_run`, only find out what that would take.
+
+    `keep` then deletes all but that many of the newest releases, see `gallery.history.prune`.
 
     `pointer` is what was live when the pictures were chosen. Raises a BucketError, see `gallery.commit.publish`.
     """
@@ -119,15 +123,21 @@ def publish_pictures(
     plan = commit.plan_for(bucket, draft, pointer)
     if not dry_run:
         with tqdm(total=len(plan.missing), desc="publish", unit="object", disable=None) as bar:
-            commit.publish(bucket, draft, plan, bar.update)
+            try:
+                commit.publish(bucket, draft, plan, bar.update)
+            except Unavailable as error:
+                raise Unavailable(f"{error} Run the same again: it continues where this ended.") from error
+    before = pointer.live.release if pointer.live else None
+    pruned = history.prune(bucket, keep, protect={before or ""}) if keep and not dry_run else []
     return Published(
         release=plan.release,
         categories=tuple(category for category, _ in groups),
         total_bytes=sum(picture.length for _, pictures in groups for picture in pictures),
         objects=len(draft.checksums),
         sent=len(plan.missing),
-        before=pointer.live.release if pointer.live else None,
+        before=before,
         was_live=plan.is_live,
+        pruned=pruned,
         seconds=time.monotonic() - started,
         operations=Counter(bucket.operations),
     )
@@ -189,6 +199,8 @@ def summarize(published: Published, url: str, dry_run: bool = False) -> list[str
     ]
     if published.before and not published.was_live:
         lines.append(f"Undo: python -m generate releases {quoted} --rollback {published.before}")
+    if published.pruned:
+        lines.append(f"Deleted {len(published.pruned)} old releases: {', '.join(published.pruned)}.")
     return [*lines, f"Next: CLOUD_STORAGE_BUCKET={quoted} make run"]
 
 

@@ -23,6 +23,7 @@ from gallery.bucket import Bucket, Conflict, NotFound, Unavailable, open_bucket
 from gallery.commit import Pointer, read_pointer
 from gallery.release import Catalog, Category
 from generate.drawing import draw_folder
+from generate.duration import Duration
 from generate.generator import FAMILY, choose_device, load_generator
 from generate.publishing import (
     MADE,
@@ -35,22 +36,6 @@ from generate.publishing import (
     read_folder,
     summarize,
 )
-
-UNITS_S = {"s": 1, "m": 60, "h": 3600, "d": 86400}
-
-
-class Duration(click.ParamType[float]):
-    """A time such as 30m, 24h or 7d, in seconds."""
-
-    name = "duration"
-
-    def convert(self, value: str | float, param: click.Parameter | None, ctx: click.Context | None) -> float:
-        if isinstance(value, float):
-            return value
-        number, unit = value[:-1], value[-1:]
-        if not number.isdecimal() or int(number) < 1 or unit not in UNITS_S:
-            self.fail(f"{value!r} is not a duration: write it as in 30m, 24h or 7d.", param, ctx)
-        return float(int(number) * UNITS_S[unit])
 
 
 @click.command()
@@ -69,6 +54,7 @@ class Duration(click.ParamType[float]):
 )
 @click.option("--batch-size", type=click.IntRange(1), default=16, show_default=True)
 @click.option("--device", default="auto", show_default=True, help="auto, cuda, cuda:1, mps or cpu.")
+@click.option("--keep", type=click.IntRange(1), help="Afterwards delete all but the KEEP newest releases.")
 @click.option("--every", type=Duration(), help="Go on for ever, once in that time: 30m, 24h, 7d.")
 def command(run: Path, bucket: str, every: float | None, **options: Any) -> None:
     """Sample and publish in one: refill the bucket of a live site.
@@ -106,6 +92,7 @@ def refill(
     truncation: float = 1.0,
     batch_size: int = 16,
     device: str = "auto",
+    keep: int | None = None,
 ) -> Published:
     """Draw `count` new pictures from the run's generator and make them the live release of the bucket.
 
@@ -132,7 +119,7 @@ def refill(
         if add and pointer.live:
             groups = _added(_live_groups(bucket, pointer.live, rows), groups)
         made = {"family": FAMILY, "run": home.name, "kimg": model.made.get("kimg")}
-        published = publish_pictures(bucket, pointer, groups, title, description or "", made)
+        published = publish_pictures(bucket, pointer, groups, title, description or "", made, keep=keep)
         for leftover in home.glob("refill-*"):
             shutil.rmtree(leftover)
     return published

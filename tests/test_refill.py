@@ -15,9 +15,9 @@ from click.testing import CliRunner, Result
 from gallery.bucket import Bucket, open_bucket
 from gallery.release import Catalog, read_live
 from generate.__main__ import main
+from generate.duration import Duration
 from generate.generator import save_generator
 from generate.networks import NetworkOptions, build_generator
-from generate.refill import Duration
 
 SIZE = NetworkOptions(size=32, latent_dim=16, fmap_max=16, attention=())
 

