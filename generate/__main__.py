@@ -16,6 +16,7 @@ JOBS = {
     "publish": "Put a folder of pictures into a bucket as its new release.",
     "refill": "Sample and publish in one: refill the bucket of a live site.",
     "releases": "List the releases of a bucket, go back to one, delete old ones.",
+    "export": "Hand a run over to the lightweight_gan command.",
 }
 
 

@@ -19,6 +19,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
+from generate.checkpoints import read_checkpoint
 from generate.images import atomic_path
 from generate.networks import NetworkOptions, build_generator, draw_inputs, fixed_noise
 
@@ -59,10 +60,14 @@ def save_generator(path: Path, generator: nn.Module, network: NetworkOptions, ma
 
 
 def load_generator(path: Path, device: torch.device | None = None) -> Model:
-    """Load a run folder's generator or a `generator.safetensors`; half-precision weights are widened.
+    """Load a run folder's generator, a `generator.safetensors`, or a model_N.pt of the lightweight_gan command.
 
-    Raises click.ClickException where there is none, or the file is damaged or of another family.
+    Half-precision weights are widened. Raises click.ClickException where there is none, or the file is
+    damaged or of another family.
     """
+    if path.suffix == ".pt" and path.is_file():
+        checkpoint = read_checkpoint(path)
+        return _model(path, checkpoint.network, checkpoint.ema, {"checkpoint": path.name}, device)
     file = path / "generator.safetensors" if path.is_dir() else path
     if not file.is_file():
         raise click.ClickException(
@@ -76,18 +81,23 @@ def load_generator(path: Path, device: torch.device | None = None) -> Model:
             raise click.ClickException(
                 f"{file} is not a generator of this project (family {metadata.get('family')!r}, expected {FAMILY!r})."
             )
-        network = NetworkOptions(
-            **(options := json.loads(metadata["network"])) | {"attention": tuple(options["attention"])}
-        )
-        generator = build_generator(network)
-        generator.load_state_dict({n: w.float() if w.is_floating_point() else w for n, w in weights.items()})
+        options = json.loads(metadata["network"])
+        network = NetworkOptions(**options | {"attention": tuple(options["attention"])})
+        return _model(file, network, weights, json.loads(metadata["made"]), device)
     except (SafetensorError, KeyError, TypeError, ValueError, RuntimeError) as error:
         reason = str(error).splitlines()[0]
         raise click.ClickException(
             f"{file} can't be loaded ({reason}): it is damaged; copy it again or sample from another snapshot."
         ) from None
+
+
+def _model(
+    file: Path, network: NetworkOptions, weights: dict[str, Tensor], made: dict[str, Any], device: torch.device | None
+) -> Model:
+    generator = build_generator(network)
+    generator.load_state_dict({n: w.float() if w.is_floating_point() else w for n, w in weights.items()})
     digest = hashlib.sha256(file.read_bytes()).hexdigest()[:32]
-    return Model(generator.eval().to(device or "cpu"), network, json.loads(metadata["made"]), digest)
+    return Model(generator.eval().to(device or "cpu"), network, made, digest)
 
 
 @torch.inference_mode()

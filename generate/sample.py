@@ -60,8 +60,8 @@ def command(
 ) -> None:
     """Draw pictures from a trained generator.
 
-    MODEL is a run folder or a generator.safetensors. The file name is the seed, and the same seed is the same
-    picture. Run again, it draws only what is missing.
+    MODEL is a run folder, a generator.safetensors, or a model_N.pt of the lightweight_gan command. The file name is
+    the seed, and the same seed is the same picture. Run again, it draws only what is missing.
 
     \b
     Example:

@@ -32,27 +32,31 @@ def save_snapshot(run: Path, parts: dict[str, Any], order: Tensor, step: int, ke
         old.unlink()
 
 
-def load_snapshot(run: Path, parts: dict[str, Any], order: Tensor) -> tuple[int, Tensor]:
-    """Put everything back as the newest snapshot has it; returns its step and the order of the pictures to come.
+def read_newest(run: Path) -> dict[str, Any] | None:
+    """The newest snapshot as `save_snapshot` wrote it, on the CPU; None where there is none.
 
-    Without a snapshot: step 0 and the order that was given. Raises click.ClickException for a damaged one.
+    Raises click.ClickException for a damaged one.
     """
     if not (snapshots := _snapshots(run)):
-        return 0, order
+        return None
     try:
-        state = torch.load(snapshots[-1], map_location="cpu", weights_only=True)
+        state: dict[str, Any] = torch.load(snapshots[-1], map_location="cpu", weights_only=True)
     except (RuntimeError, EOFError, UnpicklingError) as error:
         reason = str(error).splitlines()[0]
         raise click.ClickException(
             f"{snapshots[-1]} can't be loaded ({reason}): delete it, and the run continues from the one before."
         ) from None
+    return state
+
+
+def restore(state: dict[str, Any], parts: dict[str, Any]) -> None:
+    """Put networks, optimizers and random numbers back as a snapshot has them."""
     for name, part in parts.items():
         part.load_state_dict(state[name])
     torch.set_rng_state(state["rng"])
     random.setstate(state["python_rng"])
     if "cuda_rng" in state and torch.cuda.is_available():
         torch.cuda.set_rng_state_all(state["cuda_rng"])
-    return int(state["step"]), state["order"]
 
 
 def _snapshots(run: Path) -> list[Path]:

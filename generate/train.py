@@ -26,11 +26,12 @@ from torchvision.transforms.functional import to_pil_image
 from tqdm import tqdm
 
 from generate.augment import augment
+from generate.checkpoints import read_checkpoint
 from generate.generator import choose_device, draw_pictures, save_generator
 from generate.images import atomic_path, contact_sheet, load_pictures, write_text
 from generate.losses import discriminator_loss, generator_loss, gradient_penalty
 from generate.networks import NetworkOptions, build_discriminator, build_generator
-from generate.snapshots import collect_signals, load_snapshot, save_snapshot
+from generate.snapshots import collect_signals, read_newest, restore, save_snapshot
 
 PENALTY_EVERY, PENALTY_WEIGHT = 4, 10.0  # the package's lazy gradient penalty
 STATISTICS_BATCHES, STATISTICS_BATCH = 16, 16
@@ -56,6 +57,7 @@ class TrainOptions:
     seed: int = 0
     snapshot_kimg: float = 20.0
     keep: int = 3
+    start_from: str = ""  # a checkpoint of the lightweight_gan command
 
 
 DEFAULT = TrainOptions()
@@ -128,6 +130,7 @@ DEFAULT = TrainOptions()
     help="How often to save, in thousands of pictures.",
 )
 @click.option("--keep", type=click.IntRange(1), default=DEFAULT.keep, show_default=True, help="Newest snapshots kept.")
+@click.option("--start-from", default="", help="Begin with the weights of a model_N.pt of the lightweight_gan command.")
 def command(data: Path, run: Path, device: str, augment_probability: float | None, **options: Any) -> None:
     """Train a Lightweight GAN on the pictures that `prepare` made.
 
@@ -153,7 +156,7 @@ def train(data: Path, run: Path, options: TrainOptions = DEFAULT, device: str = 
     """
     pictures = load_pictures(data)  # (N, 3, H, W) uint8
     where = choose_device(device)
-    options = _resolve(options, len(pictures), where)
+    options = _resolve(options, pictures, where)
     _check_run(run, options, pictures)
     torch.manual_seed(options.seed)
     random.seed(options.seed)
@@ -174,7 +177,12 @@ def train(data: Path, run: Path, options: TrainOptions = DEFAULT, device: str = 
         "optimizer_g": optimizer_g, "optimizer_d": optimizer_d,
     }  # fmt: skip
     batches = Batches(pictures.to(where), options.batch_size)
-    step, batches.order = load_snapshot(run, parts, batches.order)
+    step = 0
+    if state := read_newest(run):
+        restore(state, parts)
+        step, batches.order = state["step"], state["order"]
+    elif options.start_from:
+        _start_from(Path(options.start_from), network, parts)
 
     batch, per_step = options.batch_size, options.batch_size * options.accumulate
     steps, snapshot_steps = _steps(options.kimg, per_step), _steps(options.snapshot_kimg, per_step)
@@ -300,12 +308,24 @@ class Batches:
         return batch.contiguous(memory_format=torch.channels_last)
 
 
-def _resolve(options: TrainOptions, count: int, device: torch.device) -> TrainOptions:
-    """Fill in what "auto" stands for, so that options.json says what was done."""
+def _start_from(path: Path, network: NetworkOptions, parts: dict[str, Any]) -> None:
+    """Take the weights, but no optimizer, for lightweight_gan saves none."""
+    checkpoint = read_checkpoint(path)
+    if checkpoint.network != network:
+        wanted = " ".join(f"{name}={value}" for name, value in asdict(checkpoint.network).items())
+        raise click.ClickException(f"{path} is of other networks; give the options and pictures of its own: {wanted}.")
+    for name in ("generator", "ema", "discriminator"):
+        parts[name].load_state_dict(getattr(checkpoint, name))
+
+
+def _resolve(options: TrainOptions, pictures: Tensor, device: torch.device) -> TrainOptions:
+    """Fill in what the defaults stand for with these pictures, so that options.json says what was done."""
     if options.precision == "auto":
         options = replace(options, precision="bf16" if _computes_bf16(device) else "fp32")
     if options.augment_probability < 0:
-        options = replace(options, augment_probability=min(0.5, max(0.0, (1e5 - count) * 3e-6)))
+        options = replace(options, augment_probability=min(0.5, max(0.0, (1e5 - len(pictures)) * 3e-6)))
+    if options.attention == DEFAULT.attention:  # small pictures have no layer of that resolution
+        options = replace(options, attention=tuple(r for r in options.attention if r < pictures.shape[-1]))
     return options
 
 

@@ -18,6 +18,8 @@ import pytest
 import requests
 from PIL import Image
 
+os.environ.setdefault("OMP_NUM_THREADS", "1")  # tiny networks gain nothing from more, and the servers want a core
+
 ROOT = Path(__file__).parent.parent
 EMOJI = Path(__file__).parent / "data" / "emoji"
 
@@ -53,6 +55,14 @@ def wait_for(url: str, process: subprocess.Popen, log: Path, seconds: float = 30
         except requests.ConnectionError:
             time.sleep(0.05)
     raise RuntimeError(f"no answer from {url} in {seconds} s: {log.read_text()}")
+
+
+def wait_until(true: Callable[[], object], seconds: float = 30) -> None:
+    """Until it is, or fail."""
+    deadline = time.monotonic() + seconds
+    while not true():
+        assert time.monotonic() < deadline, f"it did not happen in {seconds} s"
+        time.sleep(0.02)
 
 
 @pytest.fixture(scope="session")

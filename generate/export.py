@@ -1,0 +1,53 @@
+"""Hand a run over to the lightweight_gan command: its newest snapshot as a checkpoint of that package.
+
+python -m generate export runs/mine models/mine --number 12
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import click
+
+from generate.checkpoints import Checkpoint, write_checkpoint
+from generate.networks import NetworkOptions
+from generate.snapshots import read_newest
+
+
+@click.command()
+@click.argument("run", type=click.Path(path_type=Path))
+@click.argument("dest", type=click.Path(path_type=Path))
+@click.option(
+    "--number",
+    type=click.IntRange(0),
+    default=1,
+    show_default=True,
+    help="N of model_N.pt, which that command counts its steps by.",
+)
+def command(run: Path, dest: Path, number: int) -> None:
+    """Write a run's newest snapshot as a checkpoint of the lightweight_gan command.
+
+    DEST is that command's models/<name>. The other way round, `train --start-from model_12.pt` takes one as its
+    beginning, and `sample` draws from it.
+
+    \b
+    Example:
+      python -m generate export runs/mine models/mine --number 12
+    """
+    path = write_checkpoint(dest, number, checkpoint_of(run))
+    click.echo(f"{path} is ready.")
+    click.echo(f"Next: lightweight_gan --name {dest.name} --models-dir {dest.parent} --load-from {number} --generate")
+
+
+def checkpoint_of(run: Path) -> Checkpoint:
+    """What the newest snapshot of a run holds. Raises click.ClickException where there is none."""
+    state = read_newest(run)
+    if state is None:
+        raise click.ClickException(
+            f"{run} has no snapshot to export: train it first (python -m generate train DATA {run})."
+        )
+    options = json.loads((run / "options.json").read_text())
+    names = NetworkOptions.__dataclass_fields__
+    network = NetworkOptions(**{name: options[name] for name in names} | {"attention": tuple(options["attention"])})
+    return Checkpoint(network, state["generator"], state["ema"], state["discriminator"])
