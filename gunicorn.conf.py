@@ -1,8 +1,9 @@
 """How gunicorn serves the site; it reads this file by itself from the folder that it is started in."""
 
 # One process, since each has its own deck; more of them where there are cores to use: WEB_CONCURRENCY=4.
-# Threads only so that a permalink that waits for storage keeps nobody else waiting.
-threads = 8
+# Threads are for permalinks that wait for storage, and so that idle connections cost nothing. More than a few
+# only fight for the interpreter: 8 instead of 4 doubled the 99th percentile (benchmarks/serve.py).
+threads = 4
 keepalive = 30  # seconds
 graceful_timeout = 10
 limit_request_line = 2048

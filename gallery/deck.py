@@ -288,7 +288,12 @@ class Deck:
             return card
         if not self._bucket:
             raise Unavailable("The bucket could not be opened yet.")
-        return self._make(self._bucket, catalog, slug, number)
+        try:
+            return self._make(self._bucket, catalog, slug, number)
+        except Unavailable as error:
+            self._report(error)  # so that the next visitor need not find out as slowly
+            self._wake.set()
+            raise
 
     def _make(self, bucket: Bucket, catalog: Catalog, slug: str, number: int) -> Card:
         name = catalog.object_name(slug, number)

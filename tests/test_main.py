@@ -11,8 +11,6 @@ import re
 import shutil
 import subprocess
 import sys
-import time
-from collections.abc import Callable
 from pathlib import Path
 
 import brotli
@@ -21,7 +19,7 @@ from flask.testing import FlaskClient
 
 from gallery import GalleryError
 from main import create_app
-from tests.conftest import ROOT, free_port
+from tests.conftest import ROOT, free_port, wait_until
 
 OLD, LIVE = "20260101T000000Z-00000000", "20260202T000000Z-00000001"
 
@@ -69,14 +67,6 @@ def make_client(request):
 @pytest.fixture
 def client(make_client, published) -> FlaskClient:
     return make_client(published)
-
-
-def wait_until(true: Callable[[], object], seconds: float = 20) -> None:
-    """Until it is, or fail."""
-    deadline = time.monotonic() + seconds
-    while not true():
-        assert time.monotonic() < deadline, "it did not happen"
-        time.sleep(0.02)
 
 
 def picture_in(page: bytes) -> bytes:
