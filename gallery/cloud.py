@@ -57,13 +57,15 @@ class CloudBucket:
             next(iter(self._client.list_blobs(self._bucket, prefix=self._prefix, max_results=1, **self._options)), None)
 
     def read(self, name: str) -> bytes:
-        with self._translated(name):
-            return bytes(self._blob(name).download_as_bytes(**self._options))
+        return self.read_generation(name)[0]
 
     def read_generation(self, name: str) -> tuple[bytes, int]:
         blob = self._blob(name)
         with self._translated(name):
-            data = bytes(blob.download_as_bytes(**self._options))
+            try:
+                data = bytes(blob.download_as_bytes(**self._options))
+            except DataCorruption:  # the one fault that the client library does not try again
+                data = bytes(blob.download_as_bytes(**self._options))
             return data, int(blob.generation)
 
     def create(self, name: str, data: bytes, content_type: str) -> bool:

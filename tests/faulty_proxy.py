@@ -38,8 +38,8 @@ class Fault:
 class FaultyProxy:
     """Passes requests on to `target` (http://host:port) until told otherwise.
 
-    Kinds of fault: `503`, `403` and `reset` don't ask the target; `drop_reply` asks it, then resets the connection;
-    `truncate` sends half of the answer and closes; `corrupt` changes a byte of the answer and keeps its checksum,
+    Kinds of fault: `503`, `403` and `reset` (in the middle of the request's body) don't ask the target;
+    `drop_reply` asks it, then resets the connection; `truncate` sends half of the answer and closes; `corrupt` changes a byte of the answer and keeps its checksum,
     `spoil` a byte of the request on its way.
     A request's description is "METHOD /decoded/path?query", and for an upload the object's name after it.
     """
@@ -138,13 +138,15 @@ class _Handler(BaseHTTPRequestHandler):
         super().finish()
 
     def _handle(self) -> None:
-        body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
+        length = int(self.headers.get("Content-Length", 0))
+        body = self.rfile.read(min(length, max(length // 2, 300)))  # a name is in the first 300 bytes
         fault = self.proxy._take_fault(self._description(body))
         time.sleep(self.proxy.delay_s)
-        if fault in ("503", "403"):
-            return self._answer(int(fault), {"Content-Type": "text/plain"}, b"refused")
         if fault == "reset":
             return self._hang_up()
+        body += self.rfile.read(length - len(body))
+        if fault in ("503", "403"):
+            return self._answer(int(fault), {"Content-Type": "text/plain"}, b"refused")
         if fault == "spoil":
             body = _flip(body)
         headers = {name: value for name, value in self.headers.items() if name.lower() not in HOP_BY_HOP}
