@@ -134,7 +134,7 @@ def parse(data: bytes) -> Catalog:
     """Read a site.json. Raises CatalogError with the field's name where it is damaged or too new."""
     try:
         raw = json.loads(data)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise CatalogError(f"{POINTER} is not JSON ({error}): publish again.") from None
     raw = _typed(raw, dict, "the whole")
     if (version := raw.pop("format", None)) != FORMAT:
@@ -150,7 +150,7 @@ def parse(data: bytes) -> Catalog:
         created=_take(raw, "created", str),
         title=_take(raw, "title", str),
         categories=tuple(categories),
-        type=_one_of(_take(image, "type", str), EXTENSIONS, "image.type"),
+        type=_one_of(_take(image, "type", str, of="image."), EXTENSIONS, "image.type"),
         width=_whole(image.get("width"), "image.width", "pixels"),
         height=_whole(image.get("height"), "image.height", "pixels"),
         description=_take(raw, "description", str, ""),

@@ -1,0 +1,205 @@
+"""The catalog: what is written is read back, what a later version adds is kept, what is damaged is refused by name."""
+
+from __future__ import annotations
+
+import json
+import string
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from gallery.bucket import NotFound, open_bucket
+from gallery.release import (
+    EXTENSIONS,
+    POINTER,
+    Catalog,
+    CatalogError,
+    Category,
+    list_folder,
+    parse,
+    read_live,
+    slugify,
+)
+
+patient = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])  # the machine may be busy
+text = st.text(st.characters(exclude_categories=["Cs"]), max_size=40)
+inside = string.ascii_lowercase + string.digits + "-"
+ends = string.ascii_lowercase + string.digits
+slugs = st.one_of(
+    st.text(ends, min_size=1, max_size=2),
+    st.builds(lambda a, b, c: a + b + c, st.sampled_from(ends), st.text(inside, max_size=62), st.sampled_from(ends)),
+)
+values = st.recursive(
+    st.none() | st.booleans() | st.integers(-(2**53), 2**53) | text,
+    lambda inner: st.lists(inner) | st.dictionaries(text, inner),
+)
+sizes = st.none() | st.integers(1, 10**6)
+FIELDS = {"format", "release", "created", "title", "description", "image", "categories", "developers", "model", "bytes"}
+
+catalogs = st.builds(
+    Catalog,
+    release=st.from_regex(r"[0-9]{8}T[0-9]{6}Z-[0-9a-f]{8}", fullmatch=True),
+    created=text,
+    title=text,
+    description=text,
+    categories=st.lists(
+        st.builds(Category, slugs, text, st.integers(1, 10**9), text),
+        min_size=1,
+        max_size=5,
+        unique_by=lambda c: c.slug,
+    ).map(tuple),
+    type=st.sampled_from(sorted(EXTENSIONS)),
+    width=sizes,
+    height=sizes,
+    developers=st.lists(text, max_size=5).map(tuple),
+    model=st.dictionaries(text, values, max_size=4),
+    total_bytes=sizes,
+    unknown=st.dictionaries(text.filter(lambda name: name not in FIELDS), values, max_size=4),
+)
+
+GOOD: dict[str, Any] = {
+    "format": 1,
+    "release": "20261122T121500Z-1f3a5b7c",
+    "created": "2026-11-22T12:15:00Z",
+    "title": "This Emoji Does Not Exist",
+    "image": {"type": "image/jpeg", "width": 128, "height": 128},
+    "categories": [{"slug": "food", "name": "Food", "count": 64}],
+}
+
+
+@patient
+@given(catalogs)
+def test_any_catalog_is_read_back_as_written(catalog):
+    assert parse(catalog.to_json()) == catalog
+
+
+@patient
+@given(catalogs, st.data())
+def test_every_picture_has_a_place_and_no_other(catalog, data):
+    index = data.draw(st.integers(0, catalog.count - 1))
+
+    slug, number = catalog.picture(index)
+
+    assert catalog.has(slug, number)
+    before = sum(c.count for c in catalog.categories[: [c.slug for c in catalog.categories].index(slug)])
+    assert before + number == index
+    assert catalog.object_name(slug, number).startswith(f"releases/{catalog.release}/{slug}/")
+    assert catalog.content_type(slug, number) == catalog.type
+    assert catalog.developer(slug, number) == catalog.developer(slug, number)
+    for wrong in (-1, catalog.count):
+        with pytest.raises(IndexError):
+            catalog.picture(wrong)
+    assert not catalog.has(slug, catalog.category(slug).count)
+    assert not catalog.has("no such category", 0)
+
+
+@patient
+@given(st.binary(max_size=200) | values.map(lambda value: json.dumps(value).encode()))
+def test_anything_else_is_refused_with_a_sentence(data):
+    with pytest.raises(CatalogError, match=r"^site\.json"):
+        parse(data)
+
+
+@patient
+@given(st.sampled_from(sorted(GOOD)), values)
+def test_field_of_any_value_is_read_or_refused_by_name(field, value):
+    try:
+        parse(json.dumps({**GOOD, field: value}).encode())
+    except CatalogError as error:
+        assert field in str(error)  # noqa: PT017 (some values are good ones)
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ({"format": 2}, "format 2, this version reads 1: update the site"),
+        ({"release": None}, "'release'"),
+        ({"release": "../../etc"}, "'release'"),
+        ({"title": 7}, "'title'"),
+        ({"image": {"type": "text/html"}}, r"'image\.type'"),
+        ({"image": {"type": "image/jpeg", "width": 0}}, r"'image\.width'"),
+        ({"image": {"type": "image/jpeg", "width": 9, "height": True}}, r"'image\.height'"),
+        ({"categories": []}, "'categories'"),
+        ({"categories": [{"slug": "a", "name": "A"}]}, r"'categories\.count'"),
+        ({"categories": [{"slug": "a", "name": "A", "count": 0}]}, r"'categories\.count'"),
+        ({"categories": [{"slug": "a/b", "name": "A", "count": 1}]}, r"'categories\.slug'"),
+        ({"categories": [{"slug": "a", "name": "A", "count": 1}] * 2}, "none twice"),
+        ({"developers": ["Anna", 7]}, "'developers'"),
+        ({"model": []}, "'model'"),
+        ({"bytes": -1}, "'bytes'"),
+    ],
+)
+def test_damaged_field_is_named(change, words):
+    with pytest.raises(CatalogError, match=words):
+        parse(json.dumps({**GOOD, **change}).encode())
+
+
+def test_least_catalog_is_enough():
+    catalog = parse(json.dumps({**GOOD, "categories": [{"slug": "apples", "name": "Apple", "count": 3}]}).encode())
+
+    assert (catalog.description, catalog.developers, dict(catalog.model), catalog.total_bytes) == ("", (), {}, None)
+    assert catalog.categories[0].article == "an"
+    assert catalog.object_name("apples", 2) == "releases/20261122T121500Z-1f3a5b7c/apples/00002.jpg"
+    assert catalog.developer("apples", 2) == ""
+
+
+def test_catalog_is_small_however_many_pictures():
+    catalog = parse(json.dumps({**GOOD, "categories": [{"slug": "a", "name": "A", "count": 10**6}]}).encode())
+
+    assert catalog.picture(999_999) == ("a", 999_999)
+    assert len(catalog.to_json()) < 1000
+
+
+@pytest.mark.parametrize(
+    ("folder", "slug"),
+    [("Food", "food"), ("black_cats", "black-cats"), ("  Été!  ", "t"), ("日本", ""), ("a" * 70, "a" * 64)],
+)
+def test_slugs(folder, slug):
+    assert slugify(folder) == slug
+
+
+# A bucket that nobody published to
+
+
+def test_any_folder_of_pictures_is_a_site(bucket_url):
+    bucket = open_bucket(bucket_url)
+    for name in ("black_cats/a.jpg", "black_cats/b/c.PNG", "notes.txt", "dogs/d.webp", ".hidden/e.jpg"):
+        bucket.create(name, b"", "image/jpeg")
+
+    catalog, generation = read_live(bucket)
+
+    shown = {c.slug: (c.name, c.count) for c in catalog.categories if c.slug != "hidden"}
+    assert shown == {"black-cats": ("Black Cats", 2), "dogs": ("Dogs", 1)}
+    assert generation == 0
+    assert catalog.object_name("black-cats", 1) == "black_cats/b/c.PNG"
+    assert catalog.content_type("black-cats", 1) == "image/png"
+    assert catalog.release.startswith("folder-")
+
+
+def test_pictures_of_an_unfinished_release_are_not_shown(bucket_url):
+    bucket = open_bucket(bucket_url)
+    bucket.create("releases/20261122T121500Z-1f3a5b7c/food/00000.jpg", b"", "image/jpeg")
+
+    with pytest.raises(NotFound, match="publish some"):
+        list_folder(bucket)
+    bucket.create("releases/party.jpg", b"", "image/jpeg")  # but a folder may be called that
+    assert [category.slug for category in list_folder(bucket).categories] == ["releases"]
+
+
+def test_two_folders_that_would_be_one_category(bucket_url):
+    bucket = open_bucket(bucket_url)
+    bucket.create("cats/a.jpg", b"", "image/jpeg")
+    bucket.create("cats!/a.jpg", b"", "image/jpeg")
+
+    with pytest.raises(CatalogError, match="rename"):
+        list_folder(bucket)
+
+
+def test_damaged_pointer_is_an_error_and_not_an_empty_bucket(bucket_url):
+    bucket = open_bucket(bucket_url)
+    bucket.swap(POINTER, b'{"format": 1}', "application/json", 0)
+
+    with pytest.raises(CatalogError, match="'image'"):
+        read_live(bucket)
