@@ -194,7 +194,7 @@ def picture(release: str, slug: str, name: str) -> Response:
 def random_json() -> Response:
     """What a page says, for scripts. `?category=` as in /c/<category>."""
     site = get_site()
-    card = site.deal(request.args.get("category") or None)
+    card = site.deal(_asked_category())
     entry = describe(card.catalog, card.slug, card.number) | {"site": site.origin}
     response = Response(json.dumps(entry, ensure_ascii=False), mimetype="application/json")
     response.headers["Access-Control-Allow-Origin"] = "*"
@@ -217,7 +217,7 @@ def categories() -> str:
 def grid() -> str:
     """A wall of random pictures, of one category or of all."""
     site = get_site()
-    slug = request.args.get("category") or None
+    slug = _asked_category()
     if slug and not site.live().category(slug):
         abort(404)
     cards = site.deck.peek(WALL, slug) or abort(503)
@@ -292,6 +292,13 @@ def apologize(error: Exception) -> Response:
 def static_address(name: str) -> str:
     """A file of static/ at an address that changes with its content, so that it can be cached for good."""
     return f"/static/{name}?v={zlib.crc32((ROOT / 'static' / name).read_bytes()):08x}"
+
+
+def _asked_category() -> str | None:
+    try:
+        return request.args.get("category") or None
+    except UnicodeDecodeError:  # bytes that no browser sends
+        abort(400)
 
 
 def _send(page: Page, origin: str, cache_control: str) -> Response:

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, Page, expect, sync_playwright
 
 from tests.conftest import wait_until
@@ -222,3 +223,13 @@ def test_in_print_only_the_picture_and_its_words_remain(open_page):
     expect(page.locator("nav")).to_be_hidden()
     expect(page.locator("#next")).to_be_hidden()
     expect(page.locator("#picture")).to_be_visible()
+
+
+@pytest.mark.parametrize("path", ["/", "/c/food", "/grid", "/categories", "/about", "/nope"])
+def test_nothing_keeps_anybody_out(browser, url, path):
+    """Every rule of axe-core: WCAG 2 A and AA, and its advice."""
+    page = browser.new_page(viewport={"width": 320, "height": 640})
+    page.goto(url + path)
+    found = Axe().run(page).response["violations"]
+    page.close()
+    assert [(violation["id"], violation["nodes"][0]["html"]) for violation in found] == []

@@ -6,6 +6,7 @@ import base64
 import gzip
 import html
 import json
+import logging
 import os
 import re
 import shutil
@@ -16,8 +17,11 @@ from pathlib import Path
 import brotli
 import pytest
 from flask.testing import FlaskClient
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from gallery import GalleryError
+from gallery.logs import CloudFormatter
 from main import create_app
 from tests.conftest import ROOT, free_port, wait_until
 
@@ -349,3 +353,56 @@ def test_app_yaml_starts_the_site_as_the_procfile_does():
     assert entrypoint[1].replace("$PORT", "") == (ROOT / "Procfile").read_text().removeprefix("web: ").strip().replace(
         "$PORT", ""
     )
+
+
+LATIN = st.text(st.characters(max_codepoint=255), max_size=40)  # what WSGI can carry
+PART = st.one_of(
+    st.sampled_from(
+        ["", "c", "i", "food", "animals", "grid", "static", "..", ".", LIVE, OLD, "folder-00000000", "1.jpg"]
+    ),
+    st.integers().map(str),
+    LATIN,
+)
+
+
+@settings(deadline=None, max_examples=400, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    path=st.one_of(
+        st.lists(PART, max_size=6).map(lambda parts: "/" + "/".join(parts)),
+        st.tuples(st.sampled_from([LIVE, OLD]), PART, PART).map(lambda parts: "/i/" + "/".join(parts)),
+        PART.map(lambda part: f"/c/{part}"),
+        st.sampled_from(["/", "/grid", "/random.json", "/categories", "/about", "/health", "/favicon.ico"]),
+    ),
+    query=st.one_of(PART.map(lambda part: f"category={part}"), LATIN),
+    method=st.sampled_from(["GET", "GET", "GET", "HEAD", "POST", "OPTIONS", "PUT", "DELETE", "TRACE"]),
+    headers=st.dictionaries(
+        st.sampled_from(
+            [
+                "HOST",
+                "ACCEPT_ENCODING",
+                "IF_NONE_MATCH",
+                "IF_MODIFIED_SINCE",
+                "RANGE",
+                "X_CLOUD_TRACE_CONTEXT",
+                "COOKIE",
+            ]
+        ).map("HTTP_{}".format),
+        LATIN,
+    ),
+)
+def test_nothing_that_is_asked_for_breaks_it(client, path, query, method, headers):
+    overrides = {"PATH_INFO": path, "QUERY_STRING": query, "REQUEST_METHOD": method} | headers
+    answer = client.open("/", environ_overrides=overrides, buffered=True)
+    assert answer.status_code in (200, 206, 304, 308, 400, 404, 405, 410, 416)
+    assert b"Traceback" not in answer.data
+    assert "Content-Security-Policy" in answer.headers
+    assert "Set-Cookie" not in answer.headers
+
+
+def test_a_log_line_names_the_request_that_it_belongs_to(client, monkeypatch):
+    monkeypatch.setenv("GOOGLE_CLOUD_PROJECT", "emoji")
+    client.get("/about", headers={"X-Cloud-Trace-Context": "105445aa7843bc8bf206b12000100000/1;o=1"})
+    record = logging.LogRecord("gallery.deck", logging.INFO, "deck.py", 1, "Storage works again.", None, None)
+    entry = json.loads(CloudFormatter().format(record))
+    assert entry["logging.googleapis.com/trace"] == "projects/emoji/traces/105445aa7843bc8bf206b12000100000"
+    assert (entry["severity"], entry["message"]) == ("INFO", "Storage works again.")
