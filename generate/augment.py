@@ -1,30 +1,72 @@
-"""Differentiable augmentation: what the discriminator sees is moved and mirrored, real and generated alike.
+"""Differentiable augmentation: what the discriminator sees is changed a little, real and generated alike.
 
-Zhao et al., "Differentiable Augmentation for Data-Efficient GAN Training", NeurIPS 2020.
+Zhao et al., "Differentiable Augmentation for Data-Efficient GAN Training", NeurIPS 2020, with its ranges. Each picture
+is chosen or not; a chosen one gets every kind that is asked for. Nothing is gathered: slices and masks do.
 """
 
 from __future__ import annotations
+
+from collections.abc import Callable, Sequence
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
 TRANSLATION = 0.125  # of the side, in each direction
+CUTOUT = 0.5  # of the side
 
 
-def augment(pictures: Tensor, probability: float) -> Tensor:
-    """Translate and mirror each picture of (N, C, H, W), independently with this probability."""
+def augment(pictures: Tensor, probability: float, kinds: Sequence[str] = ("flip", "translation")) -> Tensor:
+    """Change each picture of (N, 3, H, W), 0..1, with this probability, by the kinds named in KINDS."""
     chosen = torch.rand(len(pictures)) < probability
+    for kind in kinds:
+        pictures = KINDS[kind](pictures, chosen)
+    return pictures
+
+
+def flip(pictures: Tensor, chosen: Tensor) -> Tensor:
+    """Mirror half of the chosen ones."""
     mirrored = chosen & (torch.rand(len(pictures)) < 0.5)
+    return torch.where(_like(mirrored, pictures), pictures.flip(3), pictures)
+
+
+def translation(pictures: Tensor, chosen: Tensor) -> Tensor:
+    """Move by up to an eighth of the side, down and right, filling with black."""
     limit = round(TRANSLATION * pictures.shape[-1])
     shifts = torch.randint(-limit, limit + 1, (len(pictures), 2)) * chosen[:, None]
+    return translate(pictures, shifts)
 
-    flip = mirrored.to(pictures.device)[:, None, None, None]
-    return translate(torch.where(flip, pictures.flip(3), pictures), shifts)
+
+def cutout(pictures: Tensor, chosen: Tensor) -> Tensor:
+    """Black out a square of half the side around a random point."""
+    side = pictures.shape[-1]
+    centres = torch.randint(0, side + 1, (len(pictures), 2))
+    near = (torch.arange(side) + 0.5 - centres[..., None]).abs() < CUTOUT * side / 2  # (N, 2, side)
+    square = near[:, 0, :, None] & near[:, 1, None, :] & chosen[:, None, None]
+    return pictures * square.logical_not()[:, None].to(pictures.device)
+
+
+def colour(pictures: Tensor, chosen: Tensor) -> Tensor:
+    """Change brightness by up to half, saturation and contrast by a factor of 0..2 and 0.5..1.5."""
+    brightness, saturation, contrast = (_like(torch.rand(len(pictures)), pictures) for _ in range(3))
+    changed = pictures + brightness - 0.5
+    grey = changed.mean(dim=1, keepdim=True)
+    changed = torch.lerp(grey.expand_as(changed), changed, 2 * saturation)
+    level = changed.mean(dim=(1, 2, 3), keepdim=True)
+    changed = torch.lerp(level.expand_as(changed), changed, 0.5 + contrast)
+    return torch.where(_like(chosen, pictures), changed, pictures)
+
+
+KINDS: dict[str, Callable[[Tensor, Tensor], Tensor]] = {
+    "flip": flip,
+    "translation": translation,
+    "cutout": cutout,
+    "colour": colour,
+}
 
 
 def translate(pictures: Tensor, shifts: Tensor) -> Tensor:
-    """Move picture i by shifts[i] = (down, right) pixels, filling with zeros. Slices, no gather."""
+    """Move picture i by shifts[i] = (down, right) pixels, filling with zeros."""
     height, width = pictures.shape[2:]
     limit = int(shifts.abs().max()) if len(shifts) else 0
     padded = F.pad(pictures, (limit,) * 4)
@@ -33,3 +75,9 @@ def translate(pictures: Tensor, shifts: Tensor) -> Tensor:
         for picture, (down, right) in zip(padded, shifts.tolist(), strict=True)
     ]
     return torch.stack(moved)
+
+
+def _like(values: Tensor, pictures: Tensor) -> Tensor:
+    """One value a picture, shaped and placed to act on all its pixels."""
+    values = values.to(pictures.device)[:, None, None, None]
+    return values.to(pictures.dtype) if values.is_floating_point() else values

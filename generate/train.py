@@ -14,53 +14,30 @@ import contextlib
 import json
 import random
 import time
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 import click
 import torch
-from torch import Tensor, nn
-from torch.optim.swa_utils import update_bn
+from torch import Tensor
 from torchvision.transforms.functional import to_pil_image
 from tqdm import tqdm
 
-from generate.augment import augment
+from generate.augment import KINDS, augment
+from generate.averaging import ema_beta, estimate_statistics, update_average
 from generate.checkpoints import read_checkpoint
+from generate.estimate import estimate
 from generate.generator import choose_device, draw_pictures, save_generator
-from generate.images import atomic_path, contact_sheet, load_pictures, write_text
+from generate.images import atomic_path, contact_sheet, load_pictures
 from generate.losses import discriminator_loss, generator_loss, gradient_penalty
 from generate.networks import NetworkOptions, build_discriminator, build_generator
+from generate.options import DEFAULT, TrainOptions, network_of, record, resolve
 from generate.snapshots import collect_signals, read_newest, restore, save_snapshot
 
 PENALTY_EVERY, PENALTY_WEIGHT = 4, 10.0  # the package's lazy gradient penalty
-STATISTICS_BATCHES, STATISTICS_BATCH = 16, 16
+PATIENCE, FALLBACKS = 10, 3  # steps without finite gradients until a snapshot is put back, and how often that is tried
 GRID = 8  # samples-*.jpg show GRID x GRID pictures from fixed seeds
-MAY_CHANGE = {"kimg", "snapshot_kimg", "keep"}  # on resuming; anything else would make another run
-
-
-@dataclass(frozen=True)
-class TrainOptions:
-    """What a run is made with; written to RUN/options.json before it starts."""
-
-    kimg: float = 800.0  # thousands of real pictures shown to the discriminator
-    batch_size: int = 16
-    accumulate: int = 4  # batches a step
-    learning_rate: float = 2e-4
-    augment_probability: float = -1.0  # -1: by the number of pictures, as the package does
-    ema_kimg: float = 10.0  # half-life of the generator's average
-    latent_dim: int = 256
-    fmap_max: int = 512
-    attention: tuple[int, ...] = (32,)
-    disc_output_size: int = 1
-    precision: str = "auto"
-    seed: int = 0
-    snapshot_kimg: float = 20.0
-    keep: int = 3
-    start_from: str = ""  # a checkpoint of the lightweight_gan command
-
-
-DEFAULT = TrainOptions()
 
 
 @click.command()
@@ -83,6 +60,14 @@ DEFAULT = TrainOptions()
 )
 @click.option(
     "--learning-rate", type=click.FloatRange(0, min_open=True), default=DEFAULT.learning_rate, show_default=True
+)
+@click.option(
+    "--augment",
+    type=click.Choice([*KINDS]),
+    multiple=True,
+    default=DEFAULT.augment,
+    show_default=True,
+    help="How pictures are changed before the discriminator sees them; repeat it for more.",
 )
 @click.option(
     "--augment-probability",
@@ -130,8 +115,11 @@ DEFAULT = TrainOptions()
     help="How often to save, in thousands of pictures.",
 )
 @click.option("--keep", type=click.IntRange(1), default=DEFAULT.keep, show_default=True, help="Newest snapshots kept.")
+@click.option("--dry-run", is_flag=True, help="Say what would be done and what it takes; write nothing.")
 @click.option("--start-from", default="", help="Begin with the weights of a model_N.pt of the lightweight_gan command.")
-def command(data: Path, run: Path, device: str, augment_probability: float | None, **options: Any) -> None:
+def command(
+    data: Path, run: Path, device: str, augment_probability: float | None, dry_run: bool, **options: Any
+) -> None:
     """Train a Lightweight GAN on the pictures that `prepare` made.
 
     Run again, it continues from RUN's newest snapshot; Ctrl-C saves one first. Watch RUN/samples-*.jpg.
@@ -143,6 +131,10 @@ def command(data: Path, run: Path, device: str, augment_probability: float | Non
     options["attention"] = tuple(resolution for resolution in options["attention"] if resolution)
     if augment_probability is not None:
         options["augment_probability"] = augment_probability
+    if dry_run:
+        for line in plan(data, TrainOptions(**options), device):
+            click.echo(line)
+        return
     train(data, run, TrainOptions(**options), device=device)
     click.echo(f"The generator is in {run / 'generator.safetensors'}; samples are in {run}.")
     click.echo(f"Next: python -m generate refill {run} bucket --count 384")
@@ -156,14 +148,12 @@ def train(data: Path, run: Path, options: TrainOptions = DEFAULT, device: str = 
     """
     pictures = load_pictures(data)  # (N, 3, H, W) uint8
     where = choose_device(device)
-    options = _resolve(options, pictures, where)
-    _check_run(run, options, pictures)
+    options = resolve(options, pictures, where)
+    network = network_of(options, pictures)
+    record(run, options, pictures)
     torch.manual_seed(options.seed)
     random.seed(options.seed)
 
-    network = NetworkOptions(
-        pictures.shape[-1], options.latent_dim, options.fmap_max, options.attention, options.disc_output_size
-    )
     generator, discriminator, ema = build_generator(network), build_discriminator(network), build_generator(network)
     ema.load_state_dict(generator.state_dict())
     ema.eval().requires_grad_(False)
@@ -185,8 +175,7 @@ def train(data: Path, run: Path, options: TrainOptions = DEFAULT, device: str = 
         _start_from(Path(options.start_from), network, parts)
 
     batch, per_step = options.batch_size, options.batch_size * options.accumulate
-    steps, snapshot_steps = _steps(options.kimg, per_step), _steps(options.snapshot_kimg, per_step)
-    probability = options.augment_probability
+    steps, snapshot_steps = steps_of(options.kimg, per_step), steps_of(options.snapshot_kimg, per_step)
 
     click.echo(
         f"{len(pictures)} pictures of {network.size} px on {where} in {options.precision}, {steps:,} steps of {per_step}"
@@ -202,12 +191,18 @@ def train(data: Path, run: Path, options: TrainOptions = DEFAULT, device: str = 
     def latents() -> Tensor:
         return torch.randn(batch, options.latent_dim).to(where)
 
+    def augmented(shown: Tensor) -> Tensor:
+        return augment(shown, options.augment_probability, options.augment)
+
     generator.train()
     discriminator.train()
-    losses = torch.zeros(3, device=where)  # discriminator, generator, r_t; summed on the device since the last report
+    losses, counted = torch.zeros(3, device=where), 0  # of discriminator and generator, r_t: sums since the last report
+    skipped, in_a_row, fallbacks = 0, 0, 0
     last_report, started = step, time.monotonic()
     with collect_signals() as stop, tqdm(total=steps, initial=step, unit="step", disable=None) as bar:
         while step < steps and not stop:
+            now = torch.zeros_like(losses)
+
             # discriminator
             penalised = step % PENALTY_EVERY == 0
             for _ in range(options.accumulate):
@@ -215,38 +210,50 @@ def train(data: Path, run: Path, options: TrainOptions = DEFAULT, device: str = 
                 with compute():
                     with torch.no_grad():
                         fake = generator(latents())
-                    fake = augment(fake, probability).float().requires_grad_(penalised)
+                    fake = augmented(fake).float().requires_grad_(penalised)
                     on_fake = discriminator(fake)[:2]
-                    *on_real, reconstruction = discriminator(augment(real, probability), calc_aux_loss=True)
+                    *on_real, reconstruction = discriminator(augmented(real), calc_aux_loss=True)
                     hinge = discriminator_loss(on_real, on_fake)
                 loss = hinge + reconstruction
                 if penalised:
                     loss = loss + PENALTY_WEIGHT * gradient_penalty([(on_real, real), (on_fake, fake)])
                 (loss / options.accumulate).backward()
-                losses[0] += hinge.detach() / options.accumulate
-                losses[2] += on_real[0].detach().float().neg().sign().mean() / options.accumulate
-            optimizer_d.step()
-            optimizer_d.zero_grad(set_to_none=True)
+                now[0] += hinge.detach() / options.accumulate
+                now[2] += on_real[0].detach().float().neg().sign().mean() / options.accumulate
+            finite = step_if_finite(optimizer_d)
 
             # generator
             discriminator.requires_grad_(False)
             for _ in range(options.accumulate):
                 with compute():
-                    loss = generator_loss(discriminator(augment(generator(latents()), probability))[:2])
+                    loss = generator_loss(discriminator(augmented(generator(latents())))[:2])
                 (loss / options.accumulate).backward()  # type: ignore[no-untyped-call]
-                losses[1] += loss.detach() / options.accumulate
-            optimizer_g.step()
-            optimizer_g.zero_grad(set_to_none=True)
+                now[1] += loss.detach() / options.accumulate
+            finite = step_if_finite(optimizer_g) and finite
             discriminator.requires_grad_(True)
+
             step += 1
-            update_average(ema, generator, ema_beta(step * per_step, per_step, options.ema_kimg))
             bar.update()
+            if finite:
+                update_average(ema, generator, ema_beta(step * per_step, per_step, options.ema_kimg))
+                losses, counted, in_a_row = losses + now, counted + 1, 0
+            else:
+                skipped, in_a_row = skipped + 1, in_a_row + 1
+                if in_a_row == PATIENCE:
+                    fallbacks += 1
+                    step, batches.order = _fall_back(run, parts, fallbacks)
+                    bar.write(
+                        f"{PATIENCE} steps in a row were not finite: back to step {step:,} at half the learning rate"
+                    )
+                    bar.update(step - bar.n)
+                    losses, counted, in_a_row, last_report = torch.zeros_like(losses), 0, 0, step
+                continue
             if step % snapshot_steps == 0 or step == steps or stop:
                 kimg = step * per_step / 1000
-                means = (losses / (step - last_report)).tolist()
-                _check_finite(means, kimg, run)
+                means = (losses / max(counted, 1)).tolist()
                 rate = (step - last_report) * per_step / (time.monotonic() - started)
-                report = dict(zip(("kimg", "loss_d", "loss_g", "r_t", "pictures_s"), (kimg, *means, rate), strict=True))
+                names = ("kimg", "loss_d", "loss_g", "r_t", "pictures_s", "skipped")
+                report = dict(zip(names, (kimg, *means, rate, skipped), strict=True))
                 bar.write(" ".join(f"{name} {value:.4g}" for name, value in report.items()))
                 estimate_statistics(ema, options.latent_dim, where)
                 _save_grid(run / f"samples-{step:07d}.jpg", draw_pictures(ema, range(GRID**2), batch_size=16))
@@ -255,7 +262,7 @@ def train(data: Path, run: Path, options: TrainOptions = DEFAULT, device: str = 
                 save_generator(run / "generator.safetensors", ema, network, made)
                 with (run / "stats.jsonl").open("a") as log:
                     log.write(json.dumps({name: round(value, 5) for name, value in report.items()}) + "\n")
-                losses.zero_()
+                losses, counted, fallbacks = torch.zeros_like(losses), 0, 0
                 last_report, started = step, time.monotonic()
     if stop:
         click.echo(
@@ -264,33 +271,21 @@ def train(data: Path, run: Path, options: TrainOptions = DEFAULT, device: str = 
         raise SystemExit(128 + stop[0])
 
 
-def ema_beta(shown: int, per_step: int, ema_kimg: float) -> float:
-    """What the average keeps of itself in a step of `per_step` pictures, for a half-life of `ema_kimg`.
-
-    The half-life is never over a twentieth of the pictures shown so far, so that an average of an early
-    generator isn't one of its random start (Karras et al., "Training GANs with Limited Data", 2020: EMA ramp-up).
-    """
-    half_life = min(1000 * ema_kimg, shown / 20)
-    return float(0.5 ** (per_step / half_life)) if half_life else 0.0
-
-
-@torch.no_grad()
-def update_average(ema: nn.Module, generator: nn.Module, beta: float) -> None:
-    """ema = beta ema + (1 - beta) generator, over the weights."""
-    for averaged, current in zip(ema.parameters(), generator.parameters(), strict=True):
-        averaged.lerp_(current, 1 - beta)
-
-
-def estimate_statistics(ema: nn.Module, latent_dim: int, device: torch.device) -> None:
-    """Measure the batch norm statistics of the averaged weights, which those of no single generator fit.
-
-    Izmailov et al., "Averaging Weights Leads to Wider Optima and Better Generalization", 2018, section 3.2.
-    Its random numbers are its own, so that looking at the average does not change the training.
-    """
-    with torch.random.fork_rng():
-        torch.manual_seed(0)
-        latents = [torch.randn(STATISTICS_BATCH, latent_dim) for _ in range(STATISTICS_BATCHES)]
-        update_bn(latents, ema, device)
+def plan(data: Path, options: TrainOptions = DEFAULT, device: str = "auto") -> list[str]:
+    """What `train` would do, as lines to read: options, parameters, memory, steps."""
+    pictures = load_pictures(data)
+    where = choose_device(device)
+    options = resolve(options, pictures, where)
+    expected = estimate(network_of(options, pictures), len(pictures), options.batch_size, options.precision == "bf16")
+    per_step = options.batch_size * options.accumulate
+    return [
+        *(f"{name:20} {value}" for name, value in asdict(options).items()),
+        f"{len(pictures)} pictures of {pictures.shape[-1]} px on {where}",
+        f"generator {expected.generator / 1e6:.1f} M parameters, discriminator {expected.discriminator / 1e6:.1f} M",
+        f"memory at least {expected.total_bytes / 1e9:.2f} GB: weights and optimizers {expected.weights_bytes / 1e9:.2f}, "
+        f"pictures {expected.data_bytes / 1e9:.2f}, a batch {expected.batch_bytes / 1e9:.2f}",
+        f"{steps_of(options.kimg, per_step):,} steps of {per_step} pictures",
+    ]
 
 
 class Batches:
@@ -318,54 +313,35 @@ def _start_from(path: Path, network: NetworkOptions, parts: dict[str, Any]) -> N
         parts[name].load_state_dict(getattr(checkpoint, name))
 
 
-def _resolve(options: TrainOptions, pictures: Tensor, device: torch.device) -> TrainOptions:
-    """Fill in what the defaults stand for with these pictures, so that options.json says what was done."""
-    if options.precision == "auto":
-        options = replace(options, precision="bf16" if _computes_bf16(device) else "fp32")
-    if options.augment_probability < 0:
-        options = replace(options, augment_probability=min(0.5, max(0.0, (1e5 - len(pictures)) * 3e-6)))
-    if options.attention == DEFAULT.attention:  # small pictures have no layer of that resolution
-        options = replace(options, attention=tuple(r for r in options.attention if r < pictures.shape[-1]))
-    return options
-
-
-def _computes_bf16(device: torch.device) -> bool:
-    if device.type == "cuda":
-        return bool(torch.cuda.is_bf16_supported(including_emulation=False))
-    capabilities = torch.cpu.get_capabilities() if device.type == "cpu" else {}
-    return bool(capabilities.get("amx_bf16") or capabilities.get("avx512_bf16"))
-
-
-def _check_run(run: Path, options: TrainOptions, pictures: Tensor) -> None:
-    """Write RUN/options.json, or see that an existing run was started with the same."""
-    size = pictures.shape[-1]
-    for resolution in options.attention:
-        if resolution >= size or resolution & (resolution - 1):
-            raise click.BadParameter(
-                f"{resolution} is not a power of two below the pictures' {size}.", param_hint="--attention"
-            )
-    now = json.loads(json.dumps({"size": size, "pictures": len(pictures)} | asdict(options)))
-    if (run / "options.json").exists():
-        before = json.loads((run / "options.json").read_text())
-        for name, value in now.items():
-            if name not in MAY_CHANGE and before.get(name) != value:
-                raise click.ClickException(
-                    f"{run} was started with {name} {before.get(name)}, not {value}: "
-                    f"give it the same to continue, or choose another RUN. Only {', '.join(sorted(MAY_CHANGE))} may change."
-                )
-    write_text(run / "options.json", json.dumps(now, indent=2) + "\n")
-
-
-def _steps(kimg: float, per_step: int) -> int:
+def steps_of(kimg: float, per_step: int) -> int:
+    """How many steps of that many pictures come nearest to so many thousands."""
     return max(1, round(kimg * 1000 / per_step))
 
 
-def _check_finite(means: list[float], kimg: float, run: Path) -> None:
-    if not all(torch.isfinite(torch.tensor(means))):
+def step_if_finite(optimizer: torch.optim.Optimizer) -> bool:
+    """Step and clear the gradients; without the step, and False, where one of them is NaN or infinite."""
+    gradients = [p.grad for group in optimizer.param_groups for p in group["params"] if p.grad is not None]
+    finite = bool(torch.nn.utils.get_total_norm(gradients).isfinite())
+    if finite:
+        optimizer.step()
+    optimizer.zero_grad(set_to_none=True)
+    return finite
+
+
+def _fall_back(run: Path, parts: dict[str, Any], times: int) -> tuple[int, Tensor]:
+    """Put the newest snapshot back with half the learning rate; returns its step and order of pictures."""
+    state = read_newest(run)
+    if state is None or times > FALLBACKS:
         raise click.ClickException(
-            f"The losses are no longer numbers at {kimg:g} kimg. The snapshots in {run} are from before; "
-            "start another run with a lower --learning-rate or --precision fp32."
+            f"The gradients are not finite any more, {'and there is no snapshot yet' if state is None else 'again and again'}: "
+            "start another RUN with --precision fp32 or a lower --learning-rate."
         )
+    rate = parts["optimizer_g"].param_groups[0]["lr"] / 2
+    restore(state, parts)
+    for name in ("optimizer_g", "optimizer_d"):
+        for group in parts[name].param_groups:
+            group["lr"] = rate
+    return state["step"], state["order"]
 
 
 def _save_grid(path: Path, pictures: Tensor) -> None:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import pytest
 import torch
 
-from generate.augment import augment, translate
+from generate.augment import KINDS, augment, colour, cutout, flip, translate
 
 
 def test_translate_moves_down_and_right_and_fills_with_zeros():
@@ -15,12 +16,52 @@ def test_translate_moves_down_and_right_and_fills_with_zeros():
     assert moved[0, 0].tolist() == [[0, 0, 0], [2, 3, 0], [5, 6, 0]]
 
 
-def test_probability_zero_changes_nothing_and_one_changes_nearly_all():
+@pytest.mark.parametrize("kinds", [[kind] for kind in KINDS] + [list(KINDS)], ids="+".join)
+def test_probability_zero_changes_nothing_and_one_changes_many(kinds):
+    torch.manual_seed(0)
     pictures = torch.rand(64, 3, 32, 32)
 
-    assert torch.equal(augment(pictures, 0.0), pictures)
-    changed = (augment(pictures, 1.0) != pictures).flatten(1).any(dim=1)
-    assert changed.sum() > 55
+    assert torch.equal(augment(pictures, 0.0, kinds), pictures)
+    changed = (augment(pictures, 1.0, kinds) != pictures).flatten(1).any(dim=1)
+    assert changed.sum() > (20 if kinds == ["flip"] else 55)
+
+
+def test_only_the_chosen_are_changed():
+    pictures, chosen = torch.rand(32, 3, 16, 16), torch.arange(32) % 2 == 0
+
+    for change in KINDS.values():
+        assert torch.equal(change(pictures, chosen)[1::2], pictures[1::2])
+
+
+def test_flip_mirrors():
+    torch.manual_seed(0)
+    pictures = torch.rand(16, 3, 8, 8)
+
+    flipped = flip(pictures, torch.ones(16, dtype=torch.bool))
+
+    mirrored = [torch.equal(a, b.flip(2)) for a, b in zip(flipped, pictures, strict=True)]
+    same = [torch.equal(a, b) for a, b in zip(flipped, pictures, strict=True)]
+    assert all(a != b for a, b in zip(mirrored, same, strict=True))
+    assert 0 < sum(mirrored) < 16
+
+
+def test_cutout_blackens_at_most_a_quarter():
+    torch.manual_seed(0)
+    black = cutout(torch.ones(64, 3, 16, 16), torch.ones(64, dtype=torch.bool)) == 0
+
+    shares = black.flatten(1).float().mean(dim=1)
+    assert shares.max() <= 0.25
+    assert shares.min() >= 0.25 / 4  # the centre is in the picture
+
+
+def test_colour_keeps_the_order_of_grey_levels():
+    torch.manual_seed(0)
+    ramp = torch.linspace(0, 1, 16).expand(8, 3, 16, 16)
+
+    changed = colour(ramp, torch.ones(8, dtype=torch.bool))
+
+    assert (changed.diff(dim=3) > 0).all()
+    assert changed.mean(dim=(1, 2, 3)).std() > 0.05
 
 
 def test_gradient_is_one_where_a_pixel_is_still_seen():

@@ -17,9 +17,10 @@ from generate.__main__ import main
 from generate.checkpoints import read_checkpoint
 from generate.generator import draw_pictures, load_generator
 from generate.networks import draw_inputs, fixed_noise, package
+from generate.options import TrainOptions
 from generate.prepare import prepare
 from generate.snapshots import read_newest
-from generate.train import TrainOptions, train
+from generate.train import train
 from tests.conftest import EMOJI, TINY
 
 

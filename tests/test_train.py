@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -19,8 +20,10 @@ from PIL import Image
 from safetensors.torch import load_file
 
 from generate.__main__ import main
+from generate.averaging import ema_beta, update_average
+from generate.options import TrainOptions
 from generate.prepare import prepare
-from generate.train import Batches, TrainOptions, ema_beta, train, update_average
+from generate.train import Batches, train
 from tests.conftest import EMOJI, ROOT, TINY
 
 OPTIONS = TrainOptions(**TINY)
@@ -122,6 +125,57 @@ def test_attention_must_fit_the_pictures(prepared, tmp_path):
 
     assert result.exit_code == 2
     assert "48 is not a power of two below" in result.output
+    assert not (tmp_path / "run").exists()
+
+
+def test_steps_that_are_not_finite_are_skipped_and_counted(prepared, tmp_path, monkeypatch):
+    _poison(monkeypatch, steps={1})
+
+    train(prepared, tmp_path / "run", replace(OPTIONS, kimg=0.012, snapshot_kimg=0.012), device="cpu")
+
+    (row,) = map(json.loads, (tmp_path / "run" / "stats.jsonl").read_text().splitlines())
+    assert row["skipped"] == 1
+    weights = load_file(tmp_path / "run" / "generator.safetensors")
+    assert all(weight.isfinite().all() for weight in weights.values())
+
+
+def test_many_in_a_row_put_the_snapshot_back_at_half_the_rate(prepared, tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr("generate.train.PATIENCE", 2)
+    _poison(monkeypatch, steps={1, 2})
+
+    train(prepared, tmp_path / "run", replace(OPTIONS, kimg=0.012, snapshot_kimg=0.004), device="cpu")
+
+    assert "back to step 1 at half the learning rate" in capsys.readouterr().out
+    state = torch.load(tmp_path / "run" / "snapshot-0000003.pt", weights_only=True)
+    assert state["optimizer_g"]["param_groups"][0]["lr"] == OPTIONS.learning_rate / 2
+    assert state["generator"]["out_conv.weight"].isfinite().all()
+
+
+def test_gradients_that_stay_broken_end_with_advice(prepared, tmp_path, monkeypatch):
+    monkeypatch.setattr("generate.train.PATIENCE", 1)
+    _poison(monkeypatch, steps=set(range(1, 100)))
+
+    with pytest.raises(ClickException, match="again and again: start another RUN with --precision fp32"):
+        train(prepared, tmp_path / "run", replace(OPTIONS, kimg=0.1, snapshot_kimg=0.004), device="cpu")
+
+
+def _poison(monkeypatch, steps: set[int]) -> None:
+    """Let the loss of the generator be NaN in these steps."""
+    from generate import train as module
+
+    sound, calls = module.generator_loss, iter(range(1000))
+    monkeypatch.setattr(
+        module, "generator_loss", lambda on_fake: sound(on_fake) * (torch.nan if next(calls) in steps else 1)
+    )
+
+
+def test_dry_run_says_what_it_takes_and_writes_nothing(prepared, tmp_path):
+    result = CliRunner().invoke(main, ["train", str(prepared), str(tmp_path / "run"), "--dry-run", "--device", "cpu"])
+
+    assert result.exit_code == 0, result.output
+    assert "12,500 steps of 64 pictures" in result.output
+    assert re.search(r"generator \d+\.\d M parameters", result.output)
+    assert "memory at least" in result.output
     assert not (tmp_path / "run").exists()
 
 

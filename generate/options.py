@@ -1,0 +1,85 @@
+"""What a training run is made with: its options, what their defaults come to, and the record that a resumed run keeps to."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+
+import click
+import torch
+from torch import Tensor
+
+from generate.images import write_text
+from generate.networks import NetworkOptions
+
+MAY_CHANGE = {"kimg", "snapshot_kimg", "keep"}  # on resuming; anything else would make another run
+
+
+@dataclass(frozen=True)
+class TrainOptions:
+    """What a run is made with; written to RUN/options.json before it starts."""
+
+    kimg: float = 800.0  # thousands of real pictures shown to the discriminator
+    batch_size: int = 16
+    accumulate: int = 4  # batches a step
+    learning_rate: float = 2e-4
+    augment: tuple[str, ...] = ("flip", "translation")
+    augment_probability: float = -1.0  # -1: by the number of pictures, as the package does
+    ema_kimg: float = 10.0  # half-life of the generator's average
+    latent_dim: int = 256
+    fmap_max: int = 512
+    attention: tuple[int, ...] = (32,)
+    disc_output_size: int = 1
+    precision: str = "auto"
+    seed: int = 0
+    snapshot_kimg: float = 20.0
+    keep: int = 3
+    start_from: str = ""  # a checkpoint of the lightweight_gan command
+
+
+DEFAULT = TrainOptions()
+
+
+def resolve(options: TrainOptions, pictures: Tensor, device: torch.device) -> TrainOptions:
+    """Fill in what the defaults stand for with these pictures, so that options.json says what was done."""
+    if options.precision == "auto":
+        options = replace(options, precision="bf16" if _computes_bf16(device) else "fp32")
+    if options.augment_probability < 0:
+        options = replace(options, augment_probability=min(0.5, max(0.0, (1e5 - len(pictures)) * 3e-6)))
+    if options.attention == DEFAULT.attention:  # small pictures have no layer of that resolution
+        options = replace(options, attention=tuple(r for r in options.attention if r < pictures.shape[-1]))
+    return options
+
+
+def _computes_bf16(device: torch.device) -> bool:
+    if device.type == "cuda":
+        return bool(torch.cuda.is_bf16_supported(including_emulation=False))
+    capabilities = torch.cpu.get_capabilities() if device.type == "cpu" else {}
+    return bool(capabilities.get("amx_bf16") or capabilities.get("avx512_bf16"))
+
+
+def record(run: Path, options: TrainOptions, pictures: Tensor) -> None:
+    """Write RUN/options.json, or see that an existing run was started with the same."""
+    size = pictures.shape[-1]
+    now = json.loads(json.dumps({"size": size, "pictures": len(pictures)} | asdict(options)))
+    if (run / "options.json").exists():
+        before = json.loads((run / "options.json").read_text())
+        for name, value in now.items():
+            if name not in MAY_CHANGE and before.get(name) != value:
+                raise click.ClickException(
+                    f"{run} was started with {name} {before.get(name)}, not {value}: "
+                    f"give it the same to continue, or choose another RUN. Only {', '.join(sorted(MAY_CHANGE))} may change."
+                )
+    write_text(run / "options.json", json.dumps(now, indent=2) + "\n")
+
+
+def network_of(options: TrainOptions, pictures: Tensor) -> NetworkOptions:
+    """The networks that suit these pictures. Raises click.BadParameter for attention where they have no layer."""
+    size = pictures.shape[-1]
+    for resolution in options.attention:
+        if resolution >= size or resolution & (resolution - 1):
+            raise click.BadParameter(
+                f"{resolution} is not a power of two below the pictures' {size}.", param_hint="--attention"
+            )
+    return NetworkOptions(size, options.latent_dim, options.fmap_max, options.attention, options.disc_output_size)
