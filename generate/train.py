@@ -5,7 +5,7 @@
 Liu et al., "Towards Faster and Stabilized GAN Training for High-fidelity Few-shot Image Synthesis"
 (FastGAN), ICLR 2021, as the lightweight-gan package trains it. RUN gets options.json, snapshot-*.pt
 (everything: a rerun continues where it stopped), generator.safetensors (the averaged generator),
-samples-*.jpg and stats.jsonl.
+samples-*.jpg, stats.jsonl, curves.png, and in the end time-lapse.mp4.
 """
 
 from __future__ import annotations
@@ -33,6 +33,7 @@ from generate.images import atomic_path, contact_sheet, load_pictures
 from generate.losses import discriminator_loss, generator_loss, gradient_penalty
 from generate.networks import NetworkOptions, build_discriminator, build_generator
 from generate.options import DEFAULT, TrainOptions, network_of, record, resolve
+from generate.plots import OVERFITTING, draw_curves, film
 from generate.snapshots import collect_signals, read_newest, restore, save_snapshot
 
 PENALTY_EVERY, PENALTY_WEIGHT = 4, 10.0  # the package's lazy gradient penalty
@@ -136,7 +137,10 @@ def command(
             click.echo(line)
         return
     train(data, run, TrainOptions(**options), device=device)
-    click.echo(f"The generator is in {run / 'generator.safetensors'}; samples are in {run}.")
+    film(run)
+    click.echo(
+        f"The generator is in {run / 'generator.safetensors'}; samples, curves.png and time-lapse.mp4 beside it."
+    )
     click.echo(f"Next: python -m generate refill {run} bucket --count 384")
 
 
@@ -262,6 +266,11 @@ def train(data: Path, run: Path, options: TrainOptions = DEFAULT, device: str = 
                 save_generator(run / "generator.safetensors", ema, network, made)
                 with (run / "stats.jsonl").open("a") as log:
                     log.write(json.dumps({name: round(value, 5) for name, value in report.items()}) + "\n")
+                draw_curves(run)
+                if report["r_t"] > OVERFITTING:
+                    bar.write(
+                        f"r_t is above {OVERFITTING}: if it stays there, the discriminator learns these pictures by heart"
+                    )
                 losses, counted, fallbacks = torch.zeros_like(losses), 0, 0
                 last_report, started = step, time.monotonic()
     if stop:

@@ -41,6 +41,7 @@ def test_a_run_leaves_what_people_look_at(tiny_run):
 
     assert names == {
         "options.json", "real.jpg", "samples-0000002.jpg", "snapshot-0000002.pt", "generator.safetensors", "stats.jsonl",
+        "curves.png",
     }  # fmt: skip
     assert json.loads((tiny_run / "options.json").read_text())["size"] == 32
     (row,) = map(json.loads, (tiny_run / "stats.jsonl").read_text().splitlines())

@@ -1,0 +1,59 @@
+"""What a person looks at of a training run: curves of its numbers, and its samples as a time-lapse."""
+
+from __future__ import annotations
+
+import io
+import json
+from pathlib import Path
+
+import av
+import matplotlib.figure
+import numpy as np
+from PIL import Image
+
+from generate.images import atomic_path
+
+OVERFITTING = 0.6  # r_t above this for long: Karras et al., "Training GANs with Limited Data", 2020, section 3
+FRAMES_PER_S, LAST_FRAME_S = 12, 2  # of the time-lapse; how long it rests on the newest samples
+
+
+def draw_curves(run: Path) -> None:
+    """Write run/curves.png of run/stats.jsonl: losses, r_t and speed over the pictures shown."""
+    rows = [json.loads(line) for line in (run / "stats.jsonl").read_text().splitlines()]
+    kimg = [row["kimg"] for row in rows]
+    figure = matplotlib.figure.Figure(figsize=(8, 9), layout="constrained")  # no pyplot: no display, no global state
+    losses, overfitting, speed = figure.subplots(3, 1, sharex=True)
+    losses.plot(kimg, [row["loss_d"] for row in rows], ".-", label="discriminator")
+    losses.plot(kimg, [row["loss_g"] for row in rows], ".-", label="generator")
+    losses.set_ylabel("hinge loss")
+    losses.legend()
+    overfitting.plot(kimg, [row["r_t"] for row in rows], ".-", color="tab:red")
+    overfitting.axhline(OVERFITTING, linestyle="--", color="grey")
+    overfitting.set(ylabel="r_t = E[sign(D(real))]\nabove the line it overfits", ylim=(-1, 1))
+    speed.plot(kimg, [row["pictures_s"] for row in rows], ".-", color="tab:green")
+    speed.set(ylabel="pictures/s", xlabel="thousands of pictures shown", ylim=(0, None))
+    for axes in (losses, overfitting, speed):
+        axes.grid(alpha=0.3)
+    figure.suptitle(run.name)
+    drawn = io.BytesIO()
+    figure.savefig(drawn, format="png", dpi=110)
+    with atomic_path(run / "curves.png") as temporary:
+        temporary.write_bytes(drawn.getvalue())
+
+
+def film(run: Path) -> Path:
+    """Write run/time-lapse.mp4 (H.264) of run/samples-*.jpg, which all show the same seeds; returns its path."""
+    frames = sorted(run.glob("samples-*.jpg"))
+    frames += frames[-1:] * FRAMES_PER_S * LAST_FRAME_S
+    path = run / "time-lapse.mp4"
+    with atomic_path(path) as temporary, av.open(str(temporary), "w", format="mp4") as video:
+        with Image.open(frames[0]) as first:
+            width, height = first.size
+        stream = video.add_stream("libx264", FRAMES_PER_S)
+        stream.width, stream.height, stream.pix_fmt = width, height, "yuv420p"
+        for frame in frames:
+            with Image.open(frame) as picture:
+                pixels = np.asarray(picture.convert("RGB"))
+            video.mux(stream.encode(av.VideoFrame.from_ndarray(pixels, format="rgb24")))
+        video.mux(stream.encode())
+    return path
