@@ -27,11 +27,12 @@ from werkzeug.sansio.utils import get_host
 
 from gallery import GalleryError, logs
 from gallery.bucket import Bucket, NotFound, open_bucket
-from gallery.deck import Card, Deck
+from gallery.deck import Deck
 from gallery.front import FrontDoor, page_headers
 from gallery.label import describe, image_address
 from gallery.page import ORIGIN, PICTURE, Page, best_encoding
 from gallery.release import EXTENSIONS, RELEASE_ID, SLUG, Catalog, parse, release_name
+from gallery.table import Card
 
 ROOT = Path(__file__).parent
 DEFAULTS = {

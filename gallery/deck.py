@@ -10,25 +10,22 @@ a new release. A request only takes from what is in memory, so it is as fast whe
 
 from __future__ import annotations
 
-import heapq
 import logging
 import random
 import threading
 import time
-from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
 from typing import Any
 
 from gallery import GalleryError
 from gallery.bucket import Bucket, NotFound, Unavailable
-from gallery.release import Catalog, read_live
+from gallery.release import POINTER, Catalog, read_live
+from gallery.table import Card, Table
 
 log = logging.getLogger(__name__)
 
 READERS = 8  # pictures fetched at the same time
-PLENTY = 8  # undealt cards that a category gets before its size counts
 ROTATE_PER_S = 10.0  # of a bucket larger than the budget: pictures fetched per second once the budget is full
 RETRY_S = (0.5, 15.0)  # pause between attempts while storage is down: doubles from the first to the second
 SIGNATURES = {
@@ -38,142 +35,7 @@ SIGNATURES = {
     "image/webp": (b"RIFF",),
 }
 
-
-@dataclass(frozen=True)
-class Card:
-    """A picture in memory and the page that shows it. All of it is of one release."""
-
-    catalog: Catalog
-    slug: str
-    number: int
-    data: bytes
-    page: Any  # whatever `render` made of it
-    size: int  # bytes, all counted
-
-    @property
-    def type(self) -> str:
-        """As in image/jpeg."""
-        return self.catalog.content_type(self.slug, self.number)
-
-
 Render = Callable[[Catalog, str, int, bytes], tuple[Any, int]]
-
-
-class Shuffle:
-    """The numbers below `count` in a random order, in no memory: a Feistel network that walks its cycles.
-
-    Black and Rogaway, Ciphers with Arbitrary Finite Domains, 2002.
-    """
-
-    def __init__(self, count: int) -> None:
-        self._count = count
-        self._half = max(1, ((count - 1).bit_length() + 1) // 2)
-        self._keys = [random.getrandbits(64) for _ in range(4)]
-
-    def __len__(self) -> int:
-        return self._count
-
-    def __getitem__(self, index: int) -> int:
-        if not 0 <= index < self._count:
-            raise IndexError(index)
-        while True:
-            left, right = index >> self._half, index & ((1 << self._half) - 1)
-            for key in self._keys:
-                left, right = right, left ^ (hash((key, right)) & ((1 << self._half) - 1))
-            index = left << self._half | right
-            if index < self._count:
-                return index
-
-
-class _Pile:
-    """One category's cards: those to be dealt, those dealt, and where in the order the next ones come from."""
-
-    def __init__(self, slug: str, count: int) -> None:
-        self.slug = slug
-        self.count = count
-        self.cards: dict[int, Card] = {}
-        self.ready: deque[Card] = deque()
-        self.dealt: deque[Card] = deque()  # oldest first
-        self.order = Shuffle(count)
-        self.position = 0  # in the order; before it everything was fetched, or couldn't be
-
-    @property
-    def left(self) -> int:
-        """Pictures still to come before any comes again."""
-        return len(self.ready) + self.count - self.position
-
-    @property
-    def need(self) -> tuple[float, float]:
-        """The smaller, the sooner this pile is to get a card."""
-        return min(1.0, len(self.ready) / min(self.count, PLENTY)), len(self.ready) / self.count
-
-    def restart(self) -> None:
-        """Everything was dealt: what is in memory goes first in a new order, the rest is fetched again."""
-        self.order = Shuffle(self.count)
-        self.position = self.count if len(self.cards) == self.count else 0
-        again = list(self.dealt)
-        random.shuffle(again)
-        self.ready = deque(again)
-        self.dealt.clear()
-
-    def deal(self) -> Card | None:
-        if not self.ready and self.position >= self.count:
-            self.restart()
-        if self.ready:
-            card = self.ready.popleft()
-        elif self.dealt:  # visitors are faster than storage
-            card = self.dealt.popleft()
-        else:
-            return None
-        self.dealt.append(card)
-        return card
-
-    def next_number(self) -> int | None:
-        """The next picture to fetch; None where none is left in this order."""
-        if not self.cards and self.position >= self.count:  # not one could be read: try them all again
-            self.restart()
-        while self.position < self.count:
-            number = self.order[self.position]
-            self.position += 1
-            if number not in self.cards:
-                return number
-        return None
-
-    def add(self, card: Card) -> None:
-        self.cards[card.number] = card
-        self.ready.append(card)
-
-
-class _Table:
-    """One release on the table."""
-
-    def __init__(self, catalog: Catalog, generation: int) -> None:
-        self.catalog = catalog
-        self.generation = generation
-        self.piles = {category.slug: _Pile(category.slug, category.count) for category in catalog.categories}
-        self.size = 0  # bytes of all cards
-        self.full = False  # a card was refused, or another had to go for it
-
-    def deal(self, slug: str | None) -> Card | None:
-        """The next card of a category; of all, by how many each has still to come, so each picture is dealt once."""
-        if slug is not None:
-            return self.piles[slug].deal()
-        piles = list(self.piles.values())
-        if not any(pile.left for pile in piles):
-            for pile in piles:
-                pile.restart()
-        fresh = [pile for pile in piles if pile.ready] or [pile for pile in piles if pile.dealt]
-        return random.choices(fresh, [pile.left or 1 for pile in fresh])[0].deal() if fresh else None
-
-    def make_room(self, pile: _Pile) -> bool:
-        """Throw away the oldest dealt card of this pile, else of the one that has most. False if there is none."""
-        victims = pile if pile.dealt else max(self.piles.values(), key=lambda other: len(other.dealt))
-        if not victims.dealt:
-            return False
-        card = victims.dealt.popleft()
-        del victims.cards[card.number]
-        self.size -= card.size
-        return True
 
 
 class Deck:
@@ -189,7 +51,7 @@ class Deck:
         self._budget = budget
         self._refresh_s = refresh_s
         self._bucket: Bucket | None = None
-        self._table: _Table | None = None
+        self._table: Table | None = None
         self._changed = threading.Condition()  # guards the table; nobody holds it while reading from storage
         self._wake = threading.Event()  # there is something to fetch, or to end for
         self._stop = threading.Event()
@@ -241,7 +103,7 @@ class Deck:
         with self._changed:
             if not (table := self._table):
                 return 0, 0
-            return sum(len(pile.cards) for pile in table.piles.values()), table.size
+            return len(table), table.size
 
     def deal(self, slug: str | None = None, wait_s: float = 0.0) -> Card | None:
         """The next card, of one category or of all; None if none is in memory, or there is no such category.
@@ -258,6 +120,7 @@ class Deck:
                         if table.piles[card.slug].position < table.piles[card.slug].count:
                             self._wake.set()
                         return card
+                    self._wake.set()
                 left = deadline - time.monotonic()
                 if self._trouble or self._stop.is_set() or left <= 0:
                     return None
@@ -273,14 +136,7 @@ class Deck:
     def peek(self, count: int, slug: str | None = None) -> list[Card]:
         """Up to `count` different cards in memory, chosen at random and not counted as dealt."""
         with self._changed:
-            if not (table := self._table):
-                return []
-            piles = [pile for pile in table.piles.values() if slug in (None, pile.slug)]
-            total = sum(len(pile.cards) for pile in piles)
-            chosen = sorted(random.sample(range(total), min(count, total)))
-            cards = list(_at(chosen, piles))
-        random.shuffle(cards)
-        return cards
+            return table.peek(count, slug) if (table := self._table) else []
 
     def fetch(self, catalog: Catalog, slug: str, number: int) -> Card:
         """A card that need not be in memory; reads storage. Raises a BucketError."""
@@ -310,7 +166,7 @@ class Deck:
                 if self._trouble or time.monotonic() - refreshed >= self._refresh_s:
                     self._refresh()
                     refreshed = time.monotonic()
-                full = self._fill()
+                full = self._table is None or self._fill(self._table)
                 self._recovered()
                 pause = RETRY_S[0]
             except GalleryError as error:
@@ -318,6 +174,8 @@ class Deck:
                 self._stop.wait(random.uniform(0.5, 1) * pause)
                 pause = min(2 * pause, RETRY_S[1])
             except Exception:  # a mistake of ours must not end the only thread that brings cards
+                if not threading.main_thread().is_alive():
+                    return  # it is none: the process ends, and starts no more readers
                 log.exception("The deck's thread failed and goes on.")
                 self._stop.wait(RETRY_S[1])
             else:
@@ -331,77 +189,49 @@ class Deck:
         if not self._bucket:
             self._bucket = self._open_bucket()
         catalog, generation = read_live(self._bucket)
-        if self._table and (self._table.generation, self._table.catalog.release) == (generation, catalog.release):
-            return
-        table = _Table(catalog, generation)
-        self._fill_from(table)
-        if not any(pile.cards for pile in table.piles.values()) and self._table:
+        if live := self._table:
+            if (live.generation, live.catalog.release) == (generation, catalog.release):
+                with self._changed:
+                    live.forget_missing()
+                return
+            if live.generation and not generation:  # and not: everything there is as one bare folder
+                raise NotFound(f"{POINTER} is gone from {self._bucket.url}: publish, or roll back.")
+        table = Table(catalog, generation, self._budget)
+        self._fill(table)
+        if self._table and not len(table):
             raise Unavailable(f"None of the first pictures of release {catalog.release} can be read: see the bucket.")
         with self._changed:
             self._table = table
             self._changed.notify_all()
         log.info("Release %s is live: %s pictures.", catalog.release, catalog.count)
 
-    def _fill(self) -> bool:
+    def _fill(self, table: Table) -> bool:
         """One round of fetching. True if there is nothing to do until a card is dealt."""
-        table = self._table
-        return table is None or self._fill_from(table)
-
-    def _fill_from(self, table: _Table) -> bool:
         bucket = self._bucket
         assert bucket is not None
         with self._changed:
             rotating = table.full
-            wanted = self._wanted(table, 1 if rotating or self._trouble else 2 * READERS)
-        if not wanted:
-            return True
-        unavailable: list[Unavailable] = []
+            wanted = table.wanted(1 if rotating or self._trouble else 2 * READERS)
 
-        def make(place: tuple[str, int]) -> Card | None:
+        def make(place: tuple[str, int]) -> Card | GalleryError:
             try:
                 return self._make(bucket, table.catalog, *place)
-            except Unavailable as error:
-                unavailable.append(error)
             except GalleryError as error:
-                log.warning("A picture is left out: %s", error)
-            return None
+                return error
 
-        cards = [card for card in self._readers.map(make, wanted) if card]
-        if unavailable and not cards:
-            raise unavailable[0]
-        for error in unavailable:
-            log.warning("A picture is left out: %s", error)
+        made = list(self._readers.map(make, wanted))
+        down = next((error for error in made if isinstance(error, Unavailable)), None)
+        if down and not any(isinstance(card, Card) for card in made):
+            raise down
         with self._changed:
-            for card in cards:
-                pile = table.piles[card.slug]
-                while table.size + card.size > self._budget and table.make_room(pile):
-                    table.full = True
-                if table.size + card.size <= self._budget or not table.size:
-                    pile.add(card)
-                    table.size += card.size
+            for (slug, number), card in zip(wanted, made, strict=True):
+                if isinstance(card, Card):
+                    table.add(card)
                 else:
-                    table.full = True
+                    table.piles[slug].missing.add(number)
+                    log.warning("A picture is left out: %s", card)
             self._changed.notify_all()
-        return rotating
-
-    def _wanted(self, table: _Table, count: int) -> list[tuple[str, int]]:
-        """The pictures to fetch next, from the neediest piles."""
-        wanted: list[tuple[str, int]] = []
-        if table.full and not any(pile.dealt for pile in table.piles.values()):
-            return wanted  # no card may go before it was dealt
-        heap = [(pile.need, index, pile) for index, pile in enumerate(table.piles.values()) if pile.left]
-        heapq.heapify(heap)
-        taken: dict[str, int] = {}
-        while heap and len(wanted) < count:
-            _, index, pile = heapq.heappop(heap)
-            if (number := pile.next_number()) is None:
-                continue
-            wanted.append((pile.slug, number))
-            taken[pile.slug] = more = taken.get(pile.slug, 0) + 1
-            ready = len(pile.ready) + more
-            need = (min(1.0, ready / min(pile.count, PLENTY)), ready / pile.count)
-            heapq.heappush(heap, (need, index, pile))
-        return wanted
+        return rotating or not wanted
 
     def _report(self, error: GalleryError) -> None:
         if not self._trouble:
@@ -414,13 +244,3 @@ class Deck:
         if self._trouble:
             log.info("Storage works again.")
             self._trouble = ""
-
-
-def _at(places: list[int], piles: list[_Pile]) -> Iterator[Card]:
-    """The cards at these sorted places, counted through all piles."""
-    for pile in piles:
-        inside = [place for place in places if 0 <= place < len(pile.cards)]
-        if inside:
-            cards = list(pile.cards.values())
-            yield from (cards[place] for place in inside)
-        places = [place - len(pile.cards) for place in places if place >= len(pile.cards)]

@@ -11,7 +11,7 @@ import pytest
 
 from gallery import GalleryError
 from gallery.bucket import FolderBucket, Unavailable
-from gallery.deck import Deck, Shuffle
+from gallery.deck import Deck
 from tests.conftest import wait_until
 
 OLD, NEW = "20260101T000000Z-00000000", "20260202T000000Z-00000001"
@@ -85,16 +85,6 @@ def make_deck(folder, request):
 
 def filled(deck: Deck, cards: int) -> None:
     wait_until(lambda: deck.fill[0] == cards)
-
-
-@pytest.mark.parametrize("count", [1, 2, 3, 7, 64, 1000])
-def test_a_shuffle_has_every_number_once(count):
-    order = Shuffle(count)
-    assert sorted(order[index] for index in range(count)) == list(range(count))
-
-
-def test_shuffles_differ():
-    assert [Shuffle(1000)[index] for index in range(20)] != [Shuffle(1000)[index] for index in range(20)]
 
 
 def test_every_card_is_dealt_once_before_any_again(make_deck, folder):
@@ -187,6 +177,27 @@ def test_a_new_release_without_readable_pictures_stays_in_the_wings(make_deck, f
     wait_until(lambda: deck.trouble or deck.catalog.release == NEW)
     assert deck.catalog.release == OLD
     assert deck.deal().page.startswith(OLD)
+
+
+def test_a_catalog_that_is_taken_away_leaves_its_release_live(make_deck, folder):
+    publish(folder, OLD, food=20)
+    deck, _ = make_deck()
+    (folder / "site.json").unlink()
+    wait_until(lambda: deck.trouble)
+    assert "site.json" in deck.trouble
+    assert deck.deal().page.startswith(OLD)
+
+
+def test_a_category_without_a_readable_picture_is_tried_again(make_deck, folder):
+    publish(folder, OLD, food=20, animals=3)
+    pictures = folder / "releases" / OLD / "animals"
+    pictures.rename(folder / "away")
+    deck, _ = make_deck()
+    filled(deck, 20)
+    assert deck.deal("animals") is None
+    assert len({deck.deal().page for _ in range(20)}) == 20
+    (folder / "away").rename(pictures)
+    wait_until(lambda: deck.deal("animals"))
 
 
 def test_missing_and_damaged_pictures_cost_nobody_a_page(make_deck, folder):

@@ -1,0 +1,205 @@
+"""What is on the table while one release is dealt: its cards in memory, by category. Nothing here reads or waits.
+
+Each picture's card is dealt once before any is dealt again. Where not all fit into memory, the dealt ones make
+room, and the rest comes in a random order that takes no memory either.
+"""
+
+from __future__ import annotations
+
+import heapq
+import random
+from collections import deque
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from gallery.release import Catalog
+
+PLENTY = 8  # undealt cards that a category gets before its size counts
+
+
+@dataclass(frozen=True)
+class Card:
+    """A picture in memory and the page that shows it. All of it is of one release."""
+
+    catalog: Catalog
+    slug: str
+    number: int
+    data: bytes
+    page: Any  # whatever `render` made of it
+    size: int  # bytes, all counted
+
+    @property
+    def type(self) -> str:
+        """As in image/jpeg."""
+        return self.catalog.content_type(self.slug, self.number)
+
+
+class Shuffle:
+    """The numbers below `count` in a random order, in no memory: a Feistel network that walks its cycles.
+
+    Black and Rogaway, Ciphers with Arbitrary Finite Domains, 2002.
+    """
+
+    def __init__(self, count: int) -> None:
+        self._count = count
+        self._half = max(1, ((count - 1).bit_length() + 1) // 2)
+        self._keys = [random.getrandbits(64) for _ in range(4)]
+
+    def __len__(self) -> int:
+        return self._count
+
+    def __getitem__(self, index: int) -> int:
+        if not 0 <= index < self._count:
+            raise IndexError(index)
+        while True:
+            left, right = index >> self._half, index & ((1 << self._half) - 1)
+            for key in self._keys:
+                left, right = right, left ^ (hash((key, right)) & ((1 << self._half) - 1))
+            index = left << self._half | right
+            if index < self._count:
+                return index
+
+
+class Pile:
+    """One category's cards: those to be dealt, those dealt, and where in the order the next ones come from."""
+
+    def __init__(self, slug: str, count: int) -> None:
+        self.slug = slug
+        self.count = count
+        self.cards: dict[int, Card] = {}
+        self.ready: deque[Card] = deque()
+        self.dealt: deque[Card] = deque()  # oldest first
+        self.order = Shuffle(count)
+        self.position = 0  # in the order; before it everything was fetched, or couldn't be
+        self.missing: set[int] = set()  # could not be read, and is not tried again until these are forgotten
+
+    @property
+    def left(self) -> int:
+        """Pictures still to come before any comes again."""
+        return len(self.ready) + self.count - self.position
+
+    def need(self, coming: int = 0) -> tuple[float, float]:
+        """The smaller, the sooner this pile is to get a card, beside those that are coming already."""
+        ready = len(self.ready) + coming
+        return min(1.0, ready / min(self.count, PLENTY)), ready / self.count
+
+    def restart(self) -> None:
+        """Everything was dealt: what is in memory goes first in a new order, the rest is fetched again."""
+        self.order = Shuffle(self.count)
+        self.position = self.count if len(self.cards) + len(self.missing) >= self.count else 0
+        again = list(self.dealt)
+        random.shuffle(again)
+        self.ready = deque(again)
+        self.dealt.clear()
+
+    def deal(self) -> Card | None:
+        """The next card; one that was dealt already where visitors are faster than storage; None if there is none."""
+        if not self.ready and self.position >= self.count:
+            self.restart()
+        if self.ready:
+            card = self.ready.popleft()
+        elif self.dealt:
+            card = self.dealt.popleft()
+        else:
+            return None
+        self.dealt.append(card)
+        return card
+
+    def next_number(self) -> int | None:
+        """The next picture to fetch; None where none is left in this order."""
+        while self.position < self.count:
+            number = self.order[self.position]
+            self.position += 1
+            if number not in self.cards and number not in self.missing:
+                return number
+        return None
+
+    def add(self, card: Card) -> None:
+        """To be dealt from now on."""
+        self.cards[card.number] = card
+        self.ready.append(card)
+
+
+class Table:
+    """One release. `budget` bounds the bytes of all its cards."""
+
+    def __init__(self, catalog: Catalog, generation: int, budget: int) -> None:
+        self.catalog = catalog
+        self.generation = generation  # of the catalog, as the bucket has it
+        self.budget = budget
+        self.piles = {category.slug: Pile(category.slug, category.count) for category in catalog.categories}
+        self.size = 0  # bytes of all cards
+        self.full = False  # a card was refused, or another had to go for it
+
+    def __len__(self) -> int:
+        """Cards in memory."""
+        return sum(len(pile.cards) for pile in self.piles.values())
+
+    def deal(self, slug: str | None) -> Card | None:
+        """The next card of a category; of all, by how many each has still to come, so each picture is dealt once."""
+        if slug is not None:
+            return self.piles[slug].deal()
+        piles = list(self.piles.values())
+        if not any(pile.left for pile in piles):
+            for pile in piles:
+                pile.restart()
+        fresh = [pile for pile in piles if pile.ready] or [pile for pile in piles if pile.dealt]
+        return random.choices(fresh, [pile.left or 1 for pile in fresh])[0].deal() if fresh else None
+
+    def peek(self, count: int, slug: str | None) -> list[Card]:
+        """Up to `count` different cards at random, not counted as dealt."""
+        piles = [pile for pile in self.piles.values() if slug in (None, pile.slug)]
+        total = sum(len(pile.cards) for pile in piles)
+        cards = list(_at(sorted(random.sample(range(total), min(count, total))), piles))
+        random.shuffle(cards)
+        return cards
+
+    def wanted(self, count: int) -> list[tuple[str, int]]:
+        """Up to `count` pictures (slug, number) to fetch next, for the neediest piles first."""
+        if self.full and not any(pile.dealt for pile in self.piles.values()):
+            return []  # no card may go before it was dealt
+        found: list[tuple[str, int]] = []
+        heap = [(pile.need(), slug, 0) for slug, pile in self.piles.items() if pile.position < pile.count]
+        heapq.heapify(heap)
+        while heap and len(found) < count:
+            _, slug, coming = heapq.heappop(heap)
+            if (number := self.piles[slug].next_number()) is not None:
+                found.append((slug, number))
+                heapq.heappush(heap, (self.piles[slug].need(coming + 1), slug, coming + 1))
+        return found
+
+    def add(self, card: Card) -> None:
+        """A card that was fetched, if there is room or dealt ones can make it."""
+        pile = self.piles[card.slug]
+        while self.size + card.size > self.budget and self._make_room(pile):
+            self.full = True
+        if self.size + card.size > self.budget and self.size:
+            self.full = True
+            return
+        pile.add(card)
+        self.size += card.size
+
+    def forget_missing(self) -> None:
+        """Try again what could not be read."""
+        for pile in self.piles.values():
+            pile.missing.clear()
+
+    def _make_room(self, pile: Pile) -> bool:
+        """Throw away the oldest dealt card of this pile, else of the one that has most. False if there is none."""
+        victims = pile if pile.dealt else max(self.piles.values(), key=lambda other: len(other.dealt))
+        if not victims.dealt:
+            return False
+        card = victims.dealt.popleft()
+        del victims.cards[card.number]
+        self.size -= card.size
+        return True
+
+
+def _at(places: list[int], piles: list[Pile]) -> Iterator[Card]:
+    """The cards at these sorted places, counted through all piles."""
+    for pile in piles:
+        if places and places[0] < len(pile.cards):
+            cards = list(pile.cards.values())
+            yield from (cards[place] for place in places if place < len(cards))
+        places = [place - len(pile.cards) for place in places if place >= len(pile.cards)]
