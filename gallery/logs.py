@@ -28,6 +28,16 @@ class CloudFormatter(logging.Formatter):
         return json.dumps(entry, ensure_ascii=False)
 
 
+CLOUD_CONFIG = {  # for gunicorn's own lines, as logging.config has it
+    "version": 1,
+    "disable_existing_loggers": False,
+    "formatters": {"cloud": {"()": CloudFormatter}},
+    "handlers": {"cloud": {"class": "logging.StreamHandler", "formatter": "cloud"}},
+    "root": {"level": "INFO", "handlers": ["cloud"]},
+    "loggers": {"gunicorn.error": {"level": "INFO", "propagate": True}},
+}
+
+
 def set_up() -> None:
     """Send this process's log to stderr, from INFO on."""
     handler = logging.StreamHandler(sys.stderr)

@@ -339,6 +339,19 @@ def test_the_site_imports_nothing_of_the_offline_half():
     subprocess.run([sys.executable, "-c", script], cwd=ROOT, timeout=60, check=True)
 
 
+def test_every_line_of_gunicorn_is_json_on_google_cloud(site, published, tmp_path):
+    site(str(published), K_SERVICE="site")
+    (log,) = tmp_path.glob("gunicorn-*.log")
+    lines = [json.loads(line) for line in log.read_text().splitlines()]
+    assert {line["severity"] for line in lines} == {"INFO"}
+    assert {line["logger"] for line in lines} >= {"gunicorn.error", "gallery.deck"}
+
+
+def test_what_is_deployed_is_the_site_and_its_pictures():
+    listed = (ROOT / ".gcloudignore").read_text().splitlines()
+    assert {"/generate/", "/tests/", "/benchmarks/", "/docs/", "/demo/*", "!/demo/bucket", ".venv/"} <= set(listed)
+
+
 def test_gunicorn_as_deployed(site, published):
     import requests
 
