@@ -9,6 +9,7 @@ Configuration is environment variables, see DEFAULTS. The pictures are in a buck
 from __future__ import annotations
 
 import json
+import logging
 import os
 import re
 import sys
@@ -333,6 +334,6 @@ def __getattr__(name: str) -> Flask:
     try:
         app = globals()["app"] = create_app()
     except GalleryError as error:
-        sys.stderr.write(f"{error}\n")
+        logging.getLogger(__name__).critical("%s", error)
         sys.exit(4)  # gunicorn takes this for "can't load the app" and ends, instead of trying again
     return app

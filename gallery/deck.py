@@ -52,7 +52,8 @@ class Deck:
         self._refresh_s = refresh_s
         self._bucket: Bucket | None = None
         self._table: Table | None = None
-        self._changed = threading.Condition()  # guards the table; nobody holds it while reading from storage
+        self._lock = threading.RLock()  # guards the table; nobody holds it while reading from storage
+        self._changed = threading.Condition(self._lock)
         self._wake = threading.Event()  # there is something to fetch, or to end for
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run, name="deck", daemon=True)
@@ -75,7 +76,7 @@ class Deck:
         """End the background thread, and wait for it."""
         self._stop.set()
         self._wake.set()
-        with self._changed:
+        with self._lock:
             self._changed.notify_all()
         if self._thread.is_alive():
             self._thread.join()
@@ -100,7 +101,7 @@ class Deck:
     @property
     def fill(self) -> tuple[int, int]:
         """Cards in memory and their bytes."""
-        with self._changed:
+        with self._lock:
             if not (table := self._table):
                 return 0, 0
             return len(table), table.size
@@ -111,7 +112,7 @@ class Deck:
         Waits up to `wait_s` for the first cards to come in, but not for storage that is down.
         """
         deadline = time.monotonic() + wait_s
-        with self._changed:
+        with self._lock:
             while True:
                 if table := self._table:
                     if slug is not None and slug not in table.piles:
@@ -128,14 +129,14 @@ class Deck:
 
     def find(self, release: str, slug: str, number: int) -> Card | None:
         """A certain card, if it is in memory."""
-        with self._changed:
+        with self._lock:
             if not (table := self._table) or table.catalog.release != release or slug not in table.piles:
                 return None
             return table.piles[slug].cards.get(number)
 
     def peek(self, count: int, slug: str | None = None) -> list[Card]:
         """Up to `count` different cards in memory, chosen at random and not counted as dealt."""
-        with self._changed:
+        with self._lock:
             return table.peek(count, slug) if (table := self._table) else []
 
     def fetch(self, catalog: Catalog, slug: str, number: int) -> Card:
@@ -191,7 +192,7 @@ class Deck:
         catalog, generation = read_live(self._bucket)
         if live := self._table:
             if (live.generation, live.catalog.release) == (generation, catalog.release):
-                with self._changed:
+                with self._lock:
                     live.forget_missing()
                 return
             if live.generation and not generation:  # and not: everything there is as one bare folder
@@ -200,7 +201,7 @@ class Deck:
         self._fill(table)
         if self._table and not len(table):
             raise Unavailable(f"None of the first pictures of release {catalog.release} can be read: see the bucket.")
-        with self._changed:
+        with self._lock:
             self._table = table
             self._changed.notify_all()
         log.info("Release %s is live: %s pictures.", catalog.release, catalog.count)
@@ -209,7 +210,7 @@ class Deck:
         """One round of fetching. True if there is nothing to do until a card is dealt."""
         bucket = self._bucket
         assert bucket is not None
-        with self._changed:
+        with self._lock:
             rotating = table.full
             wanted = table.wanted(1 if rotating or self._trouble else 2 * READERS)
 
@@ -223,7 +224,7 @@ class Deck:
         down = next((error for error in made if isinstance(error, Unavailable)), None)
         if down and not any(isinstance(card, Card) for card in made):
             raise down
-        with self._changed:
+        with self._lock:
             for (slug, number), card in zip(wanted, made, strict=True):
                 if isinstance(card, Card):
                     table.add(card)
@@ -236,7 +237,7 @@ class Deck:
     def _report(self, error: GalleryError) -> None:
         if not self._trouble:
             log.error("Storage is in trouble, going on with what is in memory: %s", error)
-        with self._changed:
+        with self._lock:
             self._trouble = str(error)
             self._changed.notify_all()
 
