@@ -55,7 +55,7 @@ def test_an_exported_run_is_loaded_by_the_packages_trainer(tiny_run, tmp_path, t
     with torch.no_grad(), fixed_noise(theirs.GAN.GE.eval(), noises):
         drawn = theirs.GAN.GE(latents).clamp(0, 1).mul(255)
     ours = draw_pictures(load_generator(tiny_run).generator, [0, 1], batch_size=2)
-    assert (drawn - ours).abs().max() <= 1
+    assert (drawn - ours).abs().max() <= 2  # rounding, and half precision in generator.safetensors
 
 
 def test_a_checkpoint_of_the_trainer_is_sampled_and_trained_on(tmp_path, trainer):
