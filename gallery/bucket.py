@@ -163,10 +163,11 @@ class FolderBucket:
         path = self._path(name)
         with self._translated():
             path.unlink(missing_ok=True)
-            for parent in path.parents:  # Cloud Storage has no empty folders
-                if parent == self._root or not parent.is_dir() or any(parent.iterdir()):
-                    break
-                parent.rmdir()
+            with suppress(OSError):  # up to a folder that is not empty, or that another thread has removed
+                for parent in path.parents:
+                    if parent == self._root:
+                        break
+                    parent.rmdir()  # Cloud Storage has no empty folders
 
     def _path(self, name: str) -> Path:
         pure = PurePosixPath(name)

@@ -128,7 +128,8 @@ class CloudBucket:
 
     def _list(self, prefix: str) -> Iterator[tuple[str, int]]:
         with self._translated(prefix):
-            for blob in self._client.list_blobs(self._bucket, prefix=self._prefix + prefix, **self._options):
+            full, fields = self._prefix + prefix, "items(name,crc32c),nextPageToken"  # a tenth of all there is
+            for blob in self._client.list_blobs(self._bucket, prefix=full, fields=fields, **self._options):
                 yield blob.name.removeprefix(self._prefix), _decode_crc32c(blob.crc32c)
 
     @contextmanager

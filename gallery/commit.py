@@ -182,11 +182,10 @@ def _send_one(bucket: Bucket, draft: Draft, release: str, name: str) -> None:
 
 def _kept_catalog(bucket: Bucket, draft: Draft, release: str) -> bytes:
     """The release's own catalog: an interrupted run's, if it got that far, so that both are the same."""
-    name = release_name(release)
+    name, data = release_name(release), draft.catalog(release).to_json()
     try:
+        bucket.create(name, data, "application/json")
+    except Conflict:  # developers drawn by another version of Faker, say
         data = bucket.read(name)
         parse(data)
-    except NotFound:
-        data = draft.catalog(release).to_json()
-        bucket.create(name, data, "application/json")
     return data

@@ -201,8 +201,8 @@ def test_the_default_title_comes_from_the_folders(tmp_path, samples, folders, ti
 
 
 def test_cost_is_stated_for_the_cloud(cloud_url, samples):
-    # opening, the pointer (B), folders, 25 objects, the check, the kept catalog (B then A), the swap
-    assert "storage operations: 30 of class A, 2 of class B" in publish(samples, cloud_url)
+    # opening, the pointer (B), folders, 25 objects, the check, the kept catalog, the swap
+    assert "storage operations: 30 of class A, 1 of class B" in publish(samples, cloud_url)
 
 
 # What can't be published: a sentence, and nothing is written
