@@ -14,6 +14,7 @@ from torch import Tensor
 
 TRANSLATION = 0.125  # of the side, in each direction
 CUTOUT = 0.5  # of the side
+R_T_TARGET, ADAPTATION_KIMG = 0.6, 500  # ADA's target, and the pictures from never to always
 
 
 def augment(pictures: Tensor, probability: float, kinds: Sequence[str] = ("flip", "translation")) -> Tensor:
@@ -22,6 +23,15 @@ def augment(pictures: Tensor, probability: float, kinds: Sequence[str] = ("flip"
     for kind in kinds:
         pictures = KINDS[kind](pictures, chosen)
     return pictures
+
+
+def adapt(probability: float, r_t: float, pictures: int) -> float:
+    """The probability after so many more pictures: up while r_t = E[sign(D(real))] is above its target, else down.
+
+    Karras et al., "Training Generative Adversarial Networks with Limited Data" (ADA), NeurIPS 2020, section 3.1.
+    """
+    change = pictures / (1000 * ADAPTATION_KIMG)
+    return min(1.0, max(0.0, probability + (change if r_t > R_T_TARGET else -change)))
 
 
 def flip(pictures: Tensor, chosen: Tensor) -> Tensor:

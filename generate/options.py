@@ -26,6 +26,7 @@ class TrainOptions:
     learning_rate: float = 2e-4
     augment: tuple[str, ...] = ("flip", "translation")
     augment_probability: float = -1.0  # -1: by the number of pictures, as the package does
+    adaptive: bool = False  # steer that probability by r_t
     ema_kimg: float = 10.0  # half-life of the generator's average
     latent_dim: int = 256
     fmap_max: int = 512

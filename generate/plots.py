@@ -11,9 +11,9 @@ import matplotlib.figure
 import numpy as np
 from PIL import Image
 
+from generate.augment import R_T_TARGET
 from generate.images import atomic_path
 
-OVERFITTING = 0.6  # r_t above this for long: Karras et al., "Training GANs with Limited Data", 2020, section 3
 FRAMES_PER_S, LAST_FRAME_S = 12, 2  # of the time-lapse; how long it rests on the newest samples
 
 
@@ -28,7 +28,7 @@ def draw_curves(run: Path) -> None:
     losses.set_ylabel("hinge loss")
     losses.legend()
     overfitting.plot(kimg, [row["r_t"] for row in rows], ".-", color="tab:red")
-    overfitting.axhline(OVERFITTING, linestyle="--", color="grey")
+    overfitting.axhline(R_T_TARGET, linestyle="--", color="grey")
     overfitting.set(ylabel="r_t = E[sign(D(real))]\nabove the line it overfits", ylim=(-1, 1))
     speed.plot(kimg, [row["pictures_s"] for row in rows], ".-", color="tab:green")
     speed.set(ylabel="pictures/s", xlabel="thousands of pictures shown", ylim=(0, None))

@@ -12,21 +12,20 @@ from typing import Any
 
 import click
 import torch
-from torch import Tensor
 
 from generate.images import atomic_path
 
 
-def save_snapshot(run: Path, parts: dict[str, Any], order: Tensor, step: int, keep: int) -> None:
+def save_snapshot(run: Path, parts: dict[str, Any], counters: dict[str, Any], keep: int) -> None:
     """Everything that makes the next step what it would have been, in one file; the newest `keep` stay.
 
-    `parts` are the networks and optimizers by name, `order` the pictures still to be drawn in this epoch.
+    `parts` are the networks and optimizers by name; `counters` are what else the loop needs, "step" among them.
     """
     state: dict[str, Any] = {name: part.state_dict() for name, part in parts.items()}
-    state |= {"step": step, "order": order, "rng": torch.get_rng_state(), "python_rng": random.getstate()}
+    state |= counters | {"rng": torch.get_rng_state(), "python_rng": random.getstate()}
     if torch.cuda.is_available():
         state["cuda_rng"] = torch.cuda.get_rng_state_all()
-    with atomic_path(run / f"snapshot-{step:07d}.pt") as temporary:
+    with atomic_path(run / f"snapshot-{counters['step']:07d}.pt") as temporary:
         torch.save(state, temporary)
     for old in _snapshots(run)[:-keep]:
         old.unlink()

@@ -5,7 +5,7 @@
 Liu et al., "Towards Faster and Stabilized GAN Training for High-fidelity Few-shot Image Synthesis"
 (FastGAN), ICLR 2021, as the lightweight-gan package trains it. RUN gets options.json, snapshot-*.pt
 (everything: a rerun continues where it stopped), generator.safetensors (the averaged generator),
-samples-*.jpg, stats.jsonl, curves.png, and in the end time-lapse.mp4.
+samples-*.jpg, stats.jsonl, curves.png, tensorboard/, and in the end time-lapse.mp4.
 """
 
 from __future__ import annotations
@@ -21,10 +21,11 @@ from typing import Any
 import click
 import torch
 from torch import Tensor
+from torch.utils.tensorboard import SummaryWriter
 from torchvision.transforms.functional import to_pil_image
 from tqdm import tqdm
 
-from generate.augment import KINDS, augment
+from generate.augment import KINDS, R_T_TARGET, adapt, augment
 from generate.averaging import ema_beta, estimate_statistics, update_average
 from generate.checkpoints import read_checkpoint
 from generate.estimate import estimate
@@ -33,7 +34,7 @@ from generate.images import atomic_path, contact_sheet, load_pictures
 from generate.losses import discriminator_loss, generator_loss, gradient_penalty
 from generate.networks import NetworkOptions, build_discriminator, build_generator
 from generate.options import DEFAULT, TrainOptions, network_of, record, resolve
-from generate.plots import OVERFITTING, draw_curves, film
+from generate.plots import draw_curves, film
 from generate.snapshots import collect_signals, read_newest, restore, save_snapshot
 
 PENALTY_EVERY, PENALTY_WEIGHT = 4, 10.0  # the package's lazy gradient penalty
@@ -74,6 +75,9 @@ GRID = 8  # samples-*.jpg show GRID x GRID pictures from fixed seeds
     "--augment-probability",
     type=click.FloatRange(0, 1),
     help="How often the discriminator sees a moved or mirrored picture.  [default: by the number of pictures]",
+)
+@click.option(
+    "--adaptive", is_flag=True, help="Steer that probability so that the discriminator does not overfit (ADA)."
 )
 @click.option(
     "--ema-kimg",
@@ -171,10 +175,10 @@ def train(data: Path, run: Path, options: TrainOptions = DEFAULT, device: str = 
         "optimizer_g": optimizer_g, "optimizer_d": optimizer_d,
     }  # fmt: skip
     batches = Batches(pictures.to(where), options.batch_size)
-    step = 0
+    step, probability = 0, options.augment_probability
     if state := read_newest(run):
         restore(state, parts)
-        step, batches.order = state["step"], state["order"]
+        step, batches.order, probability = state["step"], state["order"], state["probability"]
     elif options.start_from:
         _start_from(Path(options.start_from), network, parts)
 
@@ -196,14 +200,18 @@ def train(data: Path, run: Path, options: TrainOptions = DEFAULT, device: str = 
         return torch.randn(batch, options.latent_dim).to(where)
 
     def augmented(shown: Tensor) -> Tensor:
-        return augment(shown, options.augment_probability, options.augment)
+        return augment(shown, probability, options.augment)
 
     generator.train()
     discriminator.train()
     losses, counted = torch.zeros(3, device=where), 0  # of discriminator and generator, r_t: sums since the last report
     skipped, in_a_row, fallbacks = 0, 0, 0
     last_report, started = step, time.monotonic()
-    with collect_signals() as stop, tqdm(total=steps, initial=step, unit="step", disable=None) as bar:
+    with (
+        collect_signals() as stop,
+        SummaryWriter(run / "tensorboard", purge_step=step) as board,
+        tqdm(total=steps, initial=step, unit="step", disable=None) as bar,
+    ):
         while step < steps and not stop:
             now = torch.zeros_like(losses)
 
@@ -241,37 +249,41 @@ def train(data: Path, run: Path, options: TrainOptions = DEFAULT, device: str = 
             if finite:
                 update_average(ema, generator, ema_beta(step * per_step, per_step, options.ema_kimg))
                 losses, counted, in_a_row = losses + now, counted + 1, 0
+                if options.adaptive:
+                    probability = adapt(probability, float(now[2]), per_step)
             else:
                 skipped, in_a_row = skipped + 1, in_a_row + 1
-                if in_a_row == PATIENCE:
-                    fallbacks += 1
-                    step, batches.order = _fall_back(run, parts, fallbacks)
-                    bar.write(
-                        f"{PATIENCE} steps in a row were not finite: back to step {step:,} at half the learning rate"
-                    )
-                    bar.update(step - bar.n)
-                    losses, counted, in_a_row, last_report = torch.zeros_like(losses), 0, 0, step
+            if in_a_row == PATIENCE:
+                fallbacks += 1
+                step, batches.order = _fall_back(run, parts, fallbacks)
+                bar.write(f"{PATIENCE} steps in a row were not finite: back to step {step:,} at half the learning rate")
+                bar.update(step - bar.n)
+                losses, counted, in_a_row, last_report = torch.zeros_like(losses), 0, 0, step
                 continue
             if step % snapshot_steps == 0 or step == steps or stop:
                 kimg = step * per_step / 1000
                 means = (losses / max(counted, 1)).tolist()
                 rate = (step - last_report) * per_step / (time.monotonic() - started)
-                names = ("kimg", "loss_d", "loss_g", "r_t", "pictures_s", "skipped")
-                report = dict(zip(names, (kimg, *means, rate, skipped), strict=True))
+                names = ("kimg", "loss_d", "loss_g", "r_t", "augment", "pictures_s", "skipped")
+                report = dict(zip(names, (kimg, *means, probability, rate, skipped), strict=True))
                 bar.write(" ".join(f"{name} {value:.4g}" for name, value in report.items()))
                 estimate_statistics(ema, options.latent_dim, where)
                 _save_grid(run / f"samples-{step:07d}.jpg", draw_pictures(ema, range(GRID**2), batch_size=16))
-                save_snapshot(run, parts, batches.order, step, options.keep)
+                save_snapshot(
+                    run, parts, {"step": step, "order": batches.order, "probability": probability}, options.keep
+                )
                 made = {"kimg": kimg, "pictures": len(pictures), "data": data.name, "train": asdict(options)}
                 save_generator(run / "generator.safetensors", ema, network, made)
                 with (run / "stats.jsonl").open("a") as log:
                     log.write(json.dumps({name: round(value, 5) for name, value in report.items()}) + "\n")
                 draw_curves(run)
-                if report["r_t"] > OVERFITTING:
+                for name, value in report.items():
+                    board.add_scalar(name, value, step)
+                if report["r_t"] > R_T_TARGET:
                     bar.write(
-                        f"r_t is above {OVERFITTING}: if it stays there, the discriminator learns these pictures by heart"
+                        f"r_t is above {R_T_TARGET}: if it stays there, the discriminator learns these pictures by heart"
                     )
-                losses, counted, fallbacks = torch.zeros_like(losses), 0, 0
+                losses, counted, fallbacks = torch.zeros_like(losses), 0, fallbacks if in_a_row else 0
                 last_report, started = step, time.monotonic()
     if stop:
         click.echo(

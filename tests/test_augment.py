@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 
-from generate.augment import KINDS, augment, colour, cutout, flip, translate
+from generate.augment import KINDS, adapt, augment, colour, cutout, flip, translate
 
 
 def test_translate_moves_down_and_right_and_fills_with_zeros():
@@ -72,3 +72,13 @@ def test_gradient_is_one_where_a_pixel_is_still_seen():
 
     assert set(pictures.grad.unique().tolist()) <= {0.0, 1.0}
     assert pictures.grad.mean() > 0.7
+
+
+def test_adaptation_goes_from_never_to_always_in_its_time_and_no_further():
+    probability = 0.0
+    for _ in range(600):
+        probability = adapt(probability, r_t=0.9, pictures=1000)
+    assert probability == 1.0
+
+    assert adapt(1.0, r_t=0.1, pictures=50_000) == pytest.approx(0.9)
+    assert adapt(0.0, r_t=0.1, pictures=1000) == 0.0

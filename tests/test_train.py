@@ -41,7 +41,7 @@ def test_a_run_leaves_what_people_look_at(tiny_run):
 
     assert names == {
         "options.json", "real.jpg", "samples-0000002.jpg", "snapshot-0000002.pt", "generator.safetensors", "stats.jsonl",
-        "curves.png",
+        "curves.png", "tensorboard",
     }  # fmt: skip
     assert json.loads((tiny_run / "options.json").read_text())["size"] == 32
     (row,) = map(json.loads, (tiny_run / "stats.jsonl").read_text().splitlines())
@@ -140,14 +140,34 @@ def test_steps_that_are_not_finite_are_skipped_and_counted(prepared, tmp_path, m
     assert all(weight.isfinite().all() for weight in weights.values())
 
 
+def test_a_last_step_that_is_not_finite_is_still_saved(prepared, tmp_path, monkeypatch):
+    _poison(monkeypatch, steps={1})
+
+    train(prepared, tmp_path / "run", OPTIONS, device="cpu")
+
+    assert (tmp_path / "run" / "snapshot-0000002.pt").exists()
+
+
+def test_adaptive_augmentation_is_steered_and_resumed(prepared, tmp_path):
+    options = replace(OPTIONS, adaptive=True, augment_probability=0.5)
+    train(prepared, tmp_path / "run", replace(options, kimg=0.004), device="cpu")
+    first = torch.load(tmp_path / "run" / "snapshot-0000001.pt", weights_only=True)["probability"]
+    train(prepared, tmp_path / "run", options, device="cpu")
+    second = torch.load(tmp_path / "run" / "snapshot-0000002.pt", weights_only=True)["probability"]
+
+    step = 4 / 500_000  # four pictures of the 500,000 from never to always
+    assert abs(first - 0.5) == pytest.approx(step)
+    assert abs(second - first) == pytest.approx(step)
+
+
 def test_many_in_a_row_put_the_snapshot_back_at_half_the_rate(prepared, tmp_path, monkeypatch, capsys):
     monkeypatch.setattr("generate.train.PATIENCE", 2)
-    _poison(monkeypatch, steps={1, 2})
+    _poison(monkeypatch, steps={2, 3})
 
-    train(prepared, tmp_path / "run", replace(OPTIONS, kimg=0.012, snapshot_kimg=0.004), device="cpu")
+    train(prepared, tmp_path / "run", replace(OPTIONS, kimg=0.016, snapshot_kimg=0.008), device="cpu")
 
-    assert "back to step 1 at half the learning rate" in capsys.readouterr().out
-    state = torch.load(tmp_path / "run" / "snapshot-0000003.pt", weights_only=True)
+    assert "back to step 2 at half the learning rate" in capsys.readouterr().out
+    state = torch.load(tmp_path / "run" / "snapshot-0000004.pt", weights_only=True)
     assert state["optimizer_g"]["param_groups"][0]["lr"] == OPTIONS.learning_rate / 2
     assert state["generator"]["out_conv.weight"].isfinite().all()
 
