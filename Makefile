@@ -4,7 +4,7 @@ PORT ?= 8080
 BIN := .venv/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help run setup test test-slow lint format bench demo clean browser
+.PHONY: help run setup test test-slow lint format bench clean browser
 
 help:  ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -30,7 +30,7 @@ format: .venv/all  ## let ruff write the code's form
 	$(BIN)/ruff check --fix .
 
 bench: .venv/all  ## measure against peers; prints ratios (see benchmarks/README.md)
-	@for benchmark in benchmarks/*.py; do echo "== $$benchmark"; $(BIN)/python $$benchmark || exit 1; done
+	@for benchmark in benchmarks/*.py; do echo "== $$benchmark"; $(BIN)/python -m benchmarks.$$(basename $$benchmark .py) || exit 1; done
 
 clean:  ## remove .venv and what tools cached
 	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis
