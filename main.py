@@ -1,7 +1,7 @@
 """The site: every page shows a picture of something that does not exist.
 
-    gunicorn --threads 8 main:app
-    CLOUD_STORAGE_BUCKET=gs://my-pictures gunicorn --threads 8 main:app
+    gunicorn main:app
+    CLOUD_STORAGE_BUCKET=gs://my-pictures gunicorn main:app
 
 Configuration is environment variables, see DEFAULTS. The pictures are in a bucket, see gallery/release.py.
 """

@@ -16,6 +16,7 @@ import threading
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from typing import Any
 
 from gallery import GalleryError
@@ -121,6 +122,8 @@ class Deck:
                         if table.piles[card.slug].position < table.piles[card.slug].count:
                             self._wake.set()
                         return card
+                    if not table.left(slug):
+                        return None
                     self._wake.set()
                 left = deadline - time.monotonic()
                 if self._trouble or self._stop.is_set() or left <= 0:
@@ -199,7 +202,7 @@ class Deck:
                 raise NotFound(f"{POINTER} is gone from {self._bucket.url}: publish, or roll back.")
         table = Table(catalog, generation, self._budget)
         self._fill(table)
-        if self._table and not len(table):
+        if not len(table):
             raise Unavailable(f"None of the first pictures of release {catalog.release} can be read: see the bucket.")
         with self._lock:
             self._table = table
@@ -221,9 +224,9 @@ class Deck:
                 return error
 
         made = list(self._readers.map(make, wanted))
-        down = next((error for error in made if isinstance(error, Unavailable)), None)
-        if down and not any(isinstance(card, Card) for card in made):
-            raise down
+        if any(isinstance(card, Unavailable) for card in made) and not any(isinstance(card, Card) for card in made):
+            with suppress(NotFound):  # a bare folder has no catalog
+                bucket.read(POINTER)  # raises if it is storage that is at fault, and not these pictures
         with self._lock:
             for (slug, number), card in zip(wanted, made, strict=True):
                 if isinstance(card, Card):

@@ -147,6 +147,10 @@ class Table:
         fresh = [pile for pile in piles if pile.ready] or [pile for pile in piles if pile.dealt]
         return random.choices(fresh, [pile.left or 1 for pile in fresh])[0].deal() if fresh else None
 
+    def left(self, slug: str | None) -> int:
+        """Pictures of a category, or of all, still to come before any comes again."""
+        return sum(pile.left for pile in self.piles.values() if slug in (None, pile.slug))
+
     def peek(self, count: int, slug: str | None) -> list[Card]:
         """Up to `count` different cards at random, not counted as dealt."""
         piles = [pile for pile in self.piles.values() if slug in (None, pile.slug)]

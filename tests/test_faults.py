@@ -118,13 +118,18 @@ def test_a_permalink_that_finds_storage_down_spares_the_next_visitor(site, proxy
 
 
 @pytest.mark.parametrize("fault", ["corrupt", "truncate"])
-def test_a_damaged_picture_costs_nobody_a_page(site, proxy, bucket, fault):
+def test_a_damaged_picture_costs_nobody_a_page(site, proxy, bucket, fault, tmp_path):
     proxy.fail(fault, match="food/00003.jpg")
-    url = site(bucket.url)
+    url = site(bucket.url, REFRESH_S="0.2")
     wait_until(lambda: health(url)["cards"] == 23)
     pictures = {card_in(get(url).content)["image"] for _ in range(23)}
     assert len(pictures) == 23
     assert f"/i/{LIVE}/food/3.jpg" not in pictures
+    tried = len([request for request in proxy.requests if "food/00003.jpg" in request])
+    wait_until(lambda: get(url) and len([name for name in proxy.requests if "food/00003.jpg" in name]) > tried)
+    (log,) = tmp_path.glob("gunicorn-*.log")
+    assert "A picture is left out" in log.read_text()
+    assert "in trouble" not in log.read_text()  # storage is not
 
 
 def test_a_release_pruned_behind_the_sites_back_is_gone(site, bucket):
