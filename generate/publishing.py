@@ -234,9 +234,14 @@ def _read_rows(samples: Path) -> dict[Path, dict[str, Any]]:
     """What `sample` and `curate` wrote down about each picture, in the folder itself or in its categories."""
     rows = {}
     for table in chain(samples.glob("*.jsonl"), samples.glob("*/*.jsonl")):
-        for line in table.read_text(encoding="utf-8").splitlines():
-            row = json.loads(line)
-            rows[table.parent / row["file"]] = {name: row[name] for name in MADE if name in row}
+        for number, line in enumerate(table.read_text(encoding="utf-8").splitlines(), start=1):
+            try:
+                row = json.loads(line)
+                rows[table.parent / row["file"]] = {name: row[name] for name in MADE if name in row}
+            except (ValueError, KeyError, TypeError):
+                raise click.ClickException(
+                    f"{table}, line {number} is not a JSON object with a 'file': mend or delete that table."
+                ) from None
     return rows
 
 

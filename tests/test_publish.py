@@ -232,6 +232,14 @@ def test_truncated_picture_is_named(bucket_url, emoji):
     assert contents(open_bucket(bucket_url)) == {}
 
 
+@pytest.mark.parametrize("row", ["{", "[]", "{}", '{"file": 7}'])
+def test_damaged_table_of_samples(bucket_url, emoji, row):
+    (emoji / "food" / "samples.jsonl").write_text(f'{{"file": "0000003.jpg"}}\n{row}\n')
+
+    refused(run("publish", emoji, bucket_url), "samples.jsonl, line 2")
+    assert contents(open_bucket(bucket_url)) == {}
+
+
 def test_folders_that_would_be_one_category(bucket_url, emoji):
     shutil.copytree(emoji / "food", emoji / "Food!")
 

@@ -13,11 +13,13 @@ import torch
 from click.testing import CliRunner, Result
 
 from gallery.bucket import Bucket, open_bucket
+from gallery.history import list_releases
 from gallery.release import Catalog, read_live
 from generate.__main__ import main
 from generate.duration import Duration
 from generate.generator import save_generator
 from generate.networks import NetworkOptions, build_generator
+from tests.conftest import ROOT
 
 SIZE = NetworkOptions(size=32, latent_dim=16, fmap_max=16, attention=())
 
@@ -120,6 +122,18 @@ def test_second_refill_at_the_same_time_stops_with_a_sentence(trained, bucket_ur
         process.kill()
 
     assert refill(trained, bucket_url).exit_code == 0  # a lock does not outlive its holder
+
+
+def test_every_goes_on_until_it_is_stopped(trained, bucket_url):
+    arguments = ["refill", trained, bucket_url, "--count", "2", "--device", "cpu", "--every", "1s"]
+    bucket = open_bucket(bucket_url)
+    with subprocess.Popen([sys.executable, "-m", "generate", *arguments], stdout=subprocess.PIPE, cwd=ROOT) as process:
+        for line in process.stdout:  # three a refill, from the second on with the command that undoes it
+            if b"Undo" in line:
+                break
+        process.kill()
+
+    assert len([kept for kept in list_releases(bucket) if kept.catalog]) >= 2
 
 
 def test_run_without_a_generator(tmp_path, bucket_url):
