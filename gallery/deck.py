@@ -178,10 +178,9 @@ class Deck:
                 self._stop.wait(random.uniform(0.5, 1) * pause)
                 pause = min(2 * pause, RETRY_S[1])
             except Exception:  # a mistake of ours must not end the only thread that brings cards
-                if not threading.main_thread().is_alive():
-                    return  # it is none: the process ends, and starts no more readers
+                if self._stop.wait(1.0):  # and if it is none, the process ends meanwhile: it starts no more readers
+                    return
                 log.exception("The deck's thread failed and goes on.")
-                self._stop.wait(RETRY_S[1])
             else:
                 if full:
                     self._stop.wait(1 / ROTATE_PER_S)

@@ -259,6 +259,24 @@ def test_what_waiting_does_not_mend_stops_the_start(tmp_path, request):
         deck.start()
 
 
+def test_a_mistake_of_ours_does_not_end_the_deck(folder, request, caplog):
+    publish(folder, OLD, food=3)
+    mistakes = []
+
+    def render(*picture: object) -> tuple[str, int]:
+        if mistakes:
+            raise mistakes.pop()
+        return "page", 10
+
+    deck = Deck(lambda: FolderBucket(folder), render, 1_000_000, 0.05)
+    request.addfinalizer(deck.stop)
+    deck.start()
+    mistakes.append(ZeroDivisionError("ours"))
+    publish(folder, NEW, food=3)
+    wait_until(lambda: deck.catalog.release == NEW)
+    assert "ZeroDivisionError: ours" in caplog.text
+
+
 def test_peek_shows_different_cards_and_deals_none(make_deck, folder):
     publish(folder, OLD, food=20, animals=4)
     deck, _ = make_deck()
