@@ -18,10 +18,12 @@ from generate.publishing import Published, publish_pictures, read_folder, summar
 @click.argument("samples", type=click.Path(path_type=Path))
 @click.argument("bucket")
 @click.option("--title", help='Of the site; default "This <Category> Does Not Exist", or Stuff if there are many.')
-@click.option("--description", default="", help="A sentence for the site's pages and for search engines.")
+@click.option("--description", help="A sentence for the site's pages and for search engines.")
 @click.option("--keep", type=click.IntRange(1), help="Afterwards delete all but the KEEP newest releases.")
 @click.option("--dry-run", is_flag=True, help="Check everything and say what would be done; write nothing.")
-def command(samples: Path, bucket: str, title: str | None, description: str, keep: int | None, dry_run: bool) -> None:
+def command(
+    samples: Path, bucket: str, title: str | None, description: str | None, keep: int | None, dry_run: bool
+) -> None:
     """Put a folder of pictures into a bucket as its new release.
 
     SAMPLES' first-level folders are the categories. BUCKET is a folder or gs://bucket[/prefix]. Run again after
@@ -42,7 +44,7 @@ def publish(
     url: str,
     *,
     title: str | None = None,
-    description: str = "",
+    description: str | None = None,
     keep: int | None = None,
     dry_run: bool = False,
 ) -> Published:
@@ -54,4 +56,4 @@ def publish(
     bucket = open_bucket(url)
     pointer = read_pointer(bucket)
     groups, title = read_folder(samples, title)
-    return publish_pictures(bucket, pointer, groups, title, description, keep=keep, dry_run=dry_run)
+    return publish_pictures(bucket, pointer, groups, title, description or "", keep=keep, dry_run=dry_run)
