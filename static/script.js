@@ -84,7 +84,7 @@
 
   document.addEventListener("keydown", (event) => {
     const focused = document.activeElement;
-    if (focused && focused !== document.body) return; // the key belongs to that control
+    if (focused && focused !== document.body && focused !== next) return; // the key belongs to that control
     if (event.ctrlKey || event.metaKey || event.altKey || event.shiftKey || event.repeat) return;
     if (event.key !== " " && event.key !== "ArrowRight") return;
     event.preventDefault();

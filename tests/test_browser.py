@@ -138,6 +138,16 @@ def test_keys_show_the_next_picture(open_page, key):
     wait_until(lambda: shown(page) != before)
 
 
+def test_keys_go_on_after_next_was_clicked(open_page):
+    page = open_page()
+    ready(page)
+    for step in (lambda: page.click("#next"), lambda: page.keyboard.press("Space")):
+        before = shown(page)
+        step()
+        wait_until(lambda before=before: shown(page) != before)
+        ready(page)
+
+
 def test_a_key_belongs_to_the_control_that_has_the_focus(open_page):
     page = open_page()
     ready(page)
