@@ -8,13 +8,15 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 import click
 import torch
+import torch.nn.functional as F
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor, nn
@@ -24,6 +26,7 @@ from generate.images import atomic_path
 from generate.networks import NetworkOptions, build_generator, draw_inputs, fixed_noise
 
 FAMILY = "lightweight-gan"
+MEAN_OF = 4096  # latents, for the mean that truncation draws towards
 
 
 @dataclass(frozen=True)
@@ -111,8 +114,7 @@ def _model(
 def draw_pictures(generator: nn.Module, seeds: Sequence[int], batch_size: int, truncation: float = 1.0) -> Tensor:
     """Pictures (N, 3, H, W), uint8 on the CPU, one for each seed, which alone fixes its latent and noise.
 
-    Truncation below 1 shrinks latents towards their mean, zero: fewer odd pictures, less variety (Karras et al.,
-    "A Style-Based Generator Architecture", CVPR 2019, appendix B; here in the latent space itself).
+    Truncation below 1 trades variety for fewer odd pictures, see `truncated`.
     Every batch is full (the last is filled up with repeats), so that a picture comes out of the same
     arithmetic wherever in the list its seed stands.
     """
@@ -123,7 +125,30 @@ def draw_pictures(generator: nn.Module, seeds: Sequence[int], batch_size: int, t
         batch = list(seeds[start : start + batch_size])
         padded = batch + batch[-1:] * (batch_size - len(batch))
         latents, noises = draw_inputs(generator, padded, latent_dim)
-        with fixed_noise(generator, [noise.to(device) for noise in noises]):
-            drawn = generator(truncation * latents.to(device))[: len(batch)]
+        with fixed_noise(generator, [noise.to(device) for noise in noises]), truncated(generator, truncation):
+            drawn = generator(latents.to(device))[: len(batch)]
         pictures.append(drawn.float().clamp(0, 1).mul(255).round().to("cpu", torch.uint8))
     return torch.cat(pictures)
+
+
+@contextmanager
+def truncated(generator: nn.Module, truncation: float) -> Iterator[None]:
+    """Within this context what a latent becomes is drawn towards the mean of all of them.
+
+    Karras et al., "A Style-Based Generator Architecture for Generative Adversarial Networks", CVPR 2019, appendix B.
+    It acts on the first feature map, this generator's intermediate latent, since that is normalised: a shorter
+    latent would make much the same picture.
+    """
+    if truncation == 1:
+        yield
+        return
+    first = generator.get_submodule("initial_conv")
+    weight = next(first.parameters())  # (latent_dim, ...)
+    latents = torch.randn(MEAN_OF, weight.shape[0], generator=torch.Generator().manual_seed(0))
+    features = F.normalize(first(latents.to(weight.device)[:, :, None, None]), dim=1)
+    mean = features.mean(dim=0, keepdim=True)  # (1, C, 4, 4)
+    handle = first.register_forward_hook(lambda _, __, out: torch.lerp(mean, F.normalize(out, dim=1), truncation))
+    try:
+        yield
+    finally:
+        handle.remove()

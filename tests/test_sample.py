@@ -66,7 +66,7 @@ def test_a_smaller_truncation_gives_less_variety(tiny_run, tmp_path):
             np.stack([np.asarray(Image.open(p), dtype=float) for p in folder.glob("*.png")]).std(axis=0).mean()
         )
 
-    assert variety(tmp_path / "0.1") < variety(tmp_path / "1.0")
+    assert variety(tmp_path / "0.1") < 0.5 * variety(tmp_path / "1.0")
 
 
 def test_samples_of_another_model_or_truncation_are_not_mixed(tiny_run, tmp_path):
