@@ -1,6 +1,6 @@
 """How fast pictures get into a bucket 40 ms away: ours, the plain loop, and google's transfer_manager.
 
-    python benchmarks/publish.py [--count 1000] [--memory]
+    python benchmarks/publish.py [--count 1000] [--rounds 3] [--memory]
 
 Uploads 9 KB pictures to a real storage emulator behind a proxy that holds every byte back for 20 ms each way.
 The limit is threads / latency, the latency being that of a bare HTTP upload when nothing else is going on.
@@ -24,6 +24,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from importlib.util import find_spec
 from pathlib import Path
+from statistics import median
 
 import requests
 
@@ -42,6 +43,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--count", type=int, default=1000)
     parser.add_argument("--threads", type=int, nargs="*", default=[8, 16, commit.THREADS])
+    parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--memory", action="store_true")
     parser.add_argument("--one", choices=list(RUNS), help=argparse.SUPPRESS)
     options = parser.parse_args()
@@ -53,25 +55,24 @@ def main() -> None:
             return compare_memory()
         with delayed(target) as url:
             os.environ["STORAGE_EMULATOR_HOST"] = url
-            return compare_speed(options.count, options.threads)
+            return compare_speed(options.count, options.threads, options.rounds)
 
 
-def compare_speed(count: int, threads: list[int]) -> None:
-    """Rates, as multiples of the plain loop and as a share of the limit."""
-    latency_s = 1 / measure("bare", LOOP, 1)["rate"]
+def compare_speed(count: int, threads: list[int], rounds: int) -> None:
+    """Rates, as multiples of the plain loop and as a share of the limit: medians of rounds in which all take turns."""
+    runs = {"bare": ("bare", LOOP, 1), "loop": ("loop", LOOP, 1), "transfer_manager": ("transfer_manager", count, 8)}
+    runs |= {f"publish, {n} threads": ("ours", count, n) for n in threads}
+    results = [{name: measure(*run)["rate"] for name, run in runs.items()} for _ in range(rounds)]
     print(f"{count} pictures of {SIZE / 1000:g} KB, {DELAY_S * 1000:g} ms each way, {os.cpu_count()} cores")
-    print(f"a bare upload alone takes {latency_s * 1000:.1f} ms")
-    results = {
-        "plain upload_from_filename loop": measure("loop", LOOP, 1),
-        "transfer_manager, its defaults": measure("transfer_manager", count, 8),
-    } | {f"publish, {n} threads": measure("ours", count, n) for n in threads}
-    loop = results["plain upload_from_filename loop"]["rate"]
-    for name, result in results.items():
-        limit = result["threads"] / latency_s
-        print(
-            f"{name:32} {result['rate']:4.0f} pictures/s, {result['rate'] / loop:4.1f} x the loop, "
-            f"{100 * result['rate'] / limit:3.0f} % of the limit of {limit:.0f}/s"
-        )
+    print(f"a bare upload alone takes {1000 / median(result['bare'] for result in results):.1f} ms")
+    for name, (_, _, workers) in runs.items():
+        if name != "bare":
+            shares = [100 * result[name] / (workers * result["bare"]) for result in results]
+            print(
+                f"{name:20} {median(result[name] for result in results):4.0f} pictures/s, "
+                f"{median(result[name] / result['loop'] for result in results):4.1f} x the loop, "
+                f"{median(shares):3.0f} % of the limit ({min(shares):.0f} to {max(shares):.0f})"
+            )
 
 
 def compare_memory() -> None:
