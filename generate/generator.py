@@ -136,8 +136,8 @@ def truncated(generator: nn.Module, truncation: float) -> Iterator[None]:
     """Within this context what a latent becomes is drawn towards the mean of all of them.
 
     Karras et al., "A Style-Based Generator Architecture for Generative Adversarial Networks", CVPR 2019, appendix B.
-    It acts on the first feature map, this generator's intermediate latent, since that is normalised: a shorter
-    latent would make much the same picture.
+    It acts on the first feature map, this generator's intermediate latent. The network divides every position of
+    that by its length: so a shorter latent would make much the same picture, and what is mixed here are directions.
     """
     if truncation == 1:
         yield
@@ -146,7 +146,7 @@ def truncated(generator: nn.Module, truncation: float) -> Iterator[None]:
     weight = next(first.parameters())  # (latent_dim, ...)
     latents = torch.randn(MEAN_OF, weight.shape[0], generator=torch.Generator().manual_seed(0))
     features = F.normalize(first(latents.to(weight.device)[:, :, None, None]), dim=1)
-    mean = features.mean(dim=0, keepdim=True)  # (1, C, 4, 4)
+    mean = F.normalize(features.mean(dim=0, keepdim=True), dim=1)  # (1, C, 4, 4)
     handle = first.register_forward_hook(lambda _, __, out: torch.lerp(mean, F.normalize(out, dim=1), truncation))
     try:
         yield
