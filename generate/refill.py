@@ -158,7 +158,9 @@ def _live_groups(bucket: Bucket, live: Catalog, rows: Mapping[str, Mapping[str, 
             raise click.ClickException(f"The live release is not whole ({name}): publish it again, or leave out --add.")
         made = {key: row[key] for key in MADE if key in row}
         size = (live.width or 0, live.height or 0)
-        return Picture(partial(bucket.read, name), live.type, size, row["bytes"], checksums[name], row["sha256"], made)
+        return Picture(
+            partial(bucket.read, name), live.type, size, row.get("bytes", 0), checksums[name], row["sha256"], made
+        )
 
     return [
         (category, [picture(live.object_name(category.slug, number)) for number in range(category.count)])
