@@ -29,6 +29,7 @@ from gallery.commit import Draft, Pointer
 from gallery.release import EXTENSIONS, Catalog, Category
 from generate.images import BadPicture, category_of, decode, find_pictures
 from generate.naming import category_of_title, default_title, draw_developers, name_category
+from generate.units import size_text
 
 DEVELOPERS = 256  # imaginary people, who share the pictures among them
 ROWS = "images.jsonl"
@@ -65,7 +66,7 @@ class Published:
     was_live: bool
     pruned: Sequence[str]  # releases that were deleted
     seconds: float
-    operations: Mapping[str, int]
+    operations: dict[str, int]  # by the class they are billed as
 
 
 def read_folder(samples: Path, title: str | None) -> tuple[Groups, str]:
@@ -139,7 +140,7 @@ def publish_pictures(
         was_live=plan.is_live,
         pruned=pruned,
         seconds=time.monotonic() - started,
-        operations=Counter(bucket.operations),
+        operations=dict(bucket.operations),
     )
 
 
@@ -186,17 +187,19 @@ def summarize(published: Published, url: str, dry_run: bool = False) -> list[str
     """The last lines of a command: what was made and where, how to undo it, what to do next."""
     counts = ", ".join(f"{category.name} {category.count}" for category in published.categories)
     total = sum(category.count for category in published.categories)
-    pictures = f"{total} pictures ({counts}), {published.total_bytes / 1e6:.1f} MB"
+    pictures = f"{total} pictures ({counts}), {size_text(published.total_bytes)}"
     if dry_run:
         state = "is live already" if published.was_live else f"would become live in {url}"
         return [f"Release {published.release} {state}: {pictures}; {published.sent} objects to be sent."]
     quoted = shlex.quote(url)
     state = "was live already" if published.was_live else "is live"
-    lines = [
+    line = (
         f"Release {published.release} {state} in {url}: {pictures}, {published.sent} of {published.objects} objects "
-        f"sent in {published.seconds:.1f} s; storage operations: {published.operations['A']} of class A, "
-        f"{published.operations['B']} of class B."
-    ]
+        f"sent in {published.seconds:.1f} s"
+    )
+    if published.operations:  # of a folder nothing is billed
+        line += "; storage operations: {A} of class A, {B} of class B".format(**{"A": 0, "B": 0} | published.operations)
+    lines = [line + "."]
     if published.before and not published.was_live:
         lines.append(f"Undo: python -m generate releases {quoted} --rollback {published.before}")
     if published.pruned:

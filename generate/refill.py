@@ -23,7 +23,6 @@ from gallery.bucket import Bucket, Conflict, NotFound, Unavailable, open_bucket
 from gallery.commit import Pointer, read_pointer
 from gallery.release import Catalog, Category
 from generate.drawing import draw_folder
-from generate.duration import Duration
 from generate.generator import FAMILY, choose_device, load_generator
 from generate.publishing import (
     MADE,
@@ -36,6 +35,7 @@ from generate.publishing import (
     read_folder,
     summarize,
 )
+from generate.units import Duration
 
 
 @click.command()

@@ -11,7 +11,7 @@ import click
 
 from gallery.bucket import Bucket, open_bucket
 from gallery.history import list_releases, prune, roll_back
-from generate.duration import Duration
+from generate.units import Duration, size_text
 
 PREVIOUS = "the one before"
 
@@ -66,7 +66,7 @@ def table(bucket: Bucket) -> list[str]:
             lines.append(f"{kept.release:26} {state:10}")
             continue
         counts = ", ".join(f"{category.name} {category.count}" for category in kept.catalog.categories)
-        size = f"{kept.catalog.total_bytes / 1e6:.1f} MB" if kept.catalog.total_bytes else "-"
+        size = size_text(kept.catalog.total_bytes) if kept.catalog.total_bytes else "-"
         lines.append(
             f"{kept.release:26} {state:10} {kept.catalog.created:20} {kept.catalog.count:7} {size:>10}  "
             f"{kept.catalog.title} ({counts})"

@@ -16,9 +16,9 @@ from gallery.bucket import Bucket, open_bucket
 from gallery.history import list_releases
 from gallery.release import Catalog, read_live
 from generate.__main__ import main
-from generate.duration import Duration
 from generate.generator import save_generator
 from generate.networks import NetworkOptions, build_generator
+from generate.units import Duration
 from tests.conftest import ROOT
 
 SIZE = NetworkOptions(size=32, latent_dim=16, fmap_max=16, attention=())

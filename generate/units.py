@@ -1,4 +1,4 @@
-"""Durations on the command line, as in 30m, 24h or 7d."""
+"""Durations as people write them, 30m, 24h or 7d, and sizes as they read them."""
 
 from __future__ import annotations
 
@@ -19,3 +19,8 @@ class Duration(click.ParamType[float]):
         if not number.isdecimal() or int(number) < 1 or unit not in UNITS_S:
             self.fail(f"{value!r} is not a duration: write it as in 30m, 24h or 7d.", param, ctx)
         return float(int(number) * UNITS_S[unit])
+
+
+def size_text(length: int) -> str:
+    """A number of bytes for people."""
+    return f"{length / 1e6:.1f} MB" if length >= 1e6 else f"{length / 1e3:.1f} kB"
