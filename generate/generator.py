@@ -18,7 +18,7 @@ import click
 import torch
 import torch.nn.functional as F
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
+from safetensors.torch import save
 from torch import Tensor, nn
 
 from generate.checkpoints import read_checkpoint
@@ -66,7 +66,7 @@ def save_generator(path: Path, generator: nn.Module, network: NetworkOptions, ma
         for name, weight in generator.state_dict().items()
     }
     with atomic_path(path) as temporary:
-        save_file(weights, temporary, metadata)
+        temporary.write_bytes(save(weights, metadata))
 
 
 def load_generator(path: Path, device: torch.device | None = None) -> Model:
