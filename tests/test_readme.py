@@ -9,6 +9,7 @@ import click
 import pytest
 
 from generate.__main__ import JOBS, Jobs, main
+from main import DEFAULTS
 from tests.conftest import ROOT
 
 README = (ROOT / "README.md").read_text()
@@ -55,6 +56,10 @@ def test_shows_the_two_commands_and_every_job():
     assert ["make", "test"] in commands()
     for job in JOBS:
         assert f"`{job}`" in README, f"the README doesn't say what {job} is for"
+
+
+def test_settings_are_those_of_the_site():
+    assert set(re.findall(r"^\| `([A-Z_]+)` \|", README, flags=re.MULTILINE)) == set(DEFAULTS)
 
 
 def test_files_it_points_to_exist():
