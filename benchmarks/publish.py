@@ -1,6 +1,6 @@
 """How fast pictures get into a bucket 40 ms away: ours, the plain loop, and google's transfer_manager.
 
-    python benchmarks/publish.py [--count 1000] [--rounds 3] [--memory]
+    python -m benchmarks.publish [--count 1000] [--rounds 3] [--memory]
 
 Uploads 9 KB pictures to a real storage emulator behind a proxy that holds every byte back for 20 ms each way.
 The limit is threads / latency, the latency being that of a bare HTTP upload when nothing else is going on.
@@ -27,8 +27,6 @@ from pathlib import Path
 from statistics import median
 
 import requests
-
-sys.path.insert(0, str(Path(__file__).parent.parent))
 
 from gallery import commit
 from gallery.bucket import crc32c, open_bucket
@@ -83,7 +81,17 @@ def compare_memory() -> None:
 
 def measure(run: str, count: int, threads: int) -> dict:
     """Each in a process of its own, into a bucket of its own."""
-    command = [sys.executable, __file__, "--one", run, "--count", str(count), "--threads", str(threads)]
+    command = [
+        sys.executable,
+        "-m",
+        "benchmarks.publish",
+        "--one",
+        run,
+        "--count",
+        str(count),
+        "--threads",
+        str(threads),
+    ]
     done = subprocess.run(command, check=True, capture_output=True, text=True, timeout=900)
     return json.loads(done.stdout.splitlines()[-1])
 
@@ -188,8 +196,8 @@ def emulator() -> Iterator[str]:
 def delayed(target: str) -> Iterator[str]:
     """A proxy in a process of its own that holds bytes back for DELAY_S each way, whatever they mean."""
     port = free_port()
-    code = f"import asyncio, publish; asyncio.run(publish.forward({port}, {target.rpartition(':')[2]}))"
-    process = subprocess.Popen([sys.executable, "-c", code], cwd=Path(__file__).parent)
+    code = f"import asyncio; from benchmarks import publish; asyncio.run(publish.forward({port}, {target.rpartition(':')[2]}))"
+    process = subprocess.Popen([sys.executable, "-c", code])
     try:
         wait_for(port)
         yield f"http://127.0.0.1:{port}"

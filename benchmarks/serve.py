@@ -1,6 +1,6 @@
 """How fast the site is, beside the two that bound it, on one machine in one run.
 
-    python benchmarks/serve.py [--seconds 5] [--rounds 3]
+    python -m benchmarks.serve [--seconds 5] [--rounds 3]
 
 site      this site
 original  what it replaces: two storage calls, base64 and a template in every request
@@ -31,11 +31,10 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
-ROOT = Path(__file__).parent.parent
-sys.path.insert(0, str(ROOT))
+from gallery.bucket import open_bucket
+from gallery.release import POINTER, Catalog, Category
 
-from gallery.bucket import open_bucket  # noqa: E402
-from gallery.release import POINTER, Catalog, Category  # noqa: E402
+ROOT = Path(__file__).parent.parent
 
 PICTURES = 384
 PICTURE_BYTES = 9_000  # as a 128 px JPEG has
