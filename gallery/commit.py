@@ -20,7 +20,7 @@ from gallery import GalleryError
 from gallery.bucket import Bucket, Conflict, NotFound, Unavailable, crc32c
 from gallery.release import POINTER, TYPES, Catalog, CatalogError, parse, release_name
 
-THREADS = 32  # at 40 ms a round trip 800 pictures/s, more than one Python process can send
+THREADS = 24  # at 40 ms a round trip 460 pictures/s on two cores; more gain little there (benchmarks/README.md)
 ROUNDS = 3  # of sending and checking; the later ones mend what storage got wrong
 ID_TIME = "%Y%m%dT%H%M%SZ"
 
