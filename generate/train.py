@@ -27,7 +27,7 @@ from tqdm import tqdm
 
 from generate.augment import KINDS, R_T_TARGET, adapt, augment
 from generate.averaging import ema_beta, estimate_statistics, update_average
-from generate.checkpoints import read_checkpoint
+from generate.checkpoints import Checkpoint, read_checkpoint
 from generate.estimate import estimate
 from generate.generator import choose_device, draw_pictures, save_generator
 from generate.images import atomic_path, contact_sheet, load_pictures
@@ -158,6 +158,7 @@ def train(data: Path, run: Path, options: TrainOptions = DEFAULT, device: str = 
     where = choose_device(device)
     options = resolve(options, pictures, where)
     network = network_of(options, pictures)
+    beginning = _beginning(options, network)
     record(run, options, pictures)
     torch.manual_seed(options.seed)
     random.seed(options.seed)
@@ -170,7 +171,7 @@ def train(data: Path, run: Path, options: TrainOptions = DEFAULT, device: str = 
     betas = (0.5, 0.9)
     optimizer_g = torch.optim.Adam(generator.parameters(), options.learning_rate, betas, fused=where.type != "mps")
     optimizer_d = torch.optim.Adam(discriminator.parameters(), options.learning_rate, betas, fused=where.type != "mps")
-    parts = {
+    parts: dict[str, Any] = {
         "generator": generator, "discriminator": discriminator, "ema": ema,
         "optimizer_g": optimizer_g, "optimizer_d": optimizer_d,
     }  # fmt: skip
@@ -179,8 +180,9 @@ def train(data: Path, run: Path, options: TrainOptions = DEFAULT, device: str = 
     if state := read_newest(run):
         restore(state, parts)
         step, batches.order, probability = state["step"], state["order"], state["probability"]
-    elif options.start_from:
-        _start_from(Path(options.start_from), network, parts)
+    elif beginning:
+        for name in ("generator", "ema", "discriminator"):
+            parts[name].load_state_dict(getattr(beginning, name))
 
     batch, per_step = options.batch_size, options.batch_size * options.accumulate
     steps, snapshot_steps = steps_of(options.kimg, per_step), steps_of(options.snapshot_kimg, per_step)
@@ -324,14 +326,17 @@ class Batches:
         return batch.contiguous(memory_format=torch.channels_last)
 
 
-def _start_from(path: Path, network: NetworkOptions, parts: dict[str, Any]) -> None:
-    """Take the weights, but no optimizer, for lightweight_gan saves none."""
-    checkpoint = read_checkpoint(path)
+def _beginning(options: TrainOptions, network: NetworkOptions) -> Checkpoint | None:
+    """The weights to start from, but no optimizer, for lightweight_gan saves none; None to start afresh."""
+    if not options.start_from:
+        return None
+    checkpoint = read_checkpoint(Path(options.start_from))
     if checkpoint.network != network:
         wanted = " ".join(f"{name}={value}" for name, value in asdict(checkpoint.network).items())
-        raise click.ClickException(f"{path} is of other networks; give the options and pictures of its own: {wanted}.")
-    for name in ("generator", "ema", "discriminator"):
-        parts[name].load_state_dict(getattr(checkpoint, name))
+        raise click.ClickException(
+            f"{options.start_from} is of other networks; give the options and pictures of its own: {wanted}."
+        )
+    return checkpoint
 
 
 def steps_of(kimg: float, per_step: int) -> int:

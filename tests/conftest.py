@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shlex
+import shutil
 import socket
 import subprocess
 import sys
@@ -32,6 +34,8 @@ TINY: dict[str, Any] = {  # TrainOptions for networks that train in seconds: two
     "attention": (),
     "precision": "fp32",
 }
+
+OLD, LIVE = "20260101T000000Z-00000000", "20260202T000000Z-00000001"  # the releases of `published`
 
 # jobs are imported where they are used: the site's tests need no torch
 
@@ -111,6 +115,32 @@ def samples(tmp_path_factory) -> Path:
             picture = Image.open(path).convert("RGB").resize((32, 32))
             picture.save(folder / category / f"{number:07d}.jpg", quality=90)
     return folder
+
+
+@pytest.fixture(scope="session")
+def published(samples, tmp_path_factory) -> Path:
+    """A folder bucket with two releases: food only, then food and animals with developers."""
+    bucket = tmp_path_factory.mktemp("published")
+    for release, slugs in ((OLD, ["food"]), (LIVE, ["animals", "food"])):
+        for slug in slugs:
+            folder = bucket / "releases" / release / slug
+            folder.mkdir(parents=True)
+            for number, path in enumerate(sorted((samples / slug).iterdir())):
+                shutil.copy(path, folder / f"{number:05d}.jpg")
+        catalog = {
+            "format": 1,
+            "release": release,
+            "created": "2026-02-02T00:00:00Z",
+            "title": "This Emoji Does Not Exist",
+            "image": {"type": "image/jpeg", "width": 32, "height": 32},
+            "categories": [
+                {"slug": slug, "name": {"animals": "Animal", "food": "Snack"}[slug], "count": 12} for slug in slugs
+            ],
+            "developers": ["Anna Smith", 'Bo "the" <b>rush</b>'],
+        }
+        (bucket / "releases" / release / "site.json").write_text(json.dumps(catalog))
+        (bucket / "site.json").write_text(json.dumps(catalog))
+    return bucket
 
 
 @pytest.fixture(scope="session")

@@ -11,7 +11,6 @@ from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, Page, expect, sync_playwright
 
 from tests.conftest import wait_until
-from tests.test_main import published  # noqa: F401
 
 BROWSERS = (
     "chromium",
@@ -36,7 +35,7 @@ def browser() -> Iterator[Browser]:
 
 
 @pytest.fixture
-def url(site, published: Path) -> str:  # noqa: F811
+def url(site, published: Path) -> str:
     return site(str(published))
 
 

@@ -93,6 +93,7 @@ def test_a_checkpoint_of_other_networks_says_which(tmp_path, trainer):
 
     assert result.exit_code == 1
     assert "latent_dim=16 fmap_max=16 attention=()" in result.output
+    assert not (tmp_path / "run").exists()  # else the same command with the right options would be refused
 
 
 class Explosive:

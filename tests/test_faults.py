@@ -11,9 +11,9 @@ import requests
 
 from gallery.bucket import Bucket, open_bucket
 from gallery.release import POINTER, parse
-from tests.conftest import wait_until
+from tests.conftest import LIVE, OLD, wait_until
 from tests.faulty_proxy import FaultyProxy
-from tests.test_main import LIVE, OLD, card_in, picture_in, published  # noqa: F401
+from tests.test_main import card_in, picture_in
 
 
 @pytest.fixture
@@ -24,7 +24,7 @@ def proxy(emulator, monkeypatch):
 
 
 @pytest.fixture
-def bucket(cloud_url, published: Path) -> Bucket:  # noqa: F811
+def bucket(cloud_url, published: Path) -> Bucket:
     """The two releases of `published`, in the emulator."""
     bucket = open_bucket(cloud_url)
     for path in sorted((published / "releases").rglob("*.*")):
@@ -147,7 +147,7 @@ def test_wrong_settings_of_a_cloud_bucket_stop_the_start(site, emulator):
         site("gs://there-is-no-such-bucket")
 
 
-def test_swaps_under_load(site, bucket, published):  # noqa: F811
+def test_swaps_under_load(site, bucket, published):
     """20 releases go live while 8 clients ask: each answer is whole, and its picture of the release it names."""
     url = site(bucket.url, REFRESH_S="0.1")
     pictures = {

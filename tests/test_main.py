@@ -9,7 +9,6 @@ import json
 import logging
 import os
 import re
-import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -23,35 +22,7 @@ from hypothesis import strategies as st
 from gallery import GalleryError
 from gallery.logs import CloudFormatter
 from main import create_app
-from tests.conftest import ROOT, free_port, wait_until
-
-OLD, LIVE = "20260101T000000Z-00000000", "20260202T000000Z-00000001"
-
-
-@pytest.fixture(scope="session")
-def published(samples, tmp_path_factory) -> Path:
-    """A folder bucket with two releases: food only, then food and animals with developers."""
-    bucket = tmp_path_factory.mktemp("published")
-    for release, slugs in ((OLD, ["food"]), (LIVE, ["animals", "food"])):
-        for slug in slugs:
-            folder = bucket / "releases" / release / slug
-            folder.mkdir(parents=True)
-            for number, path in enumerate(sorted((samples / slug).iterdir())):
-                shutil.copy(path, folder / f"{number:05d}.jpg")
-        catalog = {
-            "format": 1,
-            "release": release,
-            "created": "2026-02-02T00:00:00Z",
-            "title": "This Emoji Does Not Exist",
-            "image": {"type": "image/jpeg", "width": 32, "height": 32},
-            "categories": [
-                {"slug": slug, "name": {"animals": "Animal", "food": "Snack"}[slug], "count": 12} for slug in slugs
-            ],
-            "developers": ["Anna Smith", 'Bo "the" <b>rush</b>'],
-        }
-        (bucket / "releases" / release / "site.json").write_text(json.dumps(catalog))
-        (bucket / "site.json").write_text(json.dumps(catalog))
-    return bucket
+from tests.conftest import LIVE, OLD, ROOT, free_port, wait_until
 
 
 @pytest.fixture
