@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import torch
-from torch import nn
-from torch.optim.swa_utils import update_bn
+from torch import Tensor, nn
+
+from generate.networks import Generator
 
 STATISTICS_BATCHES, STATISTICS_BATCH = 16, 16
 
@@ -26,13 +27,26 @@ def update_average(ema: nn.Module, generator: nn.Module, beta: float) -> None:
         averaged.lerp_(current, 1 - beta)
 
 
-def estimate_statistics(ema: nn.Module, latent_dim: int, device: torch.device) -> None:
+@torch.no_grad()
+def estimate_statistics(ema: Generator, labels: Tensor | None, device: torch.device) -> None:
     """Measure the batch norm statistics of the averaged weights, which those of no single generator fit.
 
     Izmailov et al., "Averaging Weights Leads to Wider Optima and Better Generalization", 2018, section 3.2.
-    Its random numbers are its own, so that looking at the average does not change the training.
+    With labels (N,) the pictures are of categories drawn from these. Its random numbers are its own, so that looking
+    at the average does not change the training.
     """
+    norms = [module for module in ema.modules() if isinstance(module, nn.BatchNorm2d)]
+    for norm in norms:
+        norm.reset_running_stats()
+    momenta = [norm.momentum for norm in norms]
+    ema.train()
     with torch.random.fork_rng():
         torch.manual_seed(0)
-        latents = [torch.randn(STATISTICS_BATCH, latent_dim) for _ in range(STATISTICS_BATCHES)]
-        update_bn(latents, ema, device)
+        for norm in norms:
+            norm.momentum = None  # a plain mean over all that follow
+        for _ in range(STATISTICS_BATCHES):
+            told = None if labels is None else labels[torch.randint(len(labels), (STATISTICS_BATCH,))].to(device)
+            ema(torch.randn(STATISTICS_BATCH, ema.latent_dim).to(device), told)
+    ema.eval()
+    for norm, momentum in zip(norms, momenta, strict=True):
+        norm.momentum = momentum

@@ -9,6 +9,7 @@ from torch import Tensor, nn
 
 from generate.losses import generator_loss
 from generate.networks import NetworkOptions, build_discriminator, build_generator
+from generate.projected import build_projected
 
 ADAM_COPIES = 4  # of each weight in training: itself, its gradient and Adam's two moments
 
@@ -29,10 +30,11 @@ class Estimate:
         return self.weights_bytes + self.data_bytes + self.batch_bytes
 
 
-def estimate(network: NetworkOptions, pictures: int, batch_size: int, bf16: bool) -> Estimate:
+def estimate(network: NetworkOptions, projected: bool, pictures: int, batch_size: int, bf16: bool) -> Estimate:
     """Count the networks' weights and all that autograd would keep of one batch."""
+    frozen = build_projected(len(network.categories)).to("meta") if projected else None
     with torch.device("meta"):
-        generator, discriminator = build_generator(network), build_discriminator(network)
+        generator, discriminator = build_generator(network), frozen or build_discriminator(network)
         held: list[Tensor] = []  # as long as they are held, their storages' identities are their own
 
         def hold(tensor: Tensor) -> Tensor:
@@ -41,7 +43,9 @@ def estimate(network: NetworkOptions, pictures: int, batch_size: int, bf16: bool
 
         with torch.autograd.graph.saved_tensors_hooks(hold, lambda tensor: tensor):
             latents = torch.randn(batch_size, network.latent_dim)
-            loss = generator_loss(discriminator(generator(latents))[:2])
+            told = torch.zeros(batch_size, dtype=torch.long) if network.categories else None
+            *on_fake, _ = discriminator(generator(latents, told), categories=told)
+            loss = generator_loss(on_fake)
         del loss
     kept = {tensor.untyped_storage()._cdata: tensor.untyped_storage().nbytes() for tensor in held}
     own = {p.untyped_storage()._cdata for net in (generator, discriminator) for p in net.parameters()}
@@ -57,4 +61,4 @@ def estimate(network: NetworkOptions, pictures: int, batch_size: int, bf16: bool
 
 
 def _count(network: nn.Module) -> int:
-    return sum(parameter.numel() for parameter in network.parameters())
+    return sum(parameter.numel() for parameter in network.parameters() if parameter.requires_grad)

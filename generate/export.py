@@ -11,7 +11,7 @@ from pathlib import Path
 import click
 
 from generate.checkpoints import Checkpoint, write_checkpoint
-from generate.networks import NetworkOptions
+from generate.networks import NetworkOptions, read_options
 from generate.snapshots import read_newest
 
 
@@ -49,5 +49,10 @@ def checkpoint_of(run: Path) -> Checkpoint:
         )
     options = json.loads((run / "options.json").read_text())
     names = NetworkOptions.__dataclass_fields__
-    network = NetworkOptions(**{name: options[name] for name in names} | {"attention": tuple(options["attention"])})
+    if options.get("conditional") or options.get("discriminator") == "projected":
+        raise click.ClickException(
+            f"{run} was trained with {'--conditional' if options.get('conditional') else '--discriminator projected'}, "
+            "which the lightweight_gan command does not know: only runs without it can be handed over."
+        )
+    network = read_options({name: options[name] for name in names if name in options})
     return Checkpoint(network, state["generator"], state["ema"], state["discriminator"])

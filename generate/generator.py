@@ -19,11 +19,11 @@ import torch
 import torch.nn.functional as F
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
-from torch import Tensor, nn
+from torch import Tensor
 
 from generate.checkpoints import read_checkpoint
 from generate.images import atomic_path
-from generate.networks import NetworkOptions, build_generator, draw_inputs, fixed_noise
+from generate.networks import Generator, NetworkOptions, build_generator, draw_inputs, fixed_noise, read_options
 
 FAMILY = "lightweight-gan"
 MEAN_OF = 4096  # latents, for the mean that truncation draws towards
@@ -33,10 +33,15 @@ MEAN_OF = 4096  # latents, for the mean that truncation draws towards
 class Model:
     """A loaded generator in eval mode, how it was made, and the first half of its file's SHA-256."""
 
-    generator: nn.Module
+    generator: Generator
     network: NetworkOptions
     made: dict[str, Any]
     sha256: str
+
+    @property
+    def categories(self) -> tuple[str, ...]:
+        """What it draws, by number; empty for a model of one kind of thing."""
+        return self.network.categories
 
 
 def choose_device(name: str) -> torch.device:
@@ -54,7 +59,7 @@ def choose_device(name: str) -> torch.device:
     return device
 
 
-def save_generator(path: Path, generator: nn.Module, network: NetworkOptions, made: dict[str, Any]) -> None:
+def save_generator(path: Path, generator: Generator, network: NetworkOptions, made: dict[str, Any]) -> None:
     """Write the weights with what rebuilds and explains them as metadata; safetensors holds no code.
 
     Weights are stored in half precision, which moves a pixel by one level at most and halves the file; batch norm
@@ -91,8 +96,7 @@ def load_generator(path: Path, device: torch.device | None = None) -> Model:
             raise click.ClickException(
                 f"{file} is not a generator of this project (family {metadata.get('family')!r}, expected {FAMILY!r})."
             )
-        options = json.loads(metadata["network"])
-        network = NetworkOptions(**options | {"attention": tuple(options["attention"])})
+        network = read_options(json.loads(metadata["network"]))
         return _model(file, network, weights, json.loads(metadata["made"]), device)
     except (SafetensorError, KeyError, TypeError, ValueError, RuntimeError) as error:
         reason = str(error).splitlines()[0]
@@ -111,29 +115,38 @@ def _model(
 
 
 @torch.inference_mode()
-def draw_pictures(generator: nn.Module, seeds: Sequence[int], batch_size: int, truncation: float = 1.0) -> Tensor:
+def draw_pictures(
+    generator: Generator,
+    seeds: Sequence[int],
+    batch_size: int,
+    truncation: float = 1.0,
+    categories: Sequence[int] | None = None,
+) -> Tensor:
     """Pictures (N, 3, H, W), uint8 on the CPU, one for each seed, which alone fixes its latent and noise.
 
-    Truncation below 1 trades variety for fewer odd pictures, see `truncated`.
-    Every batch is full (the last is filled up with repeats), so that a picture comes out of the same
-    arithmetic wherever in the list its seed stands.
+    A model of several categories needs the number of each picture's. Truncation below 1 trades variety for fewer
+    odd pictures, see `truncated`. Every batch is full (the last is filled up with repeats), so that a picture comes
+    out of the same arithmetic wherever in the list its seed stands.
     """
     device = next(generator.parameters()).device
-    latent_dim = generator.get_submodule("initial_conv")[0].in_channels  # type: ignore[index]
     pictures = []
     for start in range(0, len(seeds), batch_size):
         batch = list(seeds[start : start + batch_size])
-        padded = batch + batch[-1:] * (batch_size - len(batch))
-        latents, noises = draw_inputs(generator, padded, latent_dim)
-        with fixed_noise(generator, [noise.to(device) for noise in noises]), truncated(generator, truncation):
-            drawn = generator(latents.to(device))[: len(batch)]
+        repeats = batch_size - len(batch)
+        latents, noises = draw_inputs(generator, batch + batch[-1:] * repeats, generator.latent_dim)
+        told = None
+        if categories is not None:
+            numbers = list(categories[start : start + batch_size])
+            told = torch.tensor(numbers + numbers[-1:] * repeats, device=device)
+        with fixed_noise(generator, [noise.to(device) for noise in noises]), truncated(generator, truncation, told):
+            drawn = generator(latents.to(device), told)[: len(batch)]
         pictures.append(drawn.float().clamp(0, 1).mul(255).round().to("cpu", torch.uint8))
     return torch.cat(pictures)
 
 
 @contextmanager
-def truncated(generator: nn.Module, truncation: float) -> Iterator[None]:
-    """Within this context what a latent becomes is drawn towards the mean of all of them.
+def truncated(generator: Generator, truncation: float, categories: Tensor | None = None) -> Iterator[None]:
+    """Within this context what a latent becomes is drawn towards the mean of all of them, or of its category's.
 
     Karras et al., "A Style-Based Generator Architecture for Generative Adversarial Networks", CVPR 2019, appendix B.
     It acts on the first feature map, this generator's intermediate latent. The network divides every position of
@@ -142,13 +155,23 @@ def truncated(generator: nn.Module, truncation: float) -> Iterator[None]:
     if truncation == 1:
         yield
         return
+    if categories is None:
+        mean = _mean_direction(generator, None)  # (1, C, 4, 4)
+    else:
+        numbers = categories.tolist()
+        means = {number: _mean_direction(generator, number) for number in set(numbers)}
+        mean = torch.cat([means[number] for number in numbers])  # (N, C, 4, 4)
     first = generator.get_submodule("initial_conv")
-    weight = next(first.parameters())  # (latent_dim, ...)
-    latents = torch.randn(MEAN_OF, weight.shape[0], generator=torch.Generator().manual_seed(0))
-    features = F.normalize(first(latents.to(weight.device)[:, :, None, None]), dim=1)
-    mean = F.normalize(features.mean(dim=0, keepdim=True), dim=1)  # (1, C, 4, 4)
     handle = first.register_forward_hook(lambda _, __, out: torch.lerp(mean, F.normalize(out, dim=1), truncation))
     try:
         yield
     finally:
         handle.remove()
+
+
+def _mean_direction(generator: Generator, category: int | None) -> Tensor:
+    device = next(generator.parameters()).device
+    latents = torch.randn(MEAN_OF, generator.latent_dim, generator=torch.Generator().manual_seed(0)).to(device)
+    told = None if category is None else torch.full((MEAN_OF,), category, device=device)
+    features = F.normalize(generator.get_submodule("initial_conv")(generator.joined(latents, told)[:, :, None, None]))
+    return F.normalize(features.mean(dim=0, keepdim=True))

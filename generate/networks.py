@@ -9,10 +9,10 @@ The weights are those of the package (same names, same shapes), so its checkpoin
 from __future__ import annotations
 
 import importlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 from unittest import mock
 
 import torch
@@ -27,6 +27,7 @@ def _import_package() -> Any:
 
 
 package = _import_package()
+Network = TypeVar("Network", bound=nn.Module)
 
 
 @dataclass(frozen=True)
@@ -38,6 +39,72 @@ class NetworkOptions:
     fmap_max: int = 512
     attention: tuple[int, ...] = (32,)  # the resolutions that get an attention layer
     disc_output_size: int = 1
+    categories: tuple[str, ...] = ()  # what one model draws; none where it isn't told
+
+
+def read_options(values: Mapping[str, Any]) -> NetworkOptions:
+    """As written to JSON. Raises ValueError for categories that would not do as names of folders."""
+    given: dict[str, Any] = {name: tuple(v) if isinstance(v, list) else v for name, v in values.items()}
+    options = NetworkOptions(**given)
+    for name in options.categories:
+        if not isinstance(name, str) or name.startswith(".") or set(name) & {"/", "\\", "\0"} or not name:
+            raise ValueError(f"{name!r} is no name of a category")
+    return options
+
+
+class Generator(package.Generator):  # type: ignore[name-defined, misc]
+    """The package's; told categories, it joins an embedding of each, as wide as the latent, to the latent."""
+
+    def __init__(self, options: NetworkOptions) -> None:
+        told = bool(options.categories)
+        super().__init__(
+            image_size=options.size,
+            latent_dim=options.latent_dim * (2 if told else 1),
+            fmap_max=options.fmap_max,
+            attn_res_layers=list(options.attention),
+        )
+        self.latent_dim = options.latent_dim
+        self.embed = nn.Embedding(len(options.categories), options.latent_dim) if told else None
+
+    def forward(self, latents: Tensor, categories: Tensor | None = None) -> Tensor:
+        pictures: Tensor = super().forward(self.joined(latents, categories))
+        return pictures
+
+    def joined(self, latents: Tensor, categories: Tensor | None) -> Tensor:
+        """What goes into the first convolution: (N, latent_dim), or twice as wide."""
+        return latents if self.embed is None else torch.cat((latents, self.embed(categories)), dim=1)
+
+
+class Discriminator(package.Discriminator):  # type: ignore[name-defined, misc]
+    """The package's; told categories, it adds to its logits the dot product of its last map with theirs.
+
+    Miyato & Koyama, "cGANs with Projection Discriminator", ICLR 2018, figure 2. The output at 32 px is not told.
+    """
+
+    def __init__(self, options: NetworkOptions) -> None:
+        super().__init__(
+            image_size=options.size,
+            fmap_max=options.fmap_max,
+            attn_res_layers=list(options.attention),
+            disc_output_size=options.disc_output_size,
+        )
+        width = self.to_logits[0 if options.disc_output_size == 5 else 1].in_channels
+        self.embed = nn.Embedding(len(options.categories), width) if options.categories else None
+        if self.embed is not None:
+            nn.init.zeros_(self.embed.weight)
+
+    def forward(
+        self, pictures: Tensor, calc_aux_loss: bool = False, categories: Tensor | None = None
+    ) -> tuple[Tensor, Tensor, Tensor | None]:
+        if self.embed is None:
+            logits, logits_32, reconstruction = super().forward(pictures, calc_aux_loss)
+            return logits, logits_32, reconstruction
+        told, last = self.embed(categories), []
+        handle = self.to_logits.register_forward_pre_hook(lambda _, inputs: last.append(inputs[0]))
+        logits, logits_32, reconstruction = super().forward(pictures, calc_aux_loss)
+        handle.remove()
+        agreement = (last[0].mean(dim=(2, 3)) * told).sum(dim=1, keepdim=True)  # (N, 1)
+        return logits + agreement, logits_32, reconstruction
 
 
 class TiledAttention(package.LinearAttention):  # type: ignore[name-defined, misc]
@@ -117,27 +184,23 @@ def _neighbourhood(tile: int, device: torch.device) -> Tensor:
     return (near[:, None, :, None] & near[None, :, None, :]).reshape(tile**2, (tile + 2) ** 2)
 
 
-def build_generator(options: NetworkOptions) -> nn.Module:
-    """(N, latent_dim) latents -> (N, 3, size, size), nominally 0..1 (not clamped), with fresh weights."""
+def build_generator(options: NetworkOptions) -> Generator:
+    """(N, latent_dim) latents -> (N, 3, size, size), nominally 0..1 (not clamped), with fresh weights.
+
+    With categories it takes their numbers (N,) as well.
+    """
     with _as_its_trainer_builds():
-        generator = package.Generator(
-            image_size=options.size,
-            latent_dim=options.latent_dim,
-            fmap_max=options.fmap_max,
-            attn_res_layers=list(options.attention),
-        )
+        generator = Generator(options)
     return _finish(generator)
 
 
-def build_discriminator(options: NetworkOptions) -> nn.Module:
-    """(N, 3, size, size) -> logits, logits of the picture at 32 px, and the reconstruction loss if asked for."""
+def build_discriminator(options: NetworkOptions) -> Discriminator:
+    """(N, 3, size, size) -> logits, logits of the picture at 32 px, and the reconstruction loss if asked for.
+
+    With categories it takes their numbers (N,) as well.
+    """
     with _as_its_trainer_builds():
-        discriminator = package.Discriminator(
-            image_size=options.size,
-            fmap_max=options.fmap_max,
-            attn_res_layers=list(options.attention),
-            disc_output_size=options.disc_output_size,
-        )
+        discriminator = Discriminator(options)
     return _finish(discriminator)
 
 
@@ -148,7 +211,7 @@ def _as_its_trainer_builds() -> Iterator[None]:
         yield
 
 
-def _finish(network: nn.Module) -> nn.Module:
+def _finish(network: Network) -> Network:
     network.apply(_init_weights)
     for parent in list(network.modules()):
         for name, child in parent.named_children():

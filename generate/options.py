@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
@@ -13,6 +14,8 @@ from torch import Tensor
 from generate.images import write_text
 from generate.networks import NetworkOptions
 
+LIGHTWEIGHT_AUGMENT = ("flip", "translation")  # what the sushi site used; its author saw cutout leave artefacts
+PROJECTED_AUGMENT = ("flip", "colour", "translation", "cutout")
 MAY_CHANGE = {"kimg", "snapshot_kimg", "keep"}  # on resuming; anything else would make another run
 
 
@@ -21,11 +24,14 @@ class TrainOptions:
     """What a run is made with; written to RUN/options.json before it starts."""
 
     kimg: float = 800.0  # thousands of real pictures shown to the discriminator
+    discriminator: str = "lightweight"  # or "projected"
+    conditional: bool = False  # one model for all categories, told which
     batch_size: int = 16
     accumulate: int = 4  # batches a step
     learning_rate: float = 2e-4
-    augment: tuple[str, ...] = ("flip", "translation")
-    augment_probability: float = -1.0  # -1: by the number of pictures, as the package does
+    gradient_penalty: bool = True  # of the lightweight discriminator
+    augment: tuple[str, ...] = ()  # those of the discriminator's authors
+    augment_probability: float = -1.0  # -1: always for the projected one, else by the number of pictures
     adaptive: bool = False  # steer that probability by r_t
     ema_kimg: float = 10.0  # half-life of the generator's average
     latent_dim: int = 256
@@ -44,10 +50,16 @@ DEFAULT = TrainOptions()
 
 def resolve(options: TrainOptions, pictures: Tensor, device: torch.device) -> TrainOptions:
     """Fill in what the defaults stand for with these pictures, so that options.json says what was done."""
+    projected = options.discriminator == "projected"
     if options.precision == "auto":
         options = replace(options, precision="bf16" if _computes_bf16(device) else "fp32")
+    if projected:
+        options = replace(options, gradient_penalty=False)  # its features leave nothing to penalise (section 3)
+    if not options.augment:
+        options = replace(options, augment=PROJECTED_AUGMENT if projected else LIGHTWEIGHT_AUGMENT)
     if options.augment_probability < 0:
-        options = replace(options, augment_probability=min(0.5, max(0.0, (1e5 - len(pictures)) * 3e-6)))
+        by_number = min(0.5, max(0.0, (1e5 - len(pictures)) * 3e-6))  # as the package does
+        options = replace(options, augment_probability=1.0 if projected else by_number)
     if options.attention == DEFAULT.attention:  # small pictures have no layer of that resolution
         options = replace(options, attention=tuple(r for r in options.attention if r < pictures.shape[-1]))
     return options
@@ -60,10 +72,10 @@ def _computes_bf16(device: torch.device) -> bool:
     return bool(capabilities.get("amx_bf16") or capabilities.get("avx512_bf16"))
 
 
-def record(run: Path, options: TrainOptions, pictures: Tensor) -> None:
+def record(run: Path, options: TrainOptions, pictures: Tensor, categories: Sequence[str] = ()) -> None:
     """Write RUN/options.json, or see that an existing run was started with the same."""
-    size = pictures.shape[-1]
-    now = json.loads(json.dumps({"size": size, "pictures": len(pictures)} | asdict(options)))
+    of_pictures = {"size": pictures.shape[-1], "pictures": len(pictures), "categories": categories}
+    now = json.loads(json.dumps(of_pictures | asdict(options)))
     if (run / "options.json").exists():
         before = json.loads((run / "options.json").read_text())
         for name, value in now.items():
@@ -75,7 +87,7 @@ def record(run: Path, options: TrainOptions, pictures: Tensor) -> None:
     write_text(run / "options.json", json.dumps(now, indent=2) + "\n")
 
 
-def network_of(options: TrainOptions, pictures: Tensor) -> NetworkOptions:
+def network_of(options: TrainOptions, pictures: Tensor, categories: tuple[str, ...] = ()) -> NetworkOptions:
     """The networks that suit these pictures. Raises click.BadParameter for attention where they have no layer."""
     size = pictures.shape[-1]
     for resolution in options.attention:
@@ -83,4 +95,6 @@ def network_of(options: TrainOptions, pictures: Tensor) -> NetworkOptions:
             raise click.BadParameter(
                 f"{resolution} is not a power of two below the pictures' {size}.", param_hint="--attention"
             )
-    return NetworkOptions(size, options.latent_dim, options.fmap_max, options.attention, options.disc_output_size)
+    return NetworkOptions(
+        size, options.latent_dim, options.fmap_max, options.attention, options.disc_output_size, categories
+    )

