@@ -10,6 +10,7 @@ import click
 from gallery import GalleryError
 
 JOBS = {
+    "collect": "Collect pictures: a folder, an archive, URLs or a search.",
     "prepare": "Square, resize and clean the pictures of a folder.",
     "train": "Train a Lightweight GAN on prepared pictures; resumes.",
     "sample": "Draw pictures from a trained generator.",

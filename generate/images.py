@@ -7,12 +7,15 @@ import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from typing import TYPE_CHECKING, BinaryIO
 
 import click
 import numpy as np
-import torch
 from PIL import Image, ImageColor, ImageOps, UnidentifiedImageError
 from tqdm import tqdm
+
+if TYPE_CHECKING:  # load_pictures imports it: who only decodes need not wait for torch
+    import torch
 
 SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".webp", ".gif", ".bmp", ".tif", ".tiff"})
 
@@ -47,7 +50,7 @@ def category_of(path: Path, folder: Path) -> str:
     return parts[0] if len(parts) > 1 else ""
 
 
-def decode(path: Path, background: str = "black") -> Image.Image:
+def decode(path: Path | BinaryIO, background: str = "black") -> Image.Image:
     """The picture as RGB, upright, its transparency painted on the background (a name or #rrggbb).
 
     Of an animation, the first frame. Raises BadPicture for what can't be decoded whole.
@@ -83,6 +86,8 @@ def load_pictures(folder: Path) -> torch.Tensor:
 
     Raises click.ClickException where they are not square pictures of one size.
     """
+    import torch
+
     paths = find_pictures(folder)
     arrays: list[np.ndarray] = []
     for path in tqdm(paths, desc="load", unit="picture", disable=None, leave=False):

@@ -1,0 +1,193 @@
+"""Collect pictures: from a folder, an archive, a list of URLs or a picture search, each with where it comes from.
+
+python -m generate collect 'search:pineapple,banana' photos --limit 300
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections import Counter
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import click
+
+from generate.fetching import DISTRIBUTORS, WORK, check_distributor, fetch
+from generate.images import write_text
+from generate.listing import read_list
+from generate.polite import Manners
+from generate.provenance import FAILED, KEPT, Row, read_table, write_table
+from generate.searching import COMMONS, ENGINES, FREE, LICENCES, OPENVERSE, search
+from generate.unpacking import copy_pictures, is_archive
+
+SEARCH = "search:"
+SEARCH_LIMIT = 500  # of each term, where nobody says
+
+
+class Choices(click.ParamType[tuple[str, ...]]):
+    """Some of a few words, as in by,by-sa."""
+
+    name = "list"
+
+    def __init__(self, choices: tuple[str, ...]) -> None:
+        self.choices = choices
+
+    def convert(
+        self, value: str | tuple[str, ...], param: click.Parameter | None, ctx: click.Context | None
+    ) -> tuple[str, ...]:
+        words = tuple(word.strip().lower() for word in value.split(",")) if isinstance(value, str) else value
+        for word in words:
+            if word not in self.choices:
+                self.fail(f"{word!r} is none of {', '.join(self.choices)}; separate several by commas.", param, ctx)
+        return words
+
+
+@click.command()
+@click.argument("source")
+@click.argument("dest", type=click.Path(path_type=Path))
+@click.option("--limit", type=click.IntRange(1), help="A random subset of so many; of a search, the first so many of each term, else 500.")  # fmt: skip
+@click.option("--seed", type=int, default=0, show_default=True, help="Which random subset.")
+@click.option("--min-size", type=click.IntRange(0), default=256, show_default=True, help="Pixels of the shorter side.")
+@click.option("--engine", type=Choices(ENGINES), default=",".join(ENGINES), show_default=True, help="Where to search.")
+@click.option("--licence", type=Choices(LICENCES), default=",".join(FREE), show_default=True, help=f"For a search, some of {', '.join(LICENCES)}.")  # fmt: skip
+@click.option("--contact", default="", help="Your e-mail address or site, told to every server; Wikimedia asks for it.")
+@click.option("--rate", type=click.FloatRange(0, min_open=True), default=Manners.rate_per_s, show_default=True, help="Requests a second to one host.")  # fmt: skip
+@click.option("--timeout-s", type=click.FloatRange(0, min_open=True), default=Manners.timeout_s, show_default=True)
+@click.option("--max-mb", type=click.FloatRange(0, min_open=True), default=Manners.max_bytes / 1e6, show_default=True, help="Of one picture.")  # fmt: skip
+@click.option("--distributor", type=click.Choice(list(DISTRIBUTORS)), default="multiprocessing", show_default=True, help="img2dataset's, for lists that outgrow a machine.")  # fmt: skip
+@click.option("--jobs", type=click.IntRange(1), help="Processes that fetch.  [default: one a core]")
+def command(
+    source: str,
+    dest: Path,
+    limit: int | None,
+    seed: int,
+    min_size: int,
+    engine: tuple[str, ...],
+    licence: tuple[str, ...],
+    contact: str,
+    rate: float,
+    timeout_s: float,
+    max_mb: float,
+    distributor: str,
+    jobs: int | None,
+) -> None:
+    """Collect pictures and where each comes from.
+
+    SOURCE is a folder; an archive (zip, tar, tgz, an npm tarball); a text or CSV list of URLs, also ImageNet's
+    "<category> <url>"; or search:TERM[,TERM...], of which several are categories. DEST/sources.csv says of every
+    picture its URL, page, author, licence, time, sha256, and why what is missing is. Run again, it continues.
+
+    \b
+    Example:
+      python -m generate collect "search:pineapple" photos --limit 300
+    """
+    manners = Manners(contact, rate, timeout_s, max_bytes=int(max_mb * 1e6))
+    rows = collect(
+        source,
+        dest,
+        limit=limit,
+        seed=seed,
+        min_size=min_size,
+        engines=engine,
+        licences=licence,
+        manners=manners,
+        distributor=distributor,
+        jobs=jobs,
+    )
+    reasons = Counter(kind_of(row.reason) for row in rows if row.status == FAILED)
+    for reason, count in reasons.most_common():
+        click.echo(f"left out {count}: {reason}", err=True)
+    kept = sum(row.status == KEPT for row in rows)
+    click.echo(f"{kept} pictures in {dest}, {len(rows) - kept} not; {dest / 'sources.csv'} says where from and why.")
+    if kept:
+        click.echo(f"Next: python -m generate prepare {dest} prepared")
+
+
+def collect(
+    source: str,
+    dest: Path,
+    limit: int | None = None,
+    seed: int = 0,
+    min_size: int = 256,
+    engines: tuple[str, ...] = ENGINES,
+    licences: tuple[str, ...] = FREE,
+    manners: Manners | None = None,
+    distributor: str = "multiprocessing",
+    jobs: int | None = None,
+    openverse_url: str = OPENVERSE,
+    commons_url: str = COMMONS,
+) -> list[Row]:
+    """Collect the pictures of `source` (see the command) into `dest`; returns the rows of `dest/sources.csv`.
+
+    The first-level folder of a picture is its category. Raises click.ClickException for a source that holds nothing,
+    and where `dest` was collected from another or with other options.
+    """
+    manners = manners or Manners()
+    options: dict[str, Any] = {"source": source, "limit": limit, "seed": seed, "min_size": min_size}
+    path = Path(source)
+    terms = [term for word in source.removeprefix(SEARCH).split(",") if (term := word.strip(" \"'"))]
+    if source.startswith(SEARCH):
+        options |= {"engines": list(engines), "licences": list(licences)}
+        if not terms:
+            raise click.ClickException(
+                f"{source} has no term: write search:pineapple, or search:cake,pie for two categories."
+            )
+    elif not path.exists():
+        raise click.ClickException(
+            f"{source} is not there: give a folder, an archive, a list of URLs, or search:TERM for a picture search."
+        )
+    _check_same_options(dest, options)
+
+    local = path.is_dir() or is_archive(path)
+    if local and dest.resolve().is_relative_to(path.resolve()):
+        raise click.UsageError(f"{dest} lies in {source}: choose a DEST outside, or it would read its own output.")
+    if local:
+        rows = copy_pictures(path, dest, limit, seed, min_size)
+    else:
+        rows = read_table(dest / WORK / "plan.csv")  # a search is not asked twice, a list not read twice
+        if not rows:
+            check_distributor(distributor)
+            if source.startswith(SEARCH):
+                found = search(terms, limit or SEARCH_LIMIT, min_size, licences, engines, manners.contact, openverse_url, commons_url)  # fmt: skip
+            else:
+                found = read_list(path, limit, seed)
+            rows = _numbered(found)
+            write_table(dest / WORK / "plan.csv", rows)
+    write_text(dest / "collect.json", json.dumps(options, indent=2, ensure_ascii=False) + "\n")
+    if not local:
+        rows = fetch(rows, dest, min_size, manners, distributor, jobs)
+    write_table(dest / "sources.csv", rows)
+    return rows
+
+
+def kind_of(reason: str) -> str:
+    """A reason without its details, to count by."""
+    return re.split(r"[:(]", reason)[0].strip() or "not fetched yet: run the same command again"
+
+
+def _numbered(rows: list[Row]) -> list[Row]:
+    """Where each picture will lie: its category's folder and its number in the list."""
+    return [
+        row if row.status else replace(row, file=f"{_folder(row.category)}{number:06}")
+        for number, row in enumerate(rows)
+    ]
+
+
+def _folder(category: str) -> str:
+    """A category as a folder's name: nothing that leads elsewhere, hides or is no name on some system."""
+    name = re.sub(r'[/\\:*?"<>|\x00-\x1f]+', "-", category).strip(" .-")
+    return f"{name}/" if name else ""
+
+
+def _check_same_options(dest: Path, options: dict[str, Any]) -> None:
+    """A second run continues the first only if it wants the same pictures."""
+    if not (dest / "collect.json").exists():
+        return
+    before = json.loads((dest / "collect.json").read_text(encoding="utf-8"))
+    for name, value in options.items():
+        if before.get(name) != value:
+            raise click.ClickException(
+                f"{dest} was collected with {name} {before.get(name)!r}, not {value!r}: choose another DEST or delete that one."
+            )

@@ -1,0 +1,256 @@
+"""A local web server with every kind of picture a stranger's may have, and both search APIs' documented answers."""
+
+from __future__ import annotations
+
+import io
+import json
+import threading
+import time
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from urllib.parse import parse_qs, urlsplit
+
+from PIL import Image
+
+from tests.conftest import EMOJI
+
+
+def picture(format: str = "JPEG", size: int = 64, name: str = "food/pineapple") -> bytes:
+    """A real picture's bytes."""
+    data = io.BytesIO()
+    with Image.open(EMOJI / f"{name}.webp") as image:
+        image.convert("RGB").resize((size, size)).save(data, format)
+    return data.getvalue()
+
+
+def openverse(origin: str, number: int, **changes: object) -> dict[str, object]:
+    """A result as in the documentation of the API, its picture on this server."""
+    return {
+        "id": f"4bc43a04-ef46-4544-a0c1-{number:012}",
+        "title": "Tree Bark Photo",
+        "indexed_on": "2022-08-27T17:39:48Z",
+        "foreign_landing_url": f"https://stocksnap.io/photo/{number}",
+        "url": f"{origin}/good/openverse-{number}.jpg",
+        "creator": "Tim Sullivan",
+        "creator_url": "https://www.secretagencygroup.com",
+        "license": "cc0",
+        "license_version": "1.0",
+        "license_url": "https://creativecommons.org/publicdomain/zero/1.0/",
+        "provider": "stocksnap",
+        "source": "stocksnap",
+        "category": "photograph",
+        "filesize": 896128,
+        "filetype": "jpg",
+        "tags": [{"accuracy": None, "name": "tree", "unstable__provider": "stocksnap"}],
+        "fields_matched": ["title"],
+        "mature": False,
+        "height": 4016,
+        "width": 6016,
+        "unstable__sensitivity": [],
+    } | changes
+
+
+def commons(origin: str, number: int, licence: str = "cc-by-sa-4.0", width: int = 3746) -> dict[str, object]:
+    """A page as `generator=search` and `prop=imageinfo` give it with `formatversion=2`."""
+    return {
+        "pageid": 83547663 + number,
+        "ns": 6,
+        "title": f"File:Pineapple {number}.jpg",
+        "index": number,
+        "imagerepository": "local",
+        "imageinfo": [
+            {
+                "size": 1353326,
+                "width": width,
+                "height": 2400,
+                "thumburl": f"{origin}/good/commons-{number}.jpg",
+                "thumbwidth": 1280,
+                "thumbheight": 820,
+                "url": f"{origin}/original/{number}.jpg",
+                "descriptionurl": f"https://commons.wikimedia.org/wiki/File:Pineapple_{number}.jpg",
+                "descriptionshorturl": "https://commons.wikimedia.org/w/index.php?curid=83547663",
+                "extmetadata": {
+                    "License": {"value": licence, "source": "commons-templates", "hidden": ""},
+                    "LicenseShortName": {"value": licence.upper().replace("-", " ", 1), "source": "commons-desc-page"},
+                    "LicenseUrl": {"value": "https://creativecommons.org/licenses/by-sa/4.0", "source": "x"},
+                    "Artist": {
+                        "value": '<a href="//commons.wikimedia.org/wiki/User:Ann" title="User:Ann">Ann &amp; Co</a>'
+                    },
+                },
+            }
+        ],
+    }
+
+
+class Handler(BaseHTTPRequestHandler):
+    """Paths say what is wrong with a picture; the server counts who asked for what."""
+
+    protocol_version = "HTTP/1.1"
+
+    def do_GET(self) -> None:
+        path, query = urlsplit(self.path).path, parse_qs(urlsplit(self.path).query)
+        with self.server.lock:
+            self.server.seen[path] += 1
+            self.server.agents.add(self.headers["User-Agent"])
+        kind, _, name = path[1:].partition("/")
+        getattr(self, f"get_{kind}", self.get_missing)(name, query)
+
+    def send(self, body: bytes, code: int = 200, type: str = "image/jpeg", **headers: str) -> None:
+        self.send_response(code)
+        headers = {"Content_Type": type, "Content_Length": str(len(body))} | headers
+        for name, value in headers.items():
+            self.send_header(name.replace("_", "-"), value)
+        self.end_headers()
+        self.wfile.write(body)
+
+    def get_good(self, name, query):
+        format = {"png": "PNG", "webp": "WEBP", "gif": "GIF"}.get(name.rpartition(".")[2], "JPEG")
+        self.send(picture(format))
+
+    def get_small(self, name, query):
+        self.send(picture(size=16))
+
+    def get_missing(self, name, query):
+        self.send(b"not here", 404, "text/plain")
+
+    def get_error(self, name, query):
+        self.send(b"sorry", 500, "text/plain")
+
+    def get_busy(self, name, query):
+        if self.server.seen[urlsplit(self.path).path] == 1:
+            self.send(b"later", 503, "text/plain", Retry_After="1")
+        else:
+            self.get_good(name, query)
+
+    def get_page(self, name, query):
+        self.send(b"<html>a page</html>", 200, "text/html")
+
+    def get_lie(self, name, query):
+        self.send(b"<html>a page that says it is a picture</html>")
+
+    def get_broken(self, name, query):
+        self.send(picture()[:700])
+
+    def get_short(self, name, query):
+        self.send(picture()[:700], Content_Length="5000")
+        self.close_connection = True
+
+    def get_huge(self, name, query):
+        self.send(picture() + bytes(300_000))
+
+    def get_endless(self, name, query):
+        self.send_response(200)
+        self.send_header("Content-Type", "image/jpeg")
+        self.send_header("Connection", "close")
+        self.end_headers()
+        try:
+            while True:
+                self.wfile.write(bytes(10_000))
+        except OSError:  # whoever asked has had enough
+            self.close_connection = True
+
+    def get_silent(self, name, query):
+        self.server.stopping.wait(30)
+        self.close_connection = True
+
+    def get_drip(self, name, query):
+        self.send_response(200)
+        self.send_header("Content-Type", "image/jpeg")
+        self.send_header("Content-Length", "100000")
+        self.end_headers()
+        try:
+            while not self.server.stopping.wait(0.2):
+                self.wfile.write(b"x")
+        except OSError:
+            self.close_connection = True
+
+    def get_noai(self, name, query):
+        self.send(picture(), X_Robots_Tag="noai")
+
+    def get_noindex(self, name, query):
+        self.send(picture(), X_Robots_Tag="this-stuff-does-not-exist: noimageai")
+
+    def get_otherbot(self, name, query):
+        self.send(picture(), X_Robots_Tag="otherbot: noai")
+
+    def get_tdm(self, name, query):
+        self.send(picture(), TDM_Reservation="1")
+
+    def get_redirect(self, name, query):
+        self.send(b"", 302, Location=f"/good/{name}")
+
+    def get_loop(self, name, query):
+        self.send(b"", 302, Location=f"/loop/{int(name) + 1}")
+
+    def get_inwards(self, name, query):
+        self.send(b"", 302, Location=f"http://127.0.0.1:{self.server.server_port}/good/secret.jpg")
+
+    def get_file(self, name, query):
+        self.send(b"", 302, Location="file:///etc/passwd")
+
+    def get_openverse(self, name, query):
+        with self.server.lock:
+            self.server.queries.append(query)
+        self.json(self.server.openverse(int(query["page"][0])))
+
+    def get_commons(self, name, query):
+        with self.server.lock:
+            self.server.queries.append(query)
+        self.json(self.server.commons(int(query.get("gsroffset", ["0"])[0])))
+
+    def get_refusing(self, name, query):
+        self.json({"detail": "page_size may not exceed 20 for anonymous requests"}, 401)
+
+    def json(self, answer: object, code: int = 200) -> None:
+        self.send(json.dumps(answer).encode(), code, "application/json; charset=utf-8")
+
+    def log_message(self, *args):
+        pass
+
+
+class Server(ThreadingHTTPServer):
+    """Pages of both APIs: Openverse 2 of 2 results each, Commons 2 of 2 pages each."""
+
+    daemon_threads = True
+
+    def __init__(self) -> None:
+        super().__init__(("127.0.0.1", 0), Handler)
+        self.lock, self.stopping = threading.Lock(), threading.Event()
+        self.seen: Counter[str] = Counter()
+        self.agents: set[str] = set()
+        self.queries: list[dict[str, list[str]]] = []
+        self.url = f"http://localhost:{self.server_port}"
+
+    def openverse(self, page: int) -> dict[str, object]:
+        small = openverse(self.url, 9, width=100, height=100)
+        results = [[openverse(self.url, 1), small], [openverse(self.url, 2, license="by", creator=None)]][page - 1]
+        return {"result_count": 3, "page_count": 2, "page_size": 20, "page": page, "results": results}
+
+    def commons(self, offset: int) -> dict[str, object]:
+        if offset:
+            return {"batchcomplete": True, "query": {"pages": [commons(self.url, 3, "pd-old")]}}
+        pages = [commons(self.url, 2, "gfdl"), commons(self.url, 1), commons(self.url, 4, "cc-by-nc-2.0")]
+        return {"continue": {"gsroffset": 50, "continue": "gsroffset||"}, "query": {"pages": pages}}
+
+
+@contextmanager
+def serve() -> Iterator[Server]:
+    """The server in a thread, until the block ends."""
+    server = Server()
+    thread = threading.Thread(target=server.serve_forever, daemon=True)
+    thread.start()
+    try:
+        yield server
+    finally:
+        server.stopping.set()
+        server.shutdown()
+        server.server_close()
+        thread.join()
+
+
+if __name__ == "__main__":
+    with serve() as running:
+        print(running.url, flush=True)  # noqa: T201
+        time.sleep(3600)
