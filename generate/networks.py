@@ -19,6 +19,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from generate.ranks import own_rows, world
+
 
 def _import_package() -> Any:
     """lightweight_gan asserts a CUDA GPU on import, though its networks run on anything."""
@@ -53,7 +55,12 @@ def read_options(values: Mapping[str, Any]) -> NetworkOptions:
 
 
 class Generator(package.Generator):  # type: ignore[name-defined, misc]
-    """The package's; told categories, it joins an embedding of each, as wide as the latent, to the latent."""
+    """The package's; told categories, it joins an embedding of each, as wide as the latent, to the latent.
+
+    The embeddings begin at zero and the discriminators' alike, so that categories part as training goes on: told of
+    them from the start, generators of few pictures learn one picture for each (Shahbazi et al., "Collapse by
+    Conditioning", ICLR 2022).
+    """
 
     def __init__(self, options: NetworkOptions) -> None:
         told = bool(options.categories)
@@ -65,6 +72,8 @@ class Generator(package.Generator):  # type: ignore[name-defined, misc]
         )
         self.latent_dim = options.latent_dim
         self.embed = nn.Embedding(len(options.categories), options.latent_dim) if told else None
+        if self.embed is not None:
+            nn.init.zeros_(self.embed.weight)
 
     def forward(self, latents: Tensor, categories: Tensor | None = None) -> Tensor:
         pictures: Tensor = super().forward(self.joined(latents, categories))
@@ -256,6 +265,18 @@ def fixed_noise(generator: nn.Module, noises: Sequence[Tensor]) -> Iterator[None
     finally:
         for handle in handles:
             handle.remove()
+
+
+def share_noise(generator: nn.Module) -> None:
+    """Let every rank draw the noise of the whole batch and use its own rows, as it does with all random numbers."""
+
+    def draw(_: nn.Module, inputs: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
+        x = inputs[0]
+        return x, own_rows(torch.randn(len(x) * world(), 1, *x.shape[2:], device=x.device))
+
+    if world() > 1:
+        for layer in _noise_layers(generator):
+            layer.register_forward_pre_hook(draw)
 
 
 def _noise_layers(generator: nn.Module) -> list[nn.Module]:

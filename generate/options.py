@@ -9,14 +9,14 @@ from pathlib import Path
 
 import click
 import torch
-from torch import Tensor
 
+from generate.dataset import Pictures
 from generate.images import write_text
 from generate.networks import NetworkOptions
 
 LIGHTWEIGHT_AUGMENT = ("flip", "translation")  # what the sushi site used; its author saw cutout leave artefacts
 PROJECTED_AUGMENT = ("flip", "colour", "translation", "cutout")
-MAY_CHANGE = {"kimg", "snapshot_kimg", "keep"}  # on resuming; anything else would make another run
+MAY_CHANGE = {"kimg", "snapshot_kimg", "keep", "patience"}  # on resuming; anything else would make another run
 
 
 @dataclass(frozen=True)
@@ -42,13 +42,14 @@ class TrainOptions:
     seed: int = 0
     snapshot_kimg: float = 20.0
     keep: int = 3
+    patience: int = 10  # snapshots without a better one until the run ends
     start_from: str = ""  # a checkpoint of the lightweight_gan command
 
 
 DEFAULT = TrainOptions()
 
 
-def resolve(options: TrainOptions, pictures: Tensor, device: torch.device) -> TrainOptions:
+def resolve(options: TrainOptions, pictures: Pictures, device: torch.device) -> TrainOptions:
     """Fill in what the defaults stand for with these pictures, so that options.json says what was done."""
     projected = options.discriminator == "projected"
     if options.precision == "auto":
@@ -61,7 +62,7 @@ def resolve(options: TrainOptions, pictures: Tensor, device: torch.device) -> Tr
         by_number = min(0.5, max(0.0, (1e5 - len(pictures)) * 3e-6))  # as the package does
         options = replace(options, augment_probability=1.0 if projected else by_number)
     if options.attention == DEFAULT.attention:  # small pictures have no layer of that resolution
-        options = replace(options, attention=tuple(r for r in options.attention if r < pictures.shape[-1]))
+        options = replace(options, attention=tuple(r for r in options.attention if r < pictures.size))
     return options
 
 
@@ -72,14 +73,14 @@ def _computes_bf16(device: torch.device) -> bool:
     return bool(capabilities.get("amx_bf16") or capabilities.get("avx512_bf16"))
 
 
-def record(run: Path, options: TrainOptions, pictures: Tensor, categories: Sequence[str] = ()) -> None:
+def record(run: Path, options: TrainOptions, pictures: Pictures, categories: Sequence[str] = ()) -> None:
     """Write RUN/options.json, or see that an existing run was started with the same."""
-    of_pictures = {"size": pictures.shape[-1], "pictures": len(pictures), "categories": categories}
+    of_pictures = {"size": pictures.size, "pictures": len(pictures), "categories": categories}
     now = json.loads(json.dumps(of_pictures | asdict(options)))
     if (run / "options.json").exists():
         before = json.loads((run / "options.json").read_text())
         for name, value in now.items():
-            if name not in MAY_CHANGE and before.get(name) != value:
+            if name not in MAY_CHANGE and before.get(name, value) != value:
                 raise click.ClickException(
                     f"{run} was started with {name} {before.get(name)}, not {value}: "
                     f"give it the same to continue, or choose another RUN. Only {', '.join(sorted(MAY_CHANGE))} may change."
@@ -87,9 +88,9 @@ def record(run: Path, options: TrainOptions, pictures: Tensor, categories: Seque
     write_text(run / "options.json", json.dumps(now, indent=2) + "\n")
 
 
-def network_of(options: TrainOptions, pictures: Tensor, categories: tuple[str, ...] = ()) -> NetworkOptions:
+def network_of(options: TrainOptions, pictures: Pictures, categories: tuple[str, ...] = ()) -> NetworkOptions:
     """The networks that suit these pictures. Raises click.BadParameter for attention where they have no layer."""
-    size = pictures.shape[-1]
+    size = pictures.size
     for resolution in options.attention:
         if resolution >= size or resolution & (resolution - 1):
             raise click.BadParameter(

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import math
 from itertools import pairwise
-from typing import Self
+from typing import Any, Self
 
 import torch
 import torch.nn.functional as F
@@ -25,6 +25,28 @@ MIXED = (64, 128, 256, 512)  # channels after the mixing across channels, shallo
 HEAD_CHANNELS = (64, 128, 256, 512)  # of a head's maps of 64, 32, 16 and 8 positions a side, for pictures of 256 px
 EMBEDDING, CONDITIONAL_MAPS = 128, 64  # of a category; the maps that are compared with it
 SLOPE = 0.2
+
+
+class _Clamp(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx: Any, x: Tensor) -> Tensor:
+        ctx.save_for_backward(x)
+        return x.clamp(0, 1)
+
+    @staticmethod
+    def backward(ctx: Any, gradient: Tensor) -> Tensor:
+        (x,) = ctx.saved_tensors
+        leads_out = ((x < 0) & (gradient > 0)) | ((x > 1) & (gradient < 0))
+        return gradient.masked_fill(leads_out, 0)
+
+
+def clamp_to_colours(pictures: Tensor) -> Tensor:
+    """Clamp to 0..1, as every picture is when it is saved; the gradient of a value outside may only lead it back.
+
+    ImageNet's network saw nothing outside, and a generator can exploit what it makes of that.
+    """
+    clamped: Tensor = _Clamp.apply(pictures)
+    return clamped
 
 
 class Mixing(nn.Module):
@@ -70,7 +92,9 @@ class Head(nn.Module):
         self.halve = nn.Sequential(*layers)
         self.judge = spectral_norm(nn.Conv2d(widths[-1], CONDITIONAL_MAPS if categories else 1, 4, bias=False))
         if categories:
-            self.embed = nn.Sequential(nn.Embedding(categories, EMBEDDING), nn.Linear(EMBEDDING, CONDITIONAL_MAPS))
+            embedding = nn.Embedding(categories, EMBEDDING)
+            embedding.weight.data[:] = embedding.weight.data[0]  # they begin alike, see networks.Generator
+            self.embed = nn.Sequential(embedding, nn.Linear(EMBEDDING, CONDITIONAL_MAPS))
 
     def forward(self, x: Tensor, categories: Tensor | None) -> Tensor:
         maps: Tensor = self.judge(self.halve(x))  # (N, 1 or CONDITIONAL_MAPS, h, w)

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import random
 import signal
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from pickle import UnpicklingError
@@ -15,9 +17,11 @@ import torch
 
 from generate.images import atomic_path
 
+ECHO_S = 2.0
 
-def save_snapshot(run: Path, parts: dict[str, Any], counters: dict[str, Any], keep: int) -> None:
-    """Everything that makes the next step what it would have been, in one file; the newest `keep` stay.
+
+def save_snapshot(run: Path, parts: dict[str, Any], counters: dict[str, Any], keep: int, best: int) -> None:
+    """Everything that makes the next step what it would have been, in one file; the newest `keep` and step `best` stay.
 
     `parts` are the networks and optimizers by name; `counters` are what else the loop needs, "step" among them.
     """
@@ -28,7 +32,8 @@ def save_snapshot(run: Path, parts: dict[str, Any], counters: dict[str, Any], ke
     with atomic_path(run / f"snapshot-{counters['step']:07d}.pt") as temporary:
         torch.save(state, temporary)
     for old in _snapshots(run)[:-keep]:
-        old.unlink()
+        if old.name != f"snapshot-{best:07d}.pt":
+            old.unlink()
 
 
 def read_newest(run: Path) -> dict[str, Any] | None:
@@ -64,13 +69,22 @@ def _snapshots(run: Path) -> list[Path]:
 
 @contextlib.contextmanager
 def collect_signals() -> Iterator[list[int]]:
-    """Collect SIGINT and SIGTERM in a list, so that the loop can save first; a second one acts at once."""
+    """Collect SIGINT and SIGTERM in a list, so that the loop can save first; a second one acts at once.
+
+    But not within ECHO_S of the first: torchrun passes on to its processes what the terminal has sent them already.
+    """
     received: list[int] = []
+    first = 0.0
 
     def note(number: int, _: object) -> None:
+        nonlocal first
+        if not received:
+            first = time.monotonic()
+        elif time.monotonic() - first > ECHO_S:
+            for signum, handler in before.items():
+                signal.signal(signum, handler)
+            os.kill(os.getpid(), number)
         received.append(number)
-        for signum, handler in before.items():
-            signal.signal(signum, handler)
 
     before = {signum: signal.signal(signum, note) for signum in (signal.SIGINT, signal.SIGTERM)}
     try:

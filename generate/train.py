@@ -11,8 +11,9 @@ samples-*.jpg, stats.jsonl, curves.png, tensorboard/, and in the end time-lapse.
 from __future__ import annotations
 
 import contextlib
-import json
+import os
 import random
+import signal
 import time
 from collections.abc import Sequence
 from dataclasses import asdict
@@ -29,18 +30,23 @@ from tqdm import tqdm
 from generate.augment import KINDS, R_T_TARGET, adapt, augment
 from generate.averaging import ema_beta, estimate_statistics, update_average
 from generate.checkpoints import Checkpoint, read_checkpoint
+from generate.dataset import Batches, open_pictures, read_categories
 from generate.estimate import estimate
 from generate.generator import choose_device, draw_pictures, save_generator
-from generate.images import atomic_path, category_of, contact_sheet, find_pictures, load_pictures
+from generate.images import atomic_path, contact_sheet
 from generate.losses import discriminator_loss, generator_loss, gradient_penalty
-from generate.networks import Generator, NetworkOptions, build_discriminator, build_generator
+from generate.networks import Generator, NetworkOptions, build_discriminator, build_generator, share_noise
 from generate.options import DEFAULT, TrainOptions, network_of, record, resolve
 from generate.plots import draw_curves, film
-from generate.projected import build_projected
+from generate.projected import build_projected, clamp_to_colours
+from generate.quality import FEWEST, Yardstick
+from generate.ranks import anyone, average_gradients, mean_over_ranks, own_rows, rank, share_norms, together, world
 from generate.snapshots import collect_signals, read_newest, restore, save_snapshot
+from generate.stats import Row, best_row, is_over, read_rows, write_rows
 
 PENALTY_EVERY, PENALTY_WEIGHT = 4, 10.0  # the package's lazy gradient penalty
 PATIENCE, FALLBACKS = 10, 3  # steps without finite gradients until a snapshot is put back, and how often that is tried
+SHOW_EVERY_S = 2.0
 GRID = 8  # samples-*.jpg show GRID x GRID pictures from fixed seeds
 
 
@@ -135,7 +141,20 @@ GRID = 8  # samples-*.jpg show GRID x GRID pictures from fixed seeds
     show_default=True,
     help="How often to save, in thousands of pictures.",
 )
-@click.option("--keep", type=click.IntRange(1), default=DEFAULT.keep, show_default=True, help="Newest snapshots kept.")
+@click.option(
+    "--keep",
+    type=click.IntRange(1),
+    default=DEFAULT.keep,
+    show_default=True,
+    help="Newest snapshots kept, and the best one.",
+)
+@click.option(
+    "--patience",
+    type=click.IntRange(1),
+    default=DEFAULT.patience,
+    show_default=True,
+    help="End after so many snapshots without a better one.",
+)
 @click.option("--dry-run", is_flag=True, help="Say what would be done and what it takes; write nothing.")
 @click.option("--start-from", default="", help="Begin with the weights of a model_N.pt of the lightweight_gan command.")
 def command(
@@ -157,6 +176,8 @@ def command(
             click.echo(line)
         return
     train(data, run, TrainOptions(**options), device=device)
+    if int(os.environ.get("RANK", 0)):
+        return
     film(run)
     click.echo(
         f"The generator is in {run / 'generator.safetensors'}; samples, curves.png and time-lapse.mp4 beside it."
@@ -167,17 +188,23 @@ def command(
 def train(data: Path, run: Path, options: TrainOptions = DEFAULT, device: str = "auto") -> None:
     """Train on `data` until `options.kimg` and leave the result in `run`; continues a run found there.
 
-    Raises click.ClickException for data or a run that doesn't fit, SystemExit(128 + signal) after saving when
-    interrupted.
+    Under torchrun all its processes share each batch. Raises click.ClickException for data or a run that doesn't fit,
+    SystemExit(128 + signal) after saving when interrupted.
     """
-    pictures = load_pictures(data)  # (N, 3, H, W) uint8
+    with together(choose_device(device)) as where:
+        _train(data, run, options, where)
+
+
+def _train(data: Path, run: Path, options: TrainOptions, where: torch.device) -> None:
+    pictures = open_pictures(data, where)
     categories, labels = read_categories(data) if options.conditional else ((), None)
-    where = choose_device(device)
     options = resolve(options, pictures, where)
     network = network_of(options, pictures, categories)
     projected = options.discriminator == "projected"
     beginning = _beginning(options, network)
-    record(run, options, pictures, categories)
+    leads = rank() == 0
+    if leads:
+        record(run, options, pictures, categories)
     torch.manual_seed(options.seed)
     random.seed(options.seed)
 
@@ -185,17 +212,21 @@ def train(data: Path, run: Path, options: TrainOptions = DEFAULT, device: str = 
     discriminator = build_projected(len(categories)) if projected else build_discriminator(network)
     ema.load_state_dict(generator.state_dict())
     ema.eval().requires_grad_(False)
+    share_norms(generator)
+    share_norms(discriminator)
+    share_noise(generator)
     for module in (generator, discriminator, ema):
         module.to(where)
+    drawing = list(generator.parameters())
     judging = [parameter for parameter in discriminator.parameters() if parameter.requires_grad]
     betas, fused = (0.0, 0.99) if projected else (0.5, 0.9), where.type != "mps"
-    optimizer_g = torch.optim.Adam(generator.parameters(), options.learning_rate, betas, fused=fused)
+    optimizer_g = torch.optim.Adam(drawing, options.learning_rate, betas, fused=fused)
     optimizer_d = torch.optim.Adam(judging, options.learning_rate, betas, fused=fused)
     parts: dict[str, Any] = {
         "generator": generator, "discriminator": discriminator, "ema": ema,
         "optimizer_g": optimizer_g, "optimizer_d": optimizer_d,
     }  # fmt: skip
-    batches = Batches(pictures.to(where), labels, options.batch_size)
+    batches = Batches(pictures, labels, options.batch_size, where)
     step, probability = 0, options.augment_probability
     if state := read_newest(run):
         restore(state, parts)
@@ -203,25 +234,31 @@ def train(data: Path, run: Path, options: TrainOptions = DEFAULT, device: str = 
     elif beginning:
         for name in ("generator", "ema", "discriminator"):
             parts[name].load_state_dict(getattr(beginning, name))
+    rows = read_rows(run, step)
 
     batch, per_step = options.batch_size, options.batch_size * options.accumulate
     steps, snapshot_steps = steps_of(options.kimg, per_step), steps_of(options.snapshot_kimg, per_step)
 
-    click.echo(
-        f"{len(pictures)} pictures of {network.size} px on {where} in {options.precision}, {steps:,} steps of {per_step}"
-    )
-    if step:
-        click.echo(f"continuing after step {step:,} ({step * per_step / 1000:g} kimg)")
-    else:
-        _save_grid(run / "real.jpg", pictures[torch.randperm(len(pictures))[: GRID**2]])
+    if leads:
+        click.echo(
+            f"{len(pictures)} pictures of {network.size} px {pictures.where}; {steps:,} steps of {per_step} on {where} "
+            f"in {options.precision}" + (f", shared by {world()} processes" if world() > 1 else "")
+        )
+        if step:
+            click.echo(f"continuing after step {step:,} ({step * per_step / 1000:g} kimg)")
+        else:
+            shown = torch.randperm(len(pictures), generator=torch.Generator().manual_seed(0))[: GRID**2]
+            _save_grid(run / "real.jpg", pictures[shown])
+    yardstick = Yardstick(pictures, labels, where) if leads and len(pictures) >= FEWEST else None
 
     def compute() -> contextlib.AbstractContextManager[Any]:
         return torch.autocast(where.type, torch.bfloat16, enabled=options.precision == "bf16")
 
     def draw() -> tuple[Tensor, Tensor | None]:
         """A batch of fresh pictures, and their categories, which are as frequent as among the real ones."""
-        told = None if labels is None else labels[torch.randint(len(labels), (batch,))].to(where)
-        return generator(torch.randn(batch, options.latent_dim).to(where), told), told
+        told = None if labels is None else own_rows(labels[torch.randint(len(labels), (batch,))]).to(where)
+        fresh = generator(own_rows(torch.randn(batch, options.latent_dim)).to(where), told)
+        return clamp_to_colours(fresh) if projected else fresh, told
 
     def augmented(shown: Tensor) -> Tensor:
         return augment(shown, probability, options.augment)
@@ -230,13 +267,16 @@ def train(data: Path, run: Path, options: TrainOptions = DEFAULT, device: str = 
     discriminator.train()
     losses, counted = torch.zeros(3, device=where), 0  # of discriminator and generator, r_t: sums since the last report
     skipped, in_a_row, fallbacks = 0, 0, 0
-    last_report, started = step, time.monotonic()
-    with (
-        collect_signals() as stop,
-        SummaryWriter(run / "tensorboard", purge_step=step) as board,
-        tqdm(total=steps, initial=step, unit="step", disable=None) as bar,
-    ):
-        while step < steps and not stop:
+    last_report, started, last_shown = step, time.monotonic(), 0.0
+    stopped, over = False, anyone(is_over(rows, options.patience), where)
+    with contextlib.ExitStack() as open_now:
+        signals = open_now.enter_context(collect_signals())
+        board = open_now.enter_context(SummaryWriter(run / "tensorboard", purge_step=step)) if leads else None
+        hidden = None if leads else True  # None: where nobody watches
+        bar = open_now.enter_context(
+            tqdm(total=steps * per_step, initial=step * per_step, unit="img", unit_scale=True, disable=hidden)
+        )
+        while step < steps and not stopped and not over:
             now = torch.zeros_like(losses)
 
             # discriminator
@@ -272,7 +312,8 @@ def train(data: Path, run: Path, options: TrainOptions = DEFAULT, device: str = 
             _require_gradients(judging, True)
 
             step += 1
-            bar.update()
+            bar.update(per_step)
+            mean_over_ranks(now)
             if finite:
                 update_average(ema, generator, ema_beta(step * per_step, per_step, options.ema_kimg))
                 losses, counted, in_a_row = losses + now, counted + 1, 0
@@ -284,53 +325,64 @@ def train(data: Path, run: Path, options: TrainOptions = DEFAULT, device: str = 
                 fallbacks += 1
                 step, batches.order = _fall_back(run, parts, fallbacks)
                 bar.write(f"{PATIENCE} steps in a row were not finite: back to step {step:,} at half the learning rate")
-                bar.update(step - bar.n)
+                bar.update(step * per_step - bar.n)
                 losses, counted, in_a_row, last_report = torch.zeros_like(losses), 0, 0, step
+                rows = read_rows(run, step)
                 continue
-            if step % snapshot_steps == 0 or step == steps or stop:
-                kimg = step * per_step / 1000
-                means = (losses / max(counted, 1)).tolist()
+            stopped = anyone(bool(signals), where)
+            if step % snapshot_steps == 0 or step == steps or stopped:
+                loss_d, loss_g, r_t = (losses / max(counted, 1)).tolist()
                 rate = (step - last_report) * per_step / (time.monotonic() - started)
-                names = ("kimg", "loss_d", "loss_g", "r_t", "augment", "pictures_s", "skipped")
-                report = dict(zip(names, (kimg, *means, probability, rate, skipped), strict=True))
-                bar.write(" ".join(f"{name} {value:.4g}" for name, value in report.items()))
-                estimate_statistics(ema, labels, where)
-                _save_grid(run / f"samples-{step:07d}.jpg", draw_grid(ema, network))
-                save_snapshot(
-                    run, parts, {"step": step, "order": batches.order, "probability": probability}, options.keep
-                )
-                made = {"kimg": kimg, "pictures": len(pictures), "data": data.name, "train": asdict(options)}
-                save_generator(run / "generator.safetensors", ema, network, made)
-                with (run / "stats.jsonl").open("a") as log:
-                    log.write(json.dumps({name: round(value, 5) for name, value in report.items()}) + "\n")
-                draw_curves(run)
-                for name, value in report.items():
-                    board.add_scalar(name, value, step)
-                if report["r_t"] > R_T_TARGET:
-                    bar.write(
-                        f"r_t is above {R_T_TARGET}: if it stays there, the discriminator learns these pictures by heart"
-                    )
+                row: Row = {
+                    "step": step, "kimg": step * per_step / 1000, "loss_d": loss_d, "loss_g": loss_g, "r_t": r_t,
+                    "augment": probability, "pictures_s": rate, "skipped": skipped,
+                }  # fmt: skip
+                if board:
+                    estimate_statistics(ema, labels, where)
+                    rows.append(row | (yardstick.measure(ema) if yardstick else {}))
+                    best = best_row(rows)
+                    _save_grid(run / f"samples-{step:07d}.jpg", draw_grid(ema, network))
+                    counters = {"step": step, "order": batches.order, "probability": probability}
+                    save_snapshot(run, parts, counters, options.keep, int(best["step"]))
+                    if best is rows[-1]:
+                        made = {"pictures": len(pictures), "data": data.name, "train": asdict(options)}
+                        save_generator(run / "generator.safetensors", ema, network, best | made)
+                    write_rows(run, rows)
+                    draw_curves(run)
+                    for name, value in rows[-1].items():
+                        board.add_scalar(name, value, step)
+                    bar.write(" ".join(f"{name} {value:.4g}" for name, value in rows[-1].items()))
+                    if r_t > R_T_TARGET:
+                        bar.write(
+                            f"r_t is above {R_T_TARGET}: if it stays there, the discriminator learns these by heart"
+                        )
+                over = anyone(is_over(rows, options.patience), where)
                 losses, counted, fallbacks = torch.zeros_like(losses), 0, fallbacks if in_a_row else 0
                 last_report, started = step, time.monotonic()
-    if stop:
-        click.echo(
-            f"Stopped and saved at {step * per_step / 1000:g} of {options.kimg:g} kimg; the same command continues."
-        )
-        raise SystemExit(128 + stop[0])
+            elif time.monotonic() - last_shown > SHOW_EVERY_S and not bar.disable:
+                bar.set_postfix(_shown((losses / max(counted, 1)).tolist(), where))
+                last_shown = time.monotonic()
+    if leads and over:
+        click.echo(f"Stopped early: {options.patience} snapshots in a row were no better. --patience lets it go on.")
+    if stopped:
+        if leads:
+            at = f"{step * per_step / 1000:g} of {options.kimg:g} kimg"
+            click.echo(f"Stopped and saved at {at}; the same command continues.")
+        raise SystemExit(128 + (signals or [signal.SIGTERM])[0])
 
 
 def plan(data: Path, options: TrainOptions = DEFAULT, device: str = "auto") -> list[str]:
     """What `train` would do, as lines to read: options, parameters, memory, steps."""
-    pictures = load_pictures(data)
-    categories = read_categories(data)[0] if options.conditional else ()
     where = choose_device(device)
+    pictures = open_pictures(data, where)
+    categories = read_categories(data)[0] if options.conditional else ()
     options = resolve(options, pictures, where)
     network, bf16 = network_of(options, pictures, categories), options.precision == "bf16"
     expected = estimate(network, options.discriminator == "projected", len(pictures), options.batch_size, bf16)
     per_step = options.batch_size * options.accumulate
     return [
         *(f"{name:20} {value}" for name, value in asdict(options).items()),
-        f"{len(pictures)} pictures of {pictures.shape[-1]} px on {where}",
+        f"{len(pictures)} pictures of {pictures.size} px {pictures.where}, training on {where}",
         f"generator {expected.generator / 1e6:.1f} M parameters, discriminator {expected.discriminator / 1e6:.1f} M",
         f"memory at least {expected.total_bytes / 1e9:.2f} GB: weights and optimizers {expected.weights_bytes / 1e9:.2f}, "
         f"pictures {expected.data_bytes / 1e9:.2f}, a batch {expected.batch_bytes / 1e9:.2f}",
@@ -338,44 +390,19 @@ def plan(data: Path, options: TrainOptions = DEFAULT, device: str = "auto") -> l
     ]
 
 
-class Batches:
-    """Endless shuffled batches of pictures (N, 3, H, W), 0..1, from uint8 ones kept on the device, and their labels."""
-
-    def __init__(self, pictures: Tensor, labels: Tensor | None, size: int) -> None:
-        self.pictures, self.labels, self.size = pictures, labels, size
-        self.order = torch.empty(0, dtype=torch.long)
-
-    def draw(self) -> tuple[Tensor, Tensor | None]:
-        while len(self.order) < self.size:
-            self.order = torch.cat((self.order, torch.randperm(len(self.pictures))))
-        chosen, self.order = self.order[: self.size], self.order[self.size :]
-        device = self.pictures.device
-        batch = self.pictures[chosen.to(device)].float() / 255
-        labels = None if self.labels is None else self.labels[chosen].to(device)
-        return batch.contiguous(memory_format=torch.channels_last), labels
-
-
-def read_categories(data: Path) -> tuple[tuple[str, ...], Tensor]:
-    """The names of the first-level folders, and each picture's number among them (N,), in the order of loading.
-
-    Raises click.ClickException for pictures in no folder or in one only.
-    """
-    folders = [category_of(path, data) for path in find_pictures(data)]
-    names = tuple(sorted(set(folders)))
-    if "" in names or len(names) < 2:
-        raise click.BadParameter(
-            f"{data} has {'pictures outside a category' if '' in names else 'one category'}: --conditional takes "
-            f"{data}/cats/*.png, {data}/dogs/*.png and so on; leave it out for one kind of thing.",
-            param_hint="--conditional",
-        )
-    return names, torch.tensor([names.index(folder) for folder in folders])
-
-
 def draw_grid(ema: Generator, network: NetworkOptions) -> Tensor:
     """The same GRID x GRID seeds each time, (GRID^2, 3, H, W) uint8; the categories take turns by row."""
     seeds = range(GRID**2)
     rows = [i // GRID % len(network.categories) for i in seeds] if network.categories else None
     return draw_pictures(ema, seeds, batch_size=16, categories=rows)
+
+
+def _shown(means: list[float], device: torch.device) -> dict[str, str]:
+    """What stands beside the progress bar."""
+    values = {"D": f"{means[0]:.2f}", "G": f"{means[1]:.2f}", "r_t": f"{means[2]:.2f}"}
+    if device.type == "cuda":
+        values["GPU"] = f"{torch.cuda.max_memory_reserved(device) / 2**30:.1f} GiB"
+    return values
 
 
 def _require_gradients(parameters: Sequence[nn.Parameter], required: bool) -> None:
@@ -388,6 +415,11 @@ def _beginning(options: TrainOptions, network: NetworkOptions) -> Checkpoint | N
     if not options.start_from:
         return None
     checkpoint = read_checkpoint(Path(options.start_from))
+    if options.discriminator == "projected":
+        raise click.BadParameter(
+            "A checkpoint of lightweight_gan holds its own discriminator: leave out --discriminator projected.",
+            param_hint="--start-from",
+        )
     if checkpoint.network != network:
         wanted = " ".join(f"{name}={value}" for name, value in asdict(checkpoint.network).items())
         raise click.ClickException(
@@ -403,7 +435,9 @@ def steps_of(kimg: float, per_step: int) -> int:
 
 def step_if_finite(optimizer: torch.optim.Optimizer) -> bool:
     """Step and clear the gradients; without the step, and False, where one of them is NaN or infinite."""
-    gradients = [p.grad for group in optimizer.param_groups for p in group["params"] if p.grad is not None]
+    parameters = [p for group in optimizer.param_groups for p in group["params"]]
+    average_gradients(parameters)
+    gradients = [p.grad for p in parameters if p.grad is not None]
     finite = bool(torch.nn.utils.get_total_norm(gradients).isfinite())
     if finite:
         optimizer.step()

@@ -7,7 +7,7 @@ import copy
 import torch
 
 from generate.losses import discriminator_loss
-from generate.projected import Mixing, build_projected
+from generate.projected import Mixing, build_projected, clamp_to_colours
 
 
 def test_only_the_heads_are_trained():
@@ -53,8 +53,23 @@ def test_a_deep_map_reaches_the_shallow_mixture_and_not_the_other_way_round():
     assert [m.shape[1:] for m in before] == [(64, 32, 32), (64, 16, 16), (128, 8, 8), (256, 4, 4)]
 
 
+def test_categories_begin_alike_and_part():
+    discriminator = build_projected(categories=3).eval()
+    pictures = torch.rand(1, 3, 32, 32).expand(2, -1, -1, -1)
+
+    alike, _ = discriminator(pictures, categories=torch.tensor([0, 1]))
+    (alike[0] - alike[1] + alike[0]).sum().backward()
+
+    torch.testing.assert_close(alike[0], alike[1])
+    told = discriminator.heads[0].embed[0].weight.grad
+    assert not torch.allclose(told[0], told[1])
+    assert not told[2].any()
+
+
 def test_logits_depend_on_the_category_and_on_the_picture():
     discriminator = build_projected(categories=3).eval()
+    for head in discriminator.heads:
+        torch.nn.init.normal_(head.embed[0].weight)
     pictures = torch.rand(1, 3, 32, 32).expand(3, -1, -1, -1)
 
     told, _ = discriminator(pictures, categories=torch.tensor([0, 1, 1]))
@@ -71,3 +86,13 @@ def test_gradient_reaches_the_picture():
     build_projected().eval()(picture)[0].sum().backward()
 
     assert picture.grad.abs().min() > 0
+
+
+def test_clamped_values_may_only_be_led_back():
+    pixels = torch.tensor([-0.5, -0.5, 0.5, 1.5, 1.5], requires_grad=True)
+
+    clamped = clamp_to_colours(pixels)
+    clamped.backward(torch.tensor([1.0, -1.0, 1.0, 1.0, -1.0]))  # descent goes against it
+
+    assert clamped.tolist() == [0, 0, 0.5, 1, 1]
+    assert pixels.grad.tolist() == [0, -1, 1, 1, 0]

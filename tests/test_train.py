@@ -21,11 +21,14 @@ from safetensors.torch import load_file
 
 from generate.__main__ import main
 from generate.averaging import ema_beta, update_average
+from generate.dataset import Batches, Pictures, StreamedPictures
 from generate.generator import draw_pictures, load_generator
+from generate.images import find_pictures, load_pictures
 from generate.options import TrainOptions
 from generate.prepare import prepare
 from generate.snapshots import read_newest
-from generate.train import Batches, train
+from generate.stats import best_row, is_over, read_rows
+from generate.train import train
 from tests.conftest import EMOJI, ROOT, TINY
 
 OPTIONS = TrainOptions(**TINY)
@@ -107,10 +110,10 @@ def test_a_signal_saves_and_the_same_command_continues(prepared, tmp_path, signu
     options = "--batch-size 4 --accumulate 1 --latent-dim 16 --fmap-max 16 --attention 0 --precision fp32".split()
     command = [sys.executable, "-m", "generate", "train", prepared, tmp_path / "run", "--kimg", "1000", *options]
     process = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
-    assert "36 pictures of 32 px on" in process.stdout.readline()
-    while not (tmp_path / "run" / "real.jpg").exists():  # written just before the first step
+    assert "36 pictures of 32 px held in memory" in process.stdout.readline()
+    while not (tmp_path / "run" / "tensorboard").exists():  # opened just before the first step
+        assert process.poll() is None
         time.sleep(0.05)
-    time.sleep(0.5)
     process.send_signal(signum)
     output, _ = process.communicate(timeout=120)
 
@@ -176,6 +179,33 @@ def test_a_last_step_that_is_not_finite_is_still_saved(prepared, tmp_path, monke
     assert (tmp_path / "run" / "snapshot-0000002.pt").exists()
 
 
+def test_the_best_snapshot_has_the_lowest_distance_without_copying():
+    rows = [
+        {"step": 1, "frechet": 50.0, "copies": 0.0},
+        {"step": 2, "frechet": 30.0, "copies": 0.01},
+        {"step": 3, "frechet": 20.0, "copies": 0.5},
+        {"step": 4, "frechet": 40.0, "copies": 0.0},
+    ]
+
+    assert best_row(rows)["step"] == 2
+    assert best_row(rows[2:3])["step"] == 3  # where all copy, the least bad
+    assert best_row([{"step": 7}, {"step": 8}])["step"] == 8  # nothing was measured
+    assert is_over(rows, patience=2)
+    assert not is_over(rows, patience=3)
+
+
+def test_the_best_snapshot_stays_and_a_run_without_progress_ends(prepared, tmp_path, monkeypatch, capsys):
+    distances = iter([3.0, 2.0, 5.0, 5.0, 5.0, 5.0])
+    monkeypatch.setattr("generate.quality.frechet_distance", lambda real, fake: next(distances))
+    options = replace(OPTIONS, kimg=0.02, snapshot_kimg=0.004, keep=1, patience=2)
+
+    train(prepared, tmp_path / "run", options, device="cpu")
+
+    assert "Stopped early: 2 snapshots in a row were no better" in capsys.readouterr().out
+    assert {path.name for path in (tmp_path / "run").glob("*.pt")} == {"snapshot-0000002.pt", "snapshot-0000004.pt"}
+    assert load_generator(tmp_path / "run").made["step"] == 2
+
+
 def test_adaptive_augmentation_is_steered_and_resumed(prepared, tmp_path):
     options = replace(OPTIONS, adaptive=True, augment_probability=0.5)
     train(prepared, tmp_path / "run", replace(options, kimg=0.004), device="cpu")
@@ -230,7 +260,7 @@ def test_dry_run_says_what_it_takes_and_writes_nothing(prepared, tmp_path):
 
 def test_every_picture_is_shown_once_an_epoch():
     pictures = torch.arange(10, dtype=torch.uint8).reshape(10, 1, 1, 1)
-    batches = Batches(pictures, torch.arange(10), 5)
+    batches = Batches(Pictures(pictures), torch.arange(10), 5, torch.device("cpu"))
 
     (first, told_first), (second, told_second) = batches.draw(), batches.draw()
 
@@ -238,6 +268,52 @@ def test_every_picture_is_shown_once_an_epoch():
     assert epoch.round().int().tolist() == [*told_first.tolist(), *told_second.tolist()]
 
     assert sorted(epoch.round().int().tolist()) == list(range(10))
+
+
+def test_streamed_pictures_are_the_held_ones(prepared):
+    paths = find_pictures(prepared)
+    held, streamed = Pictures(load_pictures(prepared)), StreamedPictures(paths, 32)
+    indices = torch.tensor([3, 1, 30])
+
+    streamed.expect(indices)
+
+    assert len(streamed) == len(held) == 36
+    assert torch.equal(streamed[indices], held[indices])
+    assert torch.equal(streamed[indices], held[indices]), "asked for again, they are decoded again"
+
+
+def test_pictures_that_do_not_fit_are_streamed_and_train_alike(prepared, tmp_path, monkeypatch, capsys):
+    train(prepared, tmp_path / "held", OPTIONS, device="cpu")
+    monkeypatch.setattr("generate.dataset.FITS", 0.0)
+    train(prepared, tmp_path / "streamed", OPTIONS, device="cpu")
+
+    assert "read from their files as they are needed" in capsys.readouterr().out
+    held, streamed = (load_file(tmp_path / run / "generator.safetensors") for run in ("held", "streamed"))
+    assert all(torch.equal(held[name], streamed[name]) for name in held)
+
+
+@pytest.mark.parametrize("discriminator", ["lightweight", "projected"])
+def test_two_processes_train_as_one_does(prepared, tmp_path, discriminator):
+    """Random numbers are drawn for the whole batch, so the losses agree but for the order of sums."""
+    command = ["train", prepared, *f"--discriminator {discriminator} --conditional --kimg 0.016".split()]
+    command += "--batch-size 8 --accumulate 1 --snapshot-kimg 0.008 --augment flip --augment translation".split()
+    command += "--latent-dim 16 --fmap-max 16 --attention 0 --precision fp32 --device cpu".split()
+    one = [sys.executable, "-m", "generate", *command, tmp_path / "one"]
+    two = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"]
+    two += ["-m", "generate", *command, tmp_path / "two"]
+
+    for started in (one, two):
+        done = subprocess.run(started, cwd=ROOT, capture_output=True, text=True, timeout=300, check=False)
+        assert done.returncode == 0, done.stderr
+
+    assert "shared by 2 processes" in done.stdout
+    assert done.stdout.count("The generator is in") == 1
+    assert {p.name for p in (tmp_path / "one").iterdir()} == {p.name for p in (tmp_path / "two").iterdir()}
+    rows = [read_rows(tmp_path / run, step=2) for run in ("one", "two")]
+    for alone, shared in zip(*rows, strict=True):
+        assert shared["loss_d"] == pytest.approx(alone["loss_d"], rel=1e-3)
+        assert shared["loss_g"] == pytest.approx(alone["loss_g"], rel=1e-3, abs=1e-3)
+        assert shared["frechet"] == pytest.approx(alone["frechet"], rel=1e-2)
 
 
 def test_average_halves_the_difference_in_a_half_life():

@@ -1,0 +1,128 @@
+"""The pictures a network is trained on: all of them on the device where they fit, else decoded as they are needed.
+
+pictures = open_pictures(Path("prepared"), torch.device("cpu"))
+batches = Batches(pictures, labels=None, size=16)
+real, told = batches.draw()  # (16, 3, H, W), 0..1
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from pathlib import Path
+
+import click
+import numpy as np
+import torch
+from PIL import Image
+from torch import Tensor
+
+from generate.images import BadPicture, category_of, decode, find_pictures, load_pictures
+from generate.ranks import own_rows
+
+FITS = 0.5  # of the free memory
+DECODERS = 8  # threads; Pillow lets go of the interpreter while it decodes
+
+
+class Pictures:
+    """Square pictures of one size by number: pictures[indices] is (N, 3, size, size), uint8."""
+
+    def __init__(self, held: Tensor) -> None:
+        self.held, self.size, self.where = held, held.shape[-1], "held in memory"
+
+    def __len__(self) -> int:
+        return len(self.held)
+
+    def __getitem__(self, indices: Tensor) -> Tensor:
+        return self.held[indices.to(self.held.device)]
+
+    def expect(self, indices: Tensor) -> None:
+        """These will be asked for next."""
+
+
+class StreamedPictures(Pictures):
+    """The same from files, for more pictures than memory holds: threads decode the next batch during a step."""
+
+    def __init__(self, paths: Sequence[Path], size: int) -> None:
+        self.paths, self.size, self.where = paths, size, "read from their files as they are needed"
+        self.pool = ThreadPoolExecutor(DECODERS)
+        self.expected: dict[int, Future[Tensor]] = {}
+
+    def __len__(self) -> int:
+        return len(self.paths)
+
+    def __getitem__(self, indices: Tensor) -> Tensor:
+        self.expect(indices)
+        return torch.stack([self.expected.pop(i).result() for i in indices.tolist()])
+
+    def expect(self, indices: Tensor) -> None:
+        for i in indices.tolist():
+            if i not in self.expected:
+                self.expected[i] = self.pool.submit(self._decode, self.paths[i])
+
+    def _decode(self, path: Path) -> Tensor:
+        try:
+            picture = decode(path)
+        except BadPicture as reason:
+            raise click.ClickException(f"{path} is {reason}. Delete it and run `prepare` again.") from None
+        if picture.size != (self.size, self.size):
+            raise click.ClickException(f"{path} is {picture.width}x{picture.height}, not {self.size}x{self.size}.")
+        return torch.from_numpy(np.asarray(picture).copy()).permute(2, 0, 1)
+
+
+class Batches:
+    """Endless shuffled batches of so many pictures (N, 3, H, W), 0..1, and their labels, on a device.
+
+    Of many ranks each gets its own rows of the batch.
+    """
+
+    def __init__(self, pictures: Pictures, labels: Tensor | None, size: int, device: torch.device) -> None:
+        self.pictures, self.labels, self.size, self.device = pictures, labels, size, device
+        self.order = torch.empty(0, dtype=torch.long)
+
+    def draw(self) -> tuple[Tensor, Tensor | None]:
+        while len(self.order) < self.size:
+            self.order = torch.cat((self.order, torch.randperm(len(self.pictures))))
+        chosen, self.order = own_rows(self.order[: self.size]), self.order[self.size :]
+        batch = self.pictures[chosen].to(self.device).float() / 255
+        if len(self.order) >= self.size:
+            self.pictures.expect(own_rows(self.order[: self.size]))
+        labels = None if self.labels is None else self.labels[chosen].to(self.device)
+        return batch.contiguous(memory_format=torch.channels_last), labels
+
+
+def open_pictures(data: Path, device: torch.device) -> Pictures:
+    """The pictures of a prepared folder, in the order of their paths, held on the device if half its memory will do.
+
+    Raises click.ClickException where they are not square pictures of one size, a power of two.
+    """
+    paths = find_pictures(data)
+    with Image.open(paths[0]) as first:
+        size = first.width
+    if len(paths) * 3 * size**2 > FITS * free_memory(device):
+        return StreamedPictures(paths, size)
+    return Pictures(load_pictures(data).to(device))
+
+
+def free_memory(device: torch.device) -> int:
+    """Bytes that can still be had there."""
+    if device.type == "cuda":
+        return torch.cuda.mem_get_info(device)[0]
+    return os.sysconf("SC_AVPHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+
+
+def read_categories(data: Path) -> tuple[tuple[str, ...], Tensor]:
+    """The names of the first-level folders, and each picture's number among them (N,), in the order of the paths.
+
+    Raises click.BadParameter for pictures in no folder or in one only.
+    """
+    folders = [category_of(path, data) for path in find_pictures(data)]
+    names = tuple(sorted(set(folders)))
+    if "" in names or len(names) < 2:
+        raise click.BadParameter(
+            f"{data} has {'pictures outside a category' if '' in names else 'one category'}: --conditional takes "
+            f"{data}/cats/*.png, {data}/dogs/*.png and so on; leave it out for one kind of thing.",
+            param_hint="--conditional",
+        )
+    return names, torch.tensor([names.index(folder) for folder in folders])

@@ -1,0 +1,46 @@
+"""How good the averaged generator is while it trains, measured at every snapshot against the real pictures.
+
+    yardstick = Yardstick(pictures, labels, device)
+    scores = yardstick.measure(ema)  # {"frechet": ..., "precision": ..., "recall": ..., "copies": ...}
+
+On features of EfficientNet-lite0, so a projected discriminator, which sees with the same eyes, is flattered by them:
+compare runs of one discriminator, and look at the samples. `evaluate` measures the same with more pictures.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from generate.dataset import Pictures
+from generate.features import embed, load_features
+from generate.generator import draw_pictures
+from generate.metrics import frechet_distance, gaussian, precision_recall
+from generate.networks import Generator
+
+REAL, DRAWN = 5000, 500  # at most, of each side
+FEWEST = 8  # real pictures that a manifold can be spoken of
+
+
+class Yardstick:
+    """The real pictures' features, and what a generator's are compared by."""
+
+    def __init__(self, pictures: Pictures, labels: Tensor | None, device: torch.device) -> None:
+        self.network = load_features(device)
+        real = _spread(len(pictures), REAL)
+        self.features = embed(self.network, (pictures[i[None]][0] for i in real))
+        self.gaussian = gaussian(self.features)
+        self.shown = _spread(len(pictures), min(DRAWN, len(pictures)))  # a sample for each, of its category
+        self.categories = None if labels is None else labels[self.shown].tolist()
+
+    def measure(self, ema: Generator) -> dict[str, float]:
+        """Frechet distance, precision and recall of as many samples as there are pictures, from fixed seeds."""
+        seeds = range(1_000_000, 1_000_000 + len(self.shown))  # not those that people look at and publish
+        drawn = embed(self.network, draw_pictures(ema, seeds, batch_size=16, categories=self.categories))
+        precision, recall = precision_recall(self.features, drawn)
+        return {"frechet": frechet_distance(self.gaussian, drawn), "precision": precision, "recall": recall}
+
+
+def _spread(count: int, most: int) -> Tensor:
+    """At most so many indices below `count`, evenly spaced: pictures lie sorted by category."""
+    return torch.linspace(0, count - 1, min(count, most)).round().long()

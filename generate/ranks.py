@@ -1,0 +1,107 @@
+"""One run on many devices: `torchrun --nproc-per-node N -m generate train ...`.
+
+Every rank draws the same random numbers for the whole batch and works on its own rows of it. So what comes out
+depends on the batch and not on how many processes shared it, but for rounding, and a snapshot goes on with any number.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+
+import torch
+import torch.distributed as dist
+from torch import Tensor, nn
+from torch.distributed.nn.functional import all_reduce
+
+
+@contextmanager
+def together(device: torch.device) -> Iterator[torch.device]:
+    """Meet the other ranks, if torchrun started some, for the duration; gives the device of this one."""
+    if "WORLD_SIZE" not in os.environ:
+        yield device
+        return
+    if device.type == "cuda":
+        device = torch.device("cuda", int(os.environ["LOCAL_RANK"]))
+        torch.cuda.set_device(device)
+    dist.init_process_group("nccl" if device.type == "cuda" else "gloo")
+    try:
+        yield device
+    finally:
+        dist.destroy_process_group()
+
+
+def rank() -> int:
+    """0 is the one that speaks and writes."""
+    return dist.get_rank() if dist.is_initialized() else 0
+
+
+def world() -> int:
+    """How many ranks there are."""
+    return dist.get_world_size() if dist.is_initialized() else 1
+
+
+def own_rows(whole: Tensor) -> Tensor:
+    """This rank's rows of what was drawn for the whole batch: (N, ...) -> (N / world, ...)."""
+    return whole if world() == 1 else whole.chunk(world())[rank()]
+
+
+def mean_over_ranks(values: Tensor) -> Tensor:
+    """The mean of every rank's values; not differentiable."""
+    if world() > 1:
+        dist.all_reduce(values)
+        values /= world()
+    return values
+
+
+def anyone(wishes: bool, device: torch.device) -> bool:
+    """Whether any rank does: what all must decide alike."""
+    return bool(mean_over_ranks(torch.tensor(float(wishes), device=device))) if world() > 1 else wishes
+
+
+def average_gradients(parameters: Sequence[nn.Parameter]) -> None:
+    """Make each gradient the mean over the ranks, in one message.
+
+    After the backward passes rather than within them, as DistributedDataParallel does: it does not take the second
+    derivatives of a gradient penalty, nor several forward passes to one backward pass.
+    """
+    if world() == 1:
+        return
+    gradients = [p.grad for p in parameters if p.grad is not None]
+    flat = mean_over_ranks(torch.cat([gradient.flatten() for gradient in gradients]))
+    for gradient, mean in zip(gradients, torch.split(flat, [g.numel() for g in gradients]), strict=True):
+        gradient.copy_(mean.view_as(gradient))
+
+
+class SharedBatchNorm(nn.BatchNorm2d):
+    """Batch norm over the rows of all ranks; torch's SyncBatchNorm is for GPUs only."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        if not self.training:
+            return super().forward(x)
+        with torch.autocast(x.device.type, enabled=False):
+            values = x.float()
+            moments = torch.stack((values.mean(dim=(0, 2, 3)), values.square().mean(dim=(0, 2, 3))))
+            mean, square = all_reduce(moments) / world()  # type: ignore[no-untyped-call]
+            variance = square - mean.square()
+            count = x.numel() / x.shape[1] * world()
+            momentum = self.momentum or 0.0
+            self.running_mean.lerp_(mean.detach(), momentum)  # type: ignore[union-attr]
+            self.running_var.lerp_(variance.detach() * count / (count - 1), momentum)  # type: ignore[union-attr]
+            scale = self.weight * (variance + self.eps).rsqrt()
+            shift = self.bias - mean * scale
+            normal: Tensor = values * scale[:, None, None] + shift[:, None, None]
+            return normal.to(x.dtype)
+
+
+def share_norms(network: nn.Module) -> nn.Module:
+    """Let every batch norm of the network see the rows of all ranks; weights and their names stay."""
+    if world() > 1:
+        for parent in list(network.modules()):
+            for name, child in parent.named_children():
+                if type(child) is nn.BatchNorm2d:
+                    shared = SharedBatchNorm(child.num_features, child.eps, child.momentum)
+                    shared.load_state_dict(child.state_dict())
+                    setattr(parent, name, shared)
+    return network
