@@ -18,7 +18,7 @@ from generate.fetching import DISTRIBUTORS, WORK, check_distributor, fetch
 from generate.images import write_text
 from generate.listing import read_list
 from generate.polite import Manners
-from generate.provenance import FAILED, KEPT, Row, read_table, write_table
+from generate.provenance import FAILED, KEPT, Row, kind_of, read_table, write_table
 from generate.searching import COMMONS, ENGINES, FREE, LICENCES, OPENVERSE, search
 from generate.unpacking import copy_pictures, is_archive
 
@@ -160,11 +160,6 @@ def collect(
         rows = fetch(rows, dest, min_size, manners, distributor, jobs)
     write_table(dest / "sources.csv", rows)
     return rows
-
-
-def kind_of(reason: str) -> str:
-    """A reason without its details, to count by."""
-    return re.split(r"[:(]", reason)[0].strip() or "not fetched yet: run the same command again"
 
 
 def _numbered(rows: list[Row]) -> list[Row]:

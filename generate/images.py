@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import io
 import os
+import struct
 import warnings
+import zlib
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
 import click
 import numpy as np
-from PIL import Image, ImageColor, ImageOps, UnidentifiedImageError
+from PIL import Image, ImageCms, ImageColor, ImageOps, UnidentifiedImageError
 from tqdm import tqdm
 
 if TYPE_CHECKING:  # load_pictures imports it: who only decodes need not wait for torch
@@ -55,30 +59,88 @@ def decode(path: Path | BinaryIO, background: str = "black") -> Image.Image:
 
     Of an animation, the first frame. Raises BadPicture for what can't be decoded whole.
     """
+    return paint(open_picture(path), background)
+
+
+def open_picture(path: Path | BinaryIO, shrink_to: int | None = None) -> Image.Image:
+    """The picture upright and in sRGB, as RGBA where it has transparency, else as RGB.
+
+    A JPEG whose shorter side is far above `shrink_to` pixels is decoded at a half, quarter or eighth of its size (libjpeg
+    scales in the frequency domain), which still leaves 1.9 times as many for a resize: 52 dB from one of the whole.
+    Of an animation, the first frame. Raises BadPicture for what can't be decoded whole.
+    """
+    with _bad_pictures(), Image.open(path) as image:
+        if shrink_to and image.format == "JPEG":
+            scale = min(image.size) / (1.9 * shrink_to)
+            image.draft(None, (int(image.width / scale), int(image.height / scale)))
+        image.load()
+        return _to_rgb(ImageOps.exif_transpose(image))
+
+
+def size_of(path: Path | BinaryIO) -> tuple[int, int]:
+    """Width and height as its header says, nothing decoded. Raises BadPicture where it has none."""
+    with _bad_pictures(), Image.open(path) as image:
+        return image.size
+
+
+@contextmanager
+def _bad_pictures() -> Iterator[None]:
+    """All that Pillow may raise on a file that is not as it should be, as BadPicture."""
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("error", Image.DecompressionBombWarning)
-            with Image.open(path) as image:
-                image.load()
-                return _paint(ImageOps.exif_transpose(image), background)
+            yield
     except (Image.DecompressionBombWarning, Image.DecompressionBombError):
         limit = (Image.MAX_IMAGE_PIXELS or 0) // 10**6
         raise BadPicture(f"too large to decode safely (over {limit} megapixels)") from None
     except UnidentifiedImageError:
         raise BadPicture("not a picture, whatever its name says") from None
-    except (OSError, SyntaxError, ValueError, EOFError) as error:
+    except (OSError, SyntaxError, ValueError, EOFError, IndexError, struct.error, zlib.error) as error:
         raise BadPicture(f"damaged: {error}") from None
 
 
-def _paint(image: Image.Image, background: str) -> Image.Image:
+def paint(image: Image.Image, background: str) -> Image.Image:
+    """RGB, transparency painted on the background (a name or #rrggbb)."""
+    if image.mode != "RGBA":
+        return image
+    canvas = Image.new("RGBA", image.size, ImageColor.getrgb(background))
+    return Image.alpha_composite(canvas, image).convert("RGB")
+
+
+def _to_rgb(image: Image.Image) -> Image.Image:
+    """Any mode as RGB or RGBA in sRGB."""
     if image.mode.startswith(("I", "F")):  # 16 or 32 bits of grey; Pillow would clip, not scale
         grey = np.asarray(image, dtype=np.float64)
-        image = Image.fromarray((grey / 257 if grey.max() > 255 else grey).clip(0, 255).astype(np.uint8))
-    if image.has_transparency_data:
-        image = image.convert("RGBA")
-        canvas = Image.new("RGBA", image.size, ImageColor.getrgb(background))
-        image = Image.alpha_composite(canvas, image)
-    return image.convert("RGB")
+        return Image.fromarray((grey / 257 if grey.max() > 255 else grey).clip(0, 255).astype(np.uint8)).convert("RGB")
+    profile = image.info.get("icc_profile")
+    if image.mode in ("P", "LA", "PA", "La", "RGBa") or image.has_transparency_data:
+        image = image.convert("RGBA" if image.has_transparency_data else "RGB")
+    if image.mode == "RGBA":
+        alpha = image.getchannel("A")
+        image = _to_srgb(image.convert("RGB"), profile)
+        image.putalpha(alpha)
+        return image
+    return _to_srgb(image, profile)
+
+
+def _to_srgb(image: Image.Image, profile: bytes | None) -> Image.Image:
+    """RGB of what the profile says the numbers mean; of no profile, or a broken one, as if they were sRGB."""
+    transform = _transform(profile, image.mode) if profile else None
+    if transform is None:
+        return image.convert("RGB")
+    return ImageCms.applyTransform(image, transform) or image
+
+
+@lru_cache(maxsize=16)
+def _transform(profile: bytes, mode: str) -> ImageCms.ImageCmsTransform | None:
+    """LittleCMS' conversion to sRGB; None where none is needed or the profile is not one for this mode."""
+    try:
+        source = ImageCms.ImageCmsProfile(io.BytesIO(profile))
+        if "sRGB" in ImageCms.getProfileDescription(source):
+            return None
+        return ImageCms.buildTransform(source, ImageCms.createProfile("sRGB"), mode, "RGB")
+    except (ImageCms.PyCMSError, OSError, ValueError):
+        return None
 
 
 def load_pictures(folder: Path) -> torch.Tensor:

@@ -1,4 +1,4 @@
-"""Make pictures fit for training: upright, square, one size, transparency painted over, PNG.
+"""Make pictures fit for training: upright, square, one size, no duplicates, nothing blurred or broken.
 
 python -m generate prepare photos prepared --size 256
 """
@@ -10,118 +10,113 @@ import io
 import json
 import os
 from collections import Counter
-from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 import click
-from PIL import Image, ImageColor, ImageOps
-from tqdm import tqdm
 
-from generate.images import (
-    BadPicture,
-    atomic_path,
-    category_of,
-    contact_sheet,
-    decode,
-    find_pictures,
-    write_text,
-)
+from generate.detecting import NAME, NAMES
+from generate.images import atomic_path, category_of, find_pictures, write_text
+from generate.provenance import kind_of
+from generate.recipe import CROPS, CUTOUTS, Recipe, check_recipe
+from generate.sheet import draw_sheet
+from generate.squares import JOURNAL, make_all, without_duplicates
 
-SHEET_COLUMNS, SHEET_ROWS, SHEET_THUMB = 12, 6, 96
+SAID = 20  # left out pictures that are named one by one
 
 
 @click.command()
 @click.argument("source", type=click.Path(path_type=Path))
 @click.argument("dest", type=click.Path(path_type=Path))
-@click.option("--size", type=int, default=256, show_default=True, help="Side of the square in pixels, a power of two.")
-@click.option(
-    "--background",
-    default="black",
-    show_default=True,
-    help="What transparency is painted on: a colour name or #rrggbb.",
-)
-def command(source: Path, dest: Path, size: int, background: str) -> None:
+@click.option("--size", type=int, default=Recipe.size, show_default=True, help="Side of the square in pixels, a power of two.")  # fmt: skip
+@click.option("--crop", type=click.Choice(CROPS), default=Recipe.crop, show_default=True, help="The middle, around the object, or all of it with bars.")  # fmt: skip
+@click.option("--background", default=Recipe.background, show_default=True, help="What is painted where nothing is: a colour name, #rrggbb, or keep.")  # fmt: skip
+@click.option("--cutout", type=click.Choice(CUTOUTS), default=Recipe.cutout, show_default=True, help="Cut the object out of its background.")  # fmt: skip
+@click.option("--label", multiple=True, help="Keep only pictures in which this COCO category is found, as in cake; repeatable.")  # fmt: skip
+@click.option("--weights", default=Recipe.weights, help="Of the detector: hub, or the path of a state dict.  [default: hub with --label, else no detector]")  # fmt: skip
+@click.option("--detector", type=click.Choice(NAMES), default=NAME, show_default=True, help="Of torchvision.")
+@click.option("--rembg-model", default=Recipe.rembg_model, show_default=True, help="A name of rembg's, or an .onnx file.")  # fmt: skip
+@click.option("--padding", type=click.FloatRange(0, 2), default=Recipe.padding, show_default=True, help="Around the object, as a part of its longer side.")  # fmt: skip
+@click.option("--min-side", type=click.IntRange(1), help="Leave out pictures and objects of fewer pixels.  [default: half of --size]")  # fmt: skip
+@click.option("--max-aspect", type=click.FloatRange(1), default=Recipe.max_aspect, show_default=True, help="Leave out what is longer than so many times its width.")  # fmt: skip
+@click.option("--min-sharpness", type=click.FloatRange(0), default=Recipe.min_sharpness, show_default=True, help="Leave out blurred pictures; 0 keeps them.")  # fmt: skip
+@click.option("--near", type=click.IntRange(-1, 256), default=Recipe.near, show_default=True, help="How many of 256 bits near duplicates differ by; -1 keeps these.")  # fmt: skip
+@click.option("--jobs", type=click.IntRange(1), help="Processes.  [default: one a core]")
+def command(source: Path, dest: Path, label: tuple[str, ...], jobs: int | None, **options: Any) -> None:
     """Square, resize and clean the pictures of a folder.
 
     Reads jpg, png, webp, gif, bmp and tiff below SOURCE; its first-level folders are the categories. What can't be
-    used is named in DEST/rejected.csv with its reason. Run again, it does only what is missing.
+    used is named in DEST/rejected.csv with its reason. Look at the sheet beside DEST: before, after, and what was left
+    out. Run again, it does only what is missing.
 
     \b
     Example:
-      python -m generate prepare photos prepared --size 256
+      python -m generate prepare photos prepared --size 256 --crop object
     """
-    summary = prepare(source, dest, size=size, background=background)
-    for name, reason in summary["rejected"]:
+    summary = prepare(source, dest, jobs=jobs, labels=label, **options)
+    for name, reason in summary["rejected"][:SAID]:
         click.echo(f"left out {name}: {reason}", err=True)
+    if (more := len(summary["rejected"]) - SAID) > 0:
+        click.echo(f"and {more} more: see {dest / 'rejected.csv'}", err=True)
     counts = ", ".join(f"{name or 'pictures'} {count}" for name, count in summary["categories"].items())
+    size = options["size"]
     click.echo(f"{summary['count']} pictures of {size} px in {dest} ({counts}); {len(summary['rejected'])} left out.")
     click.echo(f"Look at {sheet_path(dest)}, then: python -m generate train {dest} runs/{dest.name}")
 
 
-def prepare(source: Path, dest: Path, size: int = 256, background: str = "black") -> dict[str, Any]:
+def prepare(source: Path, dest: Path, jobs: int | None = None, **options: Any) -> dict[str, Any]:
     """Write every usable picture of `source` to the same place in `dest` as a `size` x `size` RGB PNG.
 
-    Returns {"count", "categories": {name: count}, "rejected": [(name, reason)]}, which `dest/dataset.json`
-    holds too. Raises click.ClickException where nothing can be prepared; then nothing is written.
+    The options are the fields of Recipe. The result depends on neither `jobs` nor what an earlier run left.
+    Returns {"count", "categories": {name: count}, "reasons": {reason: count}, "rejected": [(name, reason)]}; all but the
+    last are in `dest/dataset.json`. Raises click.ClickException where nothing can be prepared; then nothing is written.
     """
-    check_size(size)
-    check_color(background)
+    recipe = Recipe(**options)
+    check_recipe(recipe)
     if source.resolve() in (dest.resolve(), *dest.resolve().parents):
         raise click.UsageError(
             f"{dest} lies in {source}: choose a DEST outside SOURCE, or it would read its own output."
         )
     pictures = find_pictures(source)
-    options = {"source": source.name, "size": size, "background": background}
-    _check_same_options(dest, options)
+    written = {"source": source.name} | asdict(recipe) | {"labels": list(recipe.labels)}
+    _check_same_options(dest, written)
+    write_text(dest / "dataset.json", json.dumps(written, indent=2) + "\n")
 
-    write_text(dest / "dataset.json", json.dumps(options, indent=2) + "\n")
     targets = _targets(pictures, source, dest)
-    with ThreadPoolExecutor(os.cpu_count()) as pool:
-        jobs = pool.map(lambda picture, target: _prepare_one(picture, target, size, background), pictures, targets)
-        reasons = list(tqdm(jobs, total=len(pictures), desc="prepare", unit="picture", disable=None))
-
-    rejected = [(str(p.relative_to(source)), r) for p, r in zip(pictures, reasons, strict=True) if r]
-    kept = [t for t, r in zip(targets, reasons, strict=True) if not r]
+    outcomes = make_all(pictures, targets, source, dest, recipe, jobs or os.cpu_count() or 1)
+    outcomes = without_duplicates(outcomes, recipe.near)
+    kept = [target for target, outcome in zip(targets, outcomes, strict=True) if not outcome.reason]
+    rejected = [(outcome.name, outcome.reason) for outcome in outcomes if outcome.reason]
+    for target in set(targets) - set(kept):  # duplicates
+        target.unlink(missing_ok=True)
     if not kept:
-        (dest / "dataset.json").unlink()
-        dest.rmdir()
+        for name in ("dataset.json", JOURNAL):
+            (dest / name).unlink(missing_ok=True)
+        with suppress(OSError):  # not empty: it holds what isn't ours
+            dest.rmdir()
         raise click.ClickException(f"None of the {len(pictures)} pictures in {source} can be used: {rejected[0][1]}.")
     summary = {
         "count": len(kept),
         "categories": dict(sorted(Counter(category_of(path, dest) for path in kept).items())),
-        "rejected": rejected,
+        "reasons": dict(sorted(Counter(kind_of(reason) for _, reason in rejected).items())),
     }
     _write_rejected(dest / "rejected.csv", rejected)
-    _write_sheet(sheet_path(dest), kept)
-    write_text(dest / "dataset.json", json.dumps(options | summary, indent=2) + "\n")
-    return summary
-
-
-def check_size(size: int) -> None:
-    """The networks double their resolution layer by layer, so only powers of two will do."""
-    if not (32 <= size <= 1024 and size & (size - 1) == 0):
-        raise click.BadParameter(
-            f"{size} is not a size the networks have: use 32, 64, 128, 256, 512 or 1024.", param_hint="--size"
-        )
-
-
-def check_color(color: str) -> None:
-    """Raises click.BadParameter for what Pillow doesn't know as a colour."""
-    try:
-        ImageColor.getrgb(color)
-    except ValueError:
-        raise click.BadParameter(
-            f"{color!r} is not a colour: use a name such as black, or #rrggbb.", param_hint="--background"
-        ) from None
+    with atomic_path(sheet_path(dest)) as temporary:
+        draw_sheet(pictures, targets, [outcome.reason for outcome in outcomes], source).save(temporary, "PNG")
+    write_text(dest / "dataset.json", json.dumps(written | summary, indent=2) + "\n")
+    return summary | {"rejected": rejected}
 
 
 def _check_same_options(dest: Path, options: dict[str, Any]) -> None:
     """A second run continues the first only if it would make the same pictures."""
     if not (dest / "dataset.json").exists():
+        if any(dest.rglob("*.png")):
+            raise click.ClickException(f"{dest} holds pictures that prepare did not make: choose another DEST.")
         return
     before = json.loads((dest / "dataset.json").read_text())
-    for name, value in options.items():
+    for name, value in json.loads(json.dumps(options)).items():
         if before.get(name) != value:
             raise click.ClickException(
                 f"{dest} was prepared with {name} {before.get(name)!r}, not {value!r}: choose another DEST or delete that one."
@@ -138,20 +133,6 @@ def _targets(pictures: list[Path], source: Path, dest: Path) -> list[Path]:
     ]
 
 
-def _prepare_one(picture: Path, target: Path, size: int, background: str) -> str:
-    """Prepare one picture; returns the reason why not, or "" where it went well or had been done before."""
-    if target.exists():
-        return ""
-    try:
-        image = decode(picture, background)
-    except BadPicture as reason:
-        return str(reason)
-    square = ImageOps.fit(image, (size, size), Image.Resampling.LANCZOS)
-    with atomic_path(target) as temporary:
-        square.save(temporary, "PNG")
-    return ""
-
-
 def _write_rejected(path: Path, rejected: list[tuple[str, str]]) -> None:
     table = io.StringIO()
     csv.writer(table, lineterminator="\n").writerows([("file", "reason"), *rejected])
@@ -160,12 +141,4 @@ def _write_rejected(path: Path, rejected: list[tuple[str, str]]) -> None:
 
 def sheet_path(dest: Path) -> Path:
     """Beside the folder, not in it, where it would be taken for one of the pictures."""
-    return dest.with_name(dest.name + "-sheet.jpg")
-
-
-def _write_sheet(path: Path, kept: list[Path]) -> None:
-    """An evenly spread sample of what was made, since people look rather than read."""
-    shown = kept[:: -(-len(kept) // (SHEET_COLUMNS * SHEET_ROWS))]
-    thumbs = [Image.open(p).resize((SHEET_THUMB, SHEET_THUMB), Image.Resampling.LANCZOS) for p in shown]
-    with atomic_path(path) as temporary:
-        contact_sheet(thumbs, SHEET_COLUMNS).save(temporary, "JPEG", quality=90)
+    return dest.with_name(dest.name + "-sheet.png")

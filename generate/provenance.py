@@ -8,6 +8,7 @@ from __future__ import annotations
 import csv
 import hashlib
 import io
+import re
 from dataclasses import asdict, dataclass, fields
 from datetime import UTC, datetime
 from pathlib import Path
@@ -49,6 +50,11 @@ def write_table(path: Path, rows: list[Row]) -> None:
     writer.writeheader()
     writer.writerows(asdict(row) for row in rows)
     write_text(path, text.getvalue())
+
+
+def kind_of(reason: str) -> str:
+    """A reason without its details, to count by: "too small: 16x16, 32 px asked for" -> too small."""
+    return re.split(r"[:(]", reason)[0].strip()
 
 
 def utc_now() -> str:

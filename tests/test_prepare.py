@@ -5,14 +5,21 @@ from __future__ import annotations
 import csv
 import json
 import shutil
+import subprocess
+import sys
 
 import numpy as np
 import pytest
 from click.testing import CliRunner
-from PIL import Image
+from PIL import Image, ImageCms
 
 from generate.__main__ import main
-from tests.conftest import EMOJI
+from generate.duplicates import Fingerprint, find_duplicates
+from generate.images import open_picture
+from generate.prepare import prepare as prepare_folder
+from generate.squares import FEW
+from tests.conftest import EMOJI, ROOT, wait_until
+from tests.nasty import emoji, linear_profile, make_nasty
 
 PINEAPPLE = EMOJI / "food" / "pineapple.webp"
 
@@ -39,7 +46,7 @@ def test_categories_are_kept_and_transparency_is_painted_black(tmp_path):
     dataset = json.loads((tmp_path / "out" / "dataset.json").read_text())
     assert dataset["size"] == 64
     assert dataset["categories"] == {"animals": 12, "faces": 12, "food": 12}
-    assert (tmp_path / "out-sheet.jpg").exists()
+    assert (tmp_path / "out-sheet.png").exists()
 
 
 def test_background_is_the_colour_asked_for(tmp_path):
@@ -110,8 +117,8 @@ def test_bad_pictures_are_counted_and_named_and_the_rest_go_on(tmp_path):
 
 def test_same_name_with_two_suffixes_is_two_pictures(tmp_path):
     (tmp_path / "in").mkdir()
-    Image.new("RGB", (32, 32), "red").save(tmp_path / "in" / "a.jpg")
-    Image.new("RGB", (32, 32), "blue").save(tmp_path / "in" / "a.png")
+    emoji("food/lemon").save(tmp_path / "in" / "a.jpg")
+    emoji("food/bread").save(tmp_path / "in" / "a.png")
 
     prepare(tmp_path / "in", tmp_path / "out", "--size", 32)
 
@@ -173,3 +180,256 @@ def test_dest_inside_source_is_refused(tmp_path):
 
     assert result.exit_code == 2
     assert "choose a DEST outside SOURCE" in result.output
+
+
+def test_every_nasty_file_ends_as_a_picture_or_a_reason(tmp_path):
+    expected = make_nasty(tmp_path / "in")
+    before = files(tmp_path / "in")
+
+    result = prepare(tmp_path / "in", tmp_path / "out", "--size", 128)
+
+    assert result.exit_code == 0, result.output
+    with (tmp_path / "out" / "rejected.csv").open(encoding="utf-8") as table:
+        rejected = {row["file"]: row["reason"] for row in csv.DictReader(table)}
+    assert rejected.keys() == {name for name, reason in expected.items() if reason}
+    for name, reason in rejected.items():
+        assert reason.startswith(expected[name]), name
+    dataset = json.loads((tmp_path / "out" / "dataset.json").read_text())
+    assert dataset["count"] + sum(dataset["reasons"].values()) == len(expected)
+    made = {name for name in files(tmp_path / "out") if name.endswith(".png")}
+    assert made == {f"{name.rpartition('.')[0]}.png" for name, reason in expected.items() if not reason}
+    assert files(tmp_path / "in") == before
+    assert {path.name for path in tmp_path.iterdir()} == {"in", "out", "out-sheet.png"}
+
+
+def test_nasty_files_that_are_pictures_look_like_them(tmp_path):
+    make_nasty(tmp_path / "in")
+    prepare(tmp_path / "in", tmp_path / "out", "--size", 128)
+
+    def far(made: str, name: str, mode: str = "RGB", turned: int = 0) -> float:
+        with Image.open(tmp_path / "out" / made) as picture:
+            expected = emoji(name, mode).convert("RGB").rotate(turned, expand=True)
+            return np.abs(np.asarray(picture, dtype=int) - np.asarray(expected, dtype=int)).mean()
+
+    assert far("cmyk.png", "food/lemon") < 4
+    assert far("sixteen bits.png", "food/tomato", "L") < 1
+    assert far("palette.png", "food/doughnut") < 4
+    assert far("animated.png", "faces/nerd_face") < 4
+    assert far("turned.png", "food/cupcake", turned=-90) < 4
+    assert far("broken profile.png", "animals/lion") < 4
+    assert far("turned.png", "food/cupcake") > 10  # the measure can tell
+
+
+def test_colour_profiles_are_applied(tmp_path):
+    grey_of_another_kind = ImageCms.ImageCmsProfile(ImageCms.createProfile("LAB")).tobytes()
+    linear = linear_profile()
+    original = emoji("food/lemon")
+    original.save(tmp_path / "linear.png", icc_profile=linear)
+    original.save(tmp_path / "unfit.png", icc_profile=grey_of_another_kind)
+
+    converted = np.asarray(open_picture(tmp_path / "linear.png"), dtype=int)
+    unfit = open_picture(tmp_path / "unfit.png")
+
+    shown = 255 * (np.asarray(original) / 255) ** (1 / 2.2)  # what linear light looks like in sRGB
+    assert np.abs(converted - shown).mean() < 4
+    assert unfit.tobytes() == original.tobytes()
+
+
+@pytest.mark.parametrize(
+    "options", [[], ["--crop", "object"], ["--crop", "pad"], ["--crop", "object", "--cutout", "grabcut"]]
+)
+def test_alpha_is_the_object_and_on_black_the_corners_are_black(tmp_path, options):
+    prepare(EMOJI, tmp_path / "out", "--size", 128, *options)
+
+    made = sorted((tmp_path / "out").rglob("*.png"))
+    assert len(made) == 36
+    for path in made:
+        array = np.asarray(Image.open(path))
+        assert not array[[0, 0, -1, -1], [0, -1, 0, -1]].any(), path.name
+
+
+@pytest.mark.parametrize("size", [64, 256])
+def test_the_object_is_in_the_middle(tmp_path, size):
+    folder = tmp_path / "in"
+    folder.mkdir()
+    for path in sorted(EMOJI.rglob("*.webp")):  # moved into a corner of a larger, oblong picture
+        picture = Image.new("RGBA", (400, 300))
+        picture.paste(Image.open(path).convert("RGBA").resize((200, 200)), (190, 90))
+        picture.save(folder / f"{path.stem}.png")
+
+    prepare(folder, tmp_path / "out", "--size", size, "--crop", "object")
+
+    made = sorted((tmp_path / "out").glob("*.png"))
+    assert len(made) == 36
+    for path in made:
+        rows, columns = np.nonzero(np.asarray(Image.open(path)).max(axis=2) > 16)
+        for line in (rows, columns):
+            assert abs((line.min() + line.max()) / 2 - (size - 1) / 2) <= 2, path.name
+        filled = max(rows.max() - rows.min(), columns.max() - columns.min()) / size
+        assert 0.75 < filled < 0.9, path.name  # 1 / 1.2, and dark rims
+
+
+def test_padding_is_what_is_left_around_the_object(tmp_path):
+    (tmp_path / "in").mkdir()
+    emoji("food/lemon", "RGBA").save(tmp_path / "in" / "x.png")
+
+    prepare(tmp_path / "in", tmp_path / "out", "--size", 128, "--crop", "object", "--padding", 0)
+
+    rows, columns = np.nonzero(np.asarray(Image.open(tmp_path / "out" / "x.png")).max(axis=2) > 16)
+    assert max(rows.max() - rows.min(), columns.max() - columns.min()) >= 124
+
+
+def on_a_lawn(name: str, at: tuple[int, int], size: int = 160) -> Image.Image:
+    """An object before a background with a texture, as a photograph has it, 480x320."""
+    noise = np.random.default_rng(0).normal(0, 12, (320, 480, 1))
+    picture = Image.fromarray((np.array([96, 130, 80]) + noise).clip(0, 255).astype(np.uint8))
+    object = emoji(name, "RGBA", size)
+    picture.paste(object, at, object)
+    return picture
+
+
+def test_grabcut_finds_and_cuts_out_an_object_without_any_weights(tmp_path):
+    (tmp_path / "in").mkdir()
+    on_a_lawn("food/tomato", (300, 20)).save(tmp_path / "in" / "x.png")
+
+    found = prepare(tmp_path / "in", tmp_path / "found", "--size", 128, "--crop", "object")
+    cut = prepare(tmp_path / "in", tmp_path / "cut", "--size", 128, "--crop", "object", "--cutout", "grabcut")
+
+    assert (found.exit_code, cut.exit_code) == (0, 0), found.output + cut.output
+    whole, alone = (np.asarray(Image.open(tmp_path / kind / "x.png"), dtype=int) for kind in ("found", "cut"))
+    assert whole[2, 2, 1] > 80  # the lawn is still there
+    assert not alone[[0, 0, -1, -1], [0, -1, 0, -1]].any()
+    assert (alone.max(axis=2) == 0).mean() > 0.2
+    rows, columns = np.nonzero(alone.max(axis=2) > 16)
+    assert abs((rows.min() + rows.max()) / 2 - 63.5) <= 2
+    assert abs((columns.min() + columns.max()) / 2 - 63.5) <= 2
+    assert alone[64, 64, 0] > 150  # the tomato
+
+
+def test_a_kept_background_has_no_bars(tmp_path):
+    (tmp_path / "in").mkdir()
+    on_a_lawn("food/tomato", (300, 20)).save(tmp_path / "in" / "x.png")
+
+    for name, options in {"pad": ["--crop", "pad"], "cut": ["--crop", "object", "--cutout", "grabcut"]}.items():
+        prepare(tmp_path / "in", tmp_path / name, "--size", 64, "--background", "keep", *options)
+
+        assert np.asarray(Image.open(tmp_path / name / "x.png")).max(axis=2).min() > 40
+
+
+def test_pad_shows_all_of_the_picture_between_bars(tmp_path):
+    (tmp_path / "in").mkdir()
+    on_a_lawn("food/tomato", (300, 20)).save(tmp_path / "in" / "x.png")
+
+    prepare(tmp_path / "in", tmp_path / "out", "--size", 64, "--crop", "pad", "--background", "#ff8000")
+
+    array = np.asarray(Image.open(tmp_path / "out" / "x.png"))
+    assert (array[:7] == (255, 128, 0)).all()
+    assert (array[-7:] == (255, 128, 0)).all()
+    assert (array[12:-12, :, 2] > 0).mean() > 0.9
+
+
+def test_a_picture_without_an_object_is_left_out(tmp_path):
+    (tmp_path / "in").mkdir()
+    on_a_lawn("food/tomato", (300, 20)).save(tmp_path / "in" / "good.png")
+    on_a_lawn("food/tomato", (300, 20), size=24).save(tmp_path / "in" / "tiny.png")
+
+    result = prepare(tmp_path / "in", tmp_path / "out", "--size", 128, "--crop", "object")
+
+    assert "left out tiny.png: " in result.output
+    assert [p.name for p in (tmp_path / "out").glob("*.png")] == ["good.png"]
+
+
+def test_the_number_of_processes_changes_nothing(tmp_path):
+    make_nasty(tmp_path / "in")
+    for number, path in enumerate(sorted(EMOJI.rglob("*.webp"))):
+        shutil.copy(path, tmp_path / "in" / f"{number}.webp")
+        turned = Image.open(path).resize((64, 64)).transpose(Image.Transpose.FLIP_TOP_BOTTOM)
+        turned.save(tmp_path / "in" / f"{number}.png")
+    assert len(list((tmp_path / "in").iterdir())) > FEW
+
+    for jobs in (1, 3):
+        prepare_folder(tmp_path / "in", tmp_path / str(jobs), size=64, crop="object", jobs=jobs)
+
+    assert files(tmp_path / "1") == files(tmp_path / "3")
+    assert (tmp_path / "1-sheet.png").read_bytes() == (tmp_path / "3-sheet.png").read_bytes()
+
+
+def test_interrupted_and_rerun_it_makes_the_rest(tmp_path):
+    (tmp_path / "in").mkdir()
+    for number in range(24):
+        on_a_lawn("food/tomato", (number * 3, 20)).save(tmp_path / "in" / f"{number:02}.png")
+    command = [sys.executable, "-m", "generate", "prepare", tmp_path / "in", tmp_path / "out"]
+    options = ["--size", "64", "--crop", "object", "--jobs", "1", "--near", "-1"]
+    process = subprocess.Popen([*command, *options], cwd=ROOT)
+    wait_until(lambda: len(list((tmp_path / "out").glob("*.png"))) >= 3)
+    process.kill()
+    process.wait(20)
+    unfinished = "count" not in json.loads((tmp_path / "out" / "dataset.json").read_text())
+
+    result = prepare(tmp_path / "in", tmp_path / "out", *options)
+
+    whole = prepare(tmp_path / "in", tmp_path / "whole", *options)
+    assert unfinished
+    assert (result.exit_code, whole.exit_code) == (0, 0), result.output
+    left = {name: data for name, data in files(tmp_path / "out").items() if not name.endswith(".tmp")}
+    assert left == files(tmp_path / "whole")
+
+
+def test_a_picture_that_is_gone_or_better_now_is_so_in_the_result(tmp_path):
+    shutil.copytree(EMOJI / "food", tmp_path / "in")
+    (tmp_path / "in" / "cake.jpg").write_text("no cake")
+    prepare(tmp_path / "in", tmp_path / "out", "--size", 32)
+    (tmp_path / "in" / "pizza.webp").unlink()
+    emoji("food/lemon").transpose(Image.Transpose.FLIP_TOP_BOTTOM).save(tmp_path / "in" / "cake.jpg")
+
+    prepare(tmp_path / "in", tmp_path / "out", "--size", 32)
+    prepare(tmp_path / "in", tmp_path / "fresh", "--size", 32)
+
+    assert files(tmp_path / "out") == files(tmp_path / "fresh")
+    assert (tmp_path / "out" / "cake.png").exists()
+    assert not (tmp_path / "out" / "pizza.png").exists()
+
+
+def test_a_folder_of_other_pictures_is_not_touched(tmp_path):
+    (tmp_path / "out").mkdir()
+    emoji("food/lemon").save(tmp_path / "out" / "pineapple.png")
+
+    result = prepare(EMOJI, tmp_path / "out", "--size", 32)
+
+    assert result.exit_code == 1
+    assert "holds pictures that prepare did not make" in result.output
+    assert [path.name for path in (tmp_path / "out").iterdir()] == ["pineapple.png"]
+
+
+def test_of_duplicates_the_largest_stays_whatever_the_order():
+    def printed(sha256: str, shape: int, pixels: int, colour: int = 0) -> Fingerprint:
+        return Fingerprint(sha256, f"{shape:064x}", f"{colour:02x}" * 256, pixels)
+
+    prints = [printed("a", 0, 10), printed("b", 0b111, 30), printed("b", 0b111, 30), printed("c", 2**200 - 1, 5)]
+    recoloured = printed("d", 0b111, 20, colour=90)
+
+    assert find_duplicates(prints) == {0: (1, False), 2: (1, True)}
+    assert find_duplicates([*prints, recoloured]) == {0: (1, False), 2: (1, True)}
+    assert find_duplicates(prints, near=-1) == {2: (1, True)}
+    assert find_duplicates([]) == {}
+
+
+def test_the_sheet_shows_before_and_after_and_the_reasons(tmp_path):
+    make_nasty(tmp_path / "in")
+    prepare(tmp_path / "in", tmp_path / "out", "--size", 64)
+
+    with Image.open(tmp_path / "out-sheet.png") as sheet:
+        array = np.asarray(sheet)
+
+    red = (np.abs(array.astype(int) - (0xB3, 0x26, 0x1E)).sum(axis=2) < 30).sum()
+    assert sheet.format == "PNG"
+    assert array.shape[1] > 1000
+    assert red > 1000  # crosses and reasons
+
+
+@pytest.mark.parametrize("option", ["--crop", "--cutout"])
+def test_wrong_choices_name_the_right_ones(tmp_path, option):
+    result = prepare(EMOJI, tmp_path / "out", option, "nonsense")
+
+    assert result.exit_code == 2
+    assert "'nonsense' is not one of" in result.output
