@@ -26,13 +26,17 @@ def check_shape(size: tuple[int, int], min_side: int, max_aspect: float) -> None
 
 
 def overview(image: Image.Image) -> np.ndarray:
-    """The picture at 256 px on its longer side, or as it is where it is smaller: (H, W, 3 or 4) uint8."""
+    """The picture shrunk by a whole number to about 256 px (171 to 384) on its longer side: (H, W, 3 or 4) uint8.
+
+    By a whole number because that is ten times as fast, and what is judged by it bears a factor of 1.5.
+    """
     array = np.asarray(image)
-    scale = OVERVIEW / max(image.size)
-    if scale >= 1:
+    times = max(1, round(max(image.size) / OVERVIEW))
+    if times == 1:
         return array
-    size = (max(1, round(image.width * scale)), max(1, round(image.height * scale)))
-    return cv2.resize(array, size, interpolation=cv2.INTER_AREA)
+    height, width = max(1, image.height // times), max(1, image.width // times)
+    array = array[: height * times, : width * times]
+    return cv2.resize(array, (width, height), interpolation=cv2.INTER_AREA)
 
 
 def check_content(grey: np.ndarray, alpha: np.ndarray | None, min_sharpness: float) -> None:

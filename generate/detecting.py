@@ -6,7 +6,6 @@ python -c "from generate.detecting import *; print(detect(Image.open('a.jpg'), l
 from __future__ import annotations
 
 import difflib
-import os
 from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
@@ -59,7 +58,6 @@ def load_detector(name: str, weights: str) -> torch.nn.Module:
     import torch
     from torchvision.models import get_model, get_model_weights
 
-    torch.set_num_threads(max(1, int(os.environ.get("OMP_NUM_THREADS", "1"))))  # the processes share the cores
     try:
         if weights == HUB:
             state: Any = get_model_weights(name).DEFAULT.get_state_dict(progress=False, check_hash=True)

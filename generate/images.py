@@ -168,14 +168,19 @@ def load_pictures(folder: Path) -> torch.Tensor:
 
 
 @contextmanager
-def atomic_path(path: Path) -> Iterator[Path]:
-    """A temporary neighbour to write to, moved onto `path` when the block ends well, else removed."""
+def atomic_path(path: Path, sync: bool = True) -> Iterator[Path]:
+    """A temporary neighbour to write to, moved onto `path` when the block ends well, else removed.
+
+    Without `sync` a power failure may leave an empty or incomplete file, a killed process may not: for many small files, of
+    which a last one, written with it after os.sync(), says that all are there.
+    """
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:
         yield temporary
-        with temporary.open("rb") as file:
-            os.fsync(file.fileno())
+        if sync:
+            with temporary.open("rb") as file:
+                os.fsync(file.fileno())
         temporary.replace(path)
     finally:
         temporary.unlink(missing_ok=True)

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 from functools import lru_cache
+from pathlib import Path
 from typing import Any
 
 import click
@@ -89,11 +90,19 @@ def rembg_session(model: str) -> Any:
             "--cutout rembg needs the package: pip install -r generate/requirements-cutout.txt, or use --cutout grabcut, which needs none."
         ) from None
     try:
-        if model.endswith(".onnx"):
-            return rembg.new_session("u2net_custom", model_path=os.path.abspath(model))  # noqa: PTH100  # it wants text
-        return rembg.new_session(model)
+        if not model.endswith(".onnx"):
+            return rembg.new_session(model)
+        path = Path(model).resolve()
+        home = os.environ.get("REMBG_HOME")
+        os.environ["REMBG_HOME"] = str(path.parent)  # it takes files from its own folder only
+        try:
+            return rembg.new_session("u2net_custom", model_path=str(path))
+        finally:
+            os.environ.pop("REMBG_HOME")
+            if home is not None:
+                os.environ["REMBG_HOME"] = home
     except Exception as error:  # a wrong name, no network, a damaged file: each library below has its own
-        reason = " ".join(str(error).split())[:200]
+        reason = " ".join(str(error).partition(" (Caused")[0].split())[:200]
         raise click.ClickException(f"rembg's model {model!r} can't be had ({reason}): {ALTERNATIVES}.") from None
 
 

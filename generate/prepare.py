@@ -105,6 +105,7 @@ def prepare(source: Path, dest: Path, jobs: int | None = None, **options: Any) -
     _write_rejected(dest / "rejected.csv", rejected)
     with atomic_path(sheet_path(dest)) as temporary:
         draw_sheet(pictures, targets, [outcome.reason for outcome in outcomes], source).save(temporary, "PNG")
+    os.sync()  # the pictures, which were written without
     write_text(dest / "dataset.json", json.dumps(written | summary, indent=2) + "\n")
     return summary | {"rejected": rejected}
 

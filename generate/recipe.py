@@ -87,7 +87,7 @@ def check_color(color: str) -> None:
 
 
 def make_square(image: Image.Image, recipe: Recipe) -> Image.Image:
-    """An RGB or RGBA picture as a `size` x `size` RGB one: found, cut out, cropped, and resized once by Lanczos.
+    """An RGB or RGBA picture as a `size` x `size` RGB one: found, cut out, cropped, and resized once (Pillow's bicubic, antialiased).
 
     Raises BadPicture where the object asked for is not there or too small.
     """
@@ -108,12 +108,14 @@ def make_square(image: Image.Image, recipe: Recipe) -> Image.Image:
         image = pad(image, recipe)
     else:
         image = crop_center(image)
-    return paint(image, recipe.paint).resize((recipe.size, recipe.size), Image.Resampling.LANCZOS)
+    return paint(image, recipe.paint).resize((recipe.size, recipe.size), Image.Resampling.BICUBIC)
 
 
 def crop_center(image: Image.Image) -> Image.Image:
     """The largest square in the middle."""
     side = min(image.size)
+    if image.width == image.height:
+        return image
     left, top = (image.width - side) // 2, (image.height - side) // 2
     return image.crop((left, top, left + side, top + side))
 

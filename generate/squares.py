@@ -9,6 +9,7 @@ import hashlib
 import io
 import json
 import multiprocessing
+import os
 import signal
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ProcessPoolExecutor
@@ -29,6 +30,12 @@ from generate.recipe import Recipe, make_square
 JOURNAL = ".pictures.jsonl"  # in DEST: what was found out of each picture, so that a rerun need not
 FEW = 64  # pictures for which other processes are not worth their start
 CHUNK = 8  # pictures handed to a process at once
+PNG = [
+    *(cv2.IMWRITE_PNG_COMPRESSION, 1),
+    *(cv2.IMWRITE_PNG_FILTER, cv2.IMWRITE_PNG_FILTER_UP),
+    *(cv2.IMWRITE_PNG_STRATEGY, cv2.IMWRITE_PNG_STRATEGY_RLE),
+]
+PNG_END = b"\0\0\0\0IEND\xaeB`\x82"
 MAX_BYTES = 500_000_000  # of a file
 
 
@@ -67,10 +74,20 @@ def make_one(picture: Path, target: Path, name: str, recipe: Recipe) -> Outcome:
 
 
 def write_png(path: Path, image: Image.Image) -> None:
-    """Losslessly, compressed as much as it takes little time (OpenCV's level 1: a sixth larger than 6, six times as fast)."""
-    bgr = cv2.cvtColor(np.asarray(image), cv2.COLOR_RGB2BGR)
-    with atomic_path(path) as temporary:
-        temporary.write_bytes(cv2.imencode(".png", bgr, [cv2.IMWRITE_PNG_COMPRESSION, 1])[1].tobytes())
+    """Losslessly, with the filter and the compression that take least time: 8 % larger than with the best of both, in half of the time."""
+    data = cv2.imencode(".png", cv2.cvtColor(np.asarray(image), cv2.COLOR_RGB2BGR), PNG)[1]
+    with atomic_path(path, sync=False) as temporary:  # prepare() syncs once, at the end
+        temporary.write_bytes(data.tobytes())
+
+
+def is_whole_png(path: Path) -> bool:
+    """Whether it ends as a PNG does."""
+    try:
+        with path.open("rb") as file:
+            file.seek(-len(PNG_END), os.SEEK_END)
+            return file.read() == PNG_END
+    except OSError:
+        return False
 
 
 def make_all(
@@ -83,7 +100,7 @@ def make_all(
         for gone in {dest / Path(name).with_suffix(".png"), dest / f"{name}.png"} - set(targets):
             gone.unlink(missing_ok=True)
     known = {name: outcome for name, outcome in before.items() if not outcome.reason}
-    outcomes = [known.get(name) if target.exists() else None for name, target in zip(names, targets, strict=True)]
+    outcomes = [known.get(name) if is_whole_png(target) else None for name, target in zip(names, targets, strict=True)]
     todo = [i for i, outcome in enumerate(outcomes) if outcome is None]
     with (
         _workers(min(jobs, -(-len(todo) // CHUNK)) if len(todo) > FEW else 1) as run,
@@ -133,6 +150,7 @@ def _workers(jobs: int) -> Iterator[Callable[[Iterable[Task]], Iterator[Outcome]
 
 def _start_worker() -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the one who started us
+    os.environ["OMP_NUM_THREADS"] = "1"  # torch's and ONNX Runtime's: one process a core is enough
     cv2.setNumThreads(1)
 
 

@@ -22,6 +22,15 @@ def emoji(name: str, mode: str = "RGB", size: int = 128) -> Image.Image:
     )
 
 
+def on_a_lawn(name: str, at: tuple[int, int], size: int = 160) -> Image.Image:
+    """An object before a background with a texture, as a photograph has it, 480x320."""
+    noise = np.random.default_rng(0).normal(0, 12, (320, 480, 1))
+    picture = Image.fromarray((np.array([96, 130, 80]) + noise).clip(0, 255).astype(np.uint8))
+    object = emoji(name, "RGBA", size)
+    picture.paste(object, at, object)
+    return picture
+
+
 def png_that_claims(width: int, height: int) -> bytes:
     """A few bytes that would become a picture of any size."""
 

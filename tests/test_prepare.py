@@ -19,7 +19,7 @@ from generate.images import open_picture
 from generate.prepare import prepare as prepare_folder
 from generate.squares import FEW
 from tests.conftest import EMOJI, ROOT, wait_until
-from tests.nasty import emoji, linear_profile, make_nasty
+from tests.nasty import emoji, linear_profile, make_nasty, on_a_lawn
 
 PINEAPPLE = EMOJI / "food" / "pineapple.webp"
 
@@ -277,15 +277,6 @@ def test_padding_is_what_is_left_around_the_object(tmp_path):
 
     rows, columns = np.nonzero(np.asarray(Image.open(tmp_path / "out" / "x.png")).max(axis=2) > 16)
     assert max(rows.max() - rows.min(), columns.max() - columns.min()) >= 124
-
-
-def on_a_lawn(name: str, at: tuple[int, int], size: int = 160) -> Image.Image:
-    """An object before a background with a texture, as a photograph has it, 480x320."""
-    noise = np.random.default_rng(0).normal(0, 12, (320, 480, 1))
-    picture = Image.fromarray((np.array([96, 130, 80]) + noise).clip(0, 255).astype(np.uint8))
-    object = emoji(name, "RGBA", size)
-    picture.paste(object, at, object)
-    return picture
 
 
 def test_grabcut_finds_and_cuts_out_an_object_without_any_weights(tmp_path):
