@@ -74,7 +74,8 @@ def open_picture(path: Path | BinaryIO, shrink_to: int | None = None) -> Image.I
             scale = min(image.size) / (1.9 * shrink_to)
             image.draft(None, (int(image.width / scale), int(image.height / scale)))
         image.load()
-        return _to_rgb(ImageOps.exif_transpose(image))
+        ImageOps.exif_transpose(image, in_place=True)
+        return _to_rgb(image)
 
 
 def size_of(path: Path | BinaryIO) -> tuple[int, int]:
@@ -127,7 +128,7 @@ def _to_srgb(image: Image.Image, profile: bytes | None) -> Image.Image:
     """RGB of what the profile says the numbers mean; of no profile, or a broken one, as if they were sRGB."""
     transform = _transform(profile, image.mode) if profile else None
     if transform is None:
-        return image.convert("RGB")
+        return image if image.mode == "RGB" else image.convert("RGB")
     return ImageCms.applyTransform(image, transform) or image
 
 
