@@ -14,6 +14,7 @@ JOBS = {
     "prepare": "Square, resize and clean the pictures of a folder.",
     "train": "Train a Lightweight GAN on prepared pictures; resumes.",
     "sample": "Draw pictures from a trained generator.",
+    "curate": "Choose which samples to show: no copies, no failures, no twins.",
     "publish": "Put a folder of pictures into a bucket as its new release.",
     "refill": "Sample and publish in one: refill the bucket of a live site.",
     "releases": "List the releases of a bucket, go back to one, delete old ones.",

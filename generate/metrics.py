@@ -1,4 +1,4 @@
-"""How good pictures are as a whole: distances between two sets of features, and rates of copies and duplicates.
+"""How good pictures are: distances between two sets of features, and how well each picture fits the real ones.
 
     from generate.metrics import frechet_distance, precision_recall
     precision, recall = precision_recall(embed(network, real), embed(network, fake))
@@ -16,7 +16,6 @@ from torch_fidelity.metric_kid import KEY_METRIC_KID_MEAN, kid_features_to_metri
 from torch_fidelity.metric_prc import KEY_METRIC_PRECISION, KEY_METRIC_RECALL, prc_features_to_metric
 
 BLOCK = 2048  # rows of a matrix of distances that are in memory at a time
-COPY_QUANTILE = 0.01  # of the distances between training pictures
 
 
 @dataclass(frozen=True)
@@ -92,54 +91,25 @@ def precision_recall(real: Tensor, fake: Tensor, neighbours: int = 3) -> tuple[f
     return float(found[KEY_METRIC_PRECISION]), float(found[KEY_METRIC_RECALL])
 
 
-def nearest(queries: Tensor, references: Tensor, *, leave_one_out: bool = False) -> tuple[Tensor, Tensor]:
-    """For each query (N, D) the distance to its nearest reference (M, D), and which: both (N,).
+def realism(real: Tensor, fake: Tensor | None = None, neighbours: int = 3) -> Tensor:
+    """How well each fake (N, D) fits the manifold of the real ones: (N,), over 1 within it, towards 0 far away.
 
-    With `leave_one_out` both are the same pictures and none is its own neighbour.
+    Section 5 of the same paper: the largest ratio of a real picture's radius to the distance from it, leaving out
+    the half of the real ones with the larger radii, whose surroundings are too thinly known. Without fakes it is
+    the real ones', each against the others.
     """
-    distances, indices = [], []
-    references = references.float()
-    for start in range(0, len(queries), BLOCK):
-        block = queries[start : start + BLOCK].float()
-        apart = torch.cdist(block, references)
-        if leave_one_out:
-            rows = torch.arange(len(block))
+    if len(real) <= neighbours + 1:
+        raise ValueError(f"{len(real)} pictures span no manifold: give {neighbours + 2} or more.")
+    radii = torch.cat(
+        [torch.cdist(block, real).kthvalue(neighbours + 1).values for block in real.split(BLOCK)]  # type: ignore[no-untyped-call]
+    )
+    trusted = radii <= radii.median()
+    scores = []
+    others = real if fake is None else fake
+    for start in range(0, len(others), BLOCK):
+        apart = torch.cdist(others[start : start + BLOCK], real)
+        if fake is None:
+            rows = torch.arange(len(apart))
             apart[rows, rows + start] = torch.inf
-        index = apart.argmin(dim=1)
-        distances.append((block - references[index]).norm(dim=1))  # exactly: cdist's products round near 0
-        indices.append(index)
-    return torch.cat(distances), torch.cat(indices)
-
-
-def copy_rate(real: Tensor, fake: Tensor, quantile: float = COPY_QUANTILE) -> float:
-    """The share of fakes nearer to a real picture than all but `quantile` of the real ones are to another real one.
-
-    So held-out real pictures come to about `quantile`, a generator that learned by heart to 1.
-    """
-    return (nearest(fake, real)[0] < copy_threshold(real, quantile)).float().mean().item()
-
-
-def copy_threshold(real: Tensor, quantile: float = COPY_QUANTILE) -> float:
-    """The distance below which a picture counts as a copy: a low quantile of the leave-one-out distances."""
-    return nearest(real, real, leave_one_out=True)[0].quantile(quantile).item()
-
-
-def duplicates_rate(fake: Tensor, threshold: float) -> float:
-    """The share of pictures that have another one nearer than the threshold, less one for each bunch of them."""
-    return len(duplicates(fake, threshold)) / len(fake)
-
-
-def duplicates(features: Tensor, threshold: float) -> dict[int, int]:
-    """Which rows to leave out so that no two are nearer than the threshold, each with the earlier one it repeats.
-
-    Greedy in the order of the rows, so put the best first.
-    """
-    x = features.float()
-    repeats: dict[int, int] = {}
-    for start in range(0, len(x), BLOCK):
-        apart = torch.cdist(x[start : start + BLOCK], x[: start + BLOCK])
-        near = (apart < threshold).tril(start - 1).nonzero().tolist()  # pairs of a row and an earlier one
-        for row, earlier in near:
-            if earlier not in repeats:
-                repeats.setdefault(row + start, earlier)
-    return repeats
+        scores.append((radii[trusted] / apart[:, trusted].clamp_min(1e-6)).max(dim=1).values)
+    return torch.cat(scores)

@@ -76,7 +76,7 @@ def read_folder(samples: Path, title: str | None) -> tuple[Groups, str]:
     click.ClickException where there are none, or some can't be decoded, or differ in size or type.
     """
     paths = find_pictures(samples)
-    rows = _read_rows(samples)
+    rows = read_rows(samples)
     with ThreadPoolExecutor(os.cpu_count()) as pool:
         checks = pool.map(lambda path: _check(path, rows.get(path, {})), paths)
         checked = list(tqdm(checks, total=len(paths), desc="check", unit="picture", disable=None))
@@ -233,7 +233,7 @@ def check_alike(pictures: Mapping[str, Picture]) -> None:
         )
 
 
-def _read_rows(samples: Path) -> dict[Path, dict[str, Any]]:
+def read_rows(samples: Path) -> dict[Path, dict[str, Any]]:
     """What `sample` and `curate` wrote down about each picture, in the folder itself or in its categories."""
     rows = {}
     for table in chain(samples.glob("*.jsonl"), samples.glob("*/*.jsonl")):

@@ -7,14 +7,11 @@ import torch
 from torch_fidelity.metric_fid import KEY_METRIC_FID, fid_features_to_statistics, fid_statistics_to_metric
 
 from generate.metrics import (
-    copy_rate,
-    duplicates,
-    duplicates_rate,
     frechet_distance,
     gaussian,
     kernel_distance,
-    nearest,
     precision_recall,
+    realism,
 )
 
 
@@ -68,38 +65,22 @@ def test_precision_and_recall_are_told_apart():
     assert precision_recall(cats, torch.cat([drawn_cats, both[100:]])) == (0.5, 1)  # half of them bad
 
 
-def test_nearest_is_exact_and_leaves_out_the_picture_itself():
-    points = 1000 + torch.tensor([[0.0, 0.0], [0.001, 0.0], [3.0, 4.0]])
+def test_realism_ranks_noise_last_and_real_pictures_within_the_manifold():
+    real, fake = normal(500, 8), normal(100, 8, seed=1)
+    noise = 4 * normal(20, 8, seed=2)
 
-    distance, index = nearest(points, points, leave_one_out=True)
+    scores = realism(real, torch.cat([fake, noise]))
 
-    assert index.tolist() == [1, 0, 1]
-    torch.testing.assert_close(distance, torch.tensor([0.001, 0.001, 5.0]), rtol=0.1, atol=0)
-    assert nearest(points[2:], points)[0].item() == 0
-
-
-def test_copy_rate_of_copies_is_one_and_of_held_out_pictures_the_quantile():
-    real, held_out = normal(500, 16), normal(500, 16, seed=1)
-    copies = real + 0.01 * normal(500, 16, seed=2)
-
-    assert copy_rate(real, copies) == 1
-    assert copy_rate(real, held_out) < 0.03
-    assert copy_rate(real, torch.cat([held_out, copies])) == pytest.approx(0.5, abs=0.02)
+    assert scores.shape == (120,)
+    assert scores[100:].median() < scores[:100].quantile(0.02)
+    assert scores[:100].median() > 0.8
 
 
-def test_duplicates_leave_one_of_each_bunch():
-    features = normal(3000, 16)  # more than one block of rows
-    bunch = features[7] + 0.01 * normal(5, 16, seed=1)
+def test_realism_of_pictures_among_themselves():
+    scores = realism(torch.cat([normal(200, 8), torch.full((1, 8), 9.0)]))
 
-    found = duplicates(torch.cat([features, bunch]), threshold=0.2)
-
-    assert found == dict.fromkeys(range(3000, 3005), 7)
-    assert duplicates_rate(torch.cat([features, bunch]), 0.2) == 5 / 3005
-
-
-def test_a_chain_is_not_one_bunch():
-    """0 and 2 are no duplicates of each other, only of 1, which goes."""
-    assert duplicates(torch.tensor([[0.0], [1.0], [2.0]]), threshold=1.5) == {1: 0}
+    assert scores.argmin() == 200
+    assert scores[:200].max() < 100, "none is its own neighbour"
 
 
 @pytest.mark.parametrize("measure", [frechet_distance, kernel_distance, precision_recall])

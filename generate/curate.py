@@ -1,0 +1,104 @@
+"""Choose which samples to show: no copies of training pictures, no failures, no twins; and a sheet to choose by hand.
+
+python -m generate curate samples chosen --keep 384 --train prepared
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from generate.contact import write_page, write_sheet
+from generate.curation import curate_folder
+
+PAGE = "contact-sheet.html"
+
+
+class Names(click.ParamType[list[str]]):
+    """A text file of picture paths, one a line; empty lines and those that start with # are passed over."""
+
+    name = "file"
+
+    def convert(self, value: str, param: click.Parameter | None, ctx: click.Context | None) -> list[str]:
+        try:
+            lines = Path(value).read_text(encoding="utf-8").splitlines()
+        except (OSError, UnicodeDecodeError) as error:
+            self.fail(f"{value!r} can't be read as a list of pictures ({error}): save one from {PAGE}.", param, ctx)
+        return [line.strip() for line in lines if line.strip() and not line.startswith("#")]
+
+
+@click.command()
+@click.argument("samples", type=click.Path(path_type=Path))
+@click.argument("dest", type=click.Path(path_type=Path))
+@click.option("--keep", type=click.IntRange(1), default=384, show_default=True, help="How many pictures, at most.")
+@click.option(
+    "--train",
+    "training",
+    type=click.Path(path_type=Path),
+    help="The prepared pictures trained on, to find copies of them.",
+)
+@click.option(
+    "--max-similarity",
+    type=click.FloatRange(0, 1),
+    help="What is more alike than that is a copy or a duplicate; default as alike as 1 in 100 training pictures are to another.",
+)
+@click.option(
+    "--worst",
+    type=click.FloatRange(0, 1, max_open=True),
+    default=0.1,
+    show_default=True,
+    help="The share to drop as least realistic.",
+)
+@click.option(
+    "--mix",
+    type=click.Choice(["equal", "proportional"]),
+    default="equal",
+    show_default=True,
+    help="As many of each category, or as they are in SAMPLES.",
+)
+@click.option("--reject", type=Names(), help="A list of pictures to leave out; the next best move up.")
+@click.option("--keep-list", type=Names(), help="A list of the pictures to keep, just these.")
+@click.option("--device", default="auto", show_default=True, help="auto, cuda, cuda:1, mps or cpu.")
+def command(
+    samples: Path,
+    dest: Path,
+    keep: int,
+    training: Path | None,
+    max_similarity: float | None,
+    worst: float,
+    mix: str,
+    reject: list[str] | None,
+    keep_list: list[str] | None,
+    device: str,
+) -> None:
+    """Choose which samples to show.
+
+    Copies of training pictures go first, then the least realistic, then near-duplicates of better ones; of what is
+    left each category gets its share, the most realistic first. The chosen are copied to DEST; SAMPLES stays as it
+    is. DEST/curation.csv says of each picture what became of it and why. Open DEST/contact-sheet.html in a browser to
+    click pictures in and out and save the list that --reject or --keep-list takes.
+
+    \b
+    Example:
+      python -m generate curate samples chosen --keep 384 --train prepared
+    """
+    curated = curate_folder(
+        samples,
+        dest,
+        keep=keep,
+        training=training,
+        max_similarity=max_similarity,
+        worst=worst,
+        mix=mix,
+        reject=reject or (),
+        keep_list=keep_list,
+        device=device,
+    )
+    write_page(dest / PAGE, curated, samples, training)
+    sheet = dest.with_name(f"{dest.name}-sheet.png")  # beside it: what lies in DEST is published
+    write_sheet(sheet, curated, samples, training)
+    click.echo(f"{curated.summary()}, in {dest}")
+    if not training:
+        click.echo("Copies of training pictures were not looked for: give the prepared pictures with --train.")
+    click.echo(f"Look at {dest / PAGE} in a browser, or at {sheet}; then: python -m generate publish {dest} bucket")

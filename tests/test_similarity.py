@@ -1,0 +1,99 @@
+"""similarity: planted copies of real pictures are found and told from other real pictures; twins are cut to one."""
+
+from __future__ import annotations
+
+import io
+
+import numpy as np
+import pytest
+import torch
+import torch.nn.functional as F
+from PIL import Image
+
+from generate.features import load_features
+from generate.images import decode, find_pictures
+from generate.prepare import prepare
+from generate.similarity import LEAST_LIMIT, Looks, copy_limit, copy_rate, duplicates, look, nearest_alike, realistic
+from tests.conftest import EMOJI
+
+
+def tensor(image: Image.Image) -> torch.Tensor:
+    return torch.from_numpy(np.array(image)).permute(2, 0, 1)
+
+
+def mirrored(picture: torch.Tensor) -> torch.Tensor:
+    return picture.flip(2)
+
+
+def encoded(picture: torch.Tensor) -> torch.Tensor:
+    stored = io.BytesIO()
+    Image.fromarray(picture.permute(1, 2, 0).numpy()).save(stored, "JPEG", quality=60)
+    return tensor(Image.open(stored))
+
+
+def shifted(picture: torch.Tensor) -> torch.Tensor:
+    return F.pad(picture[None, :, 2:, 2:].float(), (0, 2, 0, 2), mode="replicate")[0].to(torch.uint8)
+
+
+def all_at_once(picture: torch.Tensor) -> torch.Tensor:
+    return encoded(shifted(mirrored(picture)))
+
+
+@pytest.fixture(scope="module")
+def network():
+    return load_features()
+
+
+@pytest.fixture(scope="module")
+def real(tmp_path_factory) -> list[torch.Tensor]:
+    folder = tmp_path_factory.mktemp("prepared")
+    prepare(EMOJI, folder, size=64)
+    return [tensor(decode(path)) for path in find_pictures(folder)]
+
+
+@pytest.fixture(scope="module")
+def training(network, real) -> Looks:
+    return look(network, real[::2])
+
+
+@pytest.mark.parametrize("change", [mirrored, encoded, shifted, all_at_once])
+def test_a_planted_copy_is_caught_and_its_picture_named(network, real, training, change):
+    copies = look(network, map(change, real[::2]))
+
+    distance, index = nearest_alike(copies, training)
+
+    assert index.tolist() == list(range(len(training)))
+    assert distance.max() < LEAST_LIMIT
+    assert copy_rate(training, copies) == 1
+
+
+def test_held_out_pictures_are_no_copies(network, real, training):
+    held_out = look(network, real[1::2])
+
+    assert nearest_alike(held_out, training)[0].min() > copy_limit(training)
+    assert copy_rate(training, held_out) == 0
+
+
+def test_the_size_of_pictures_does_not_matter(network, real, training):
+    large = look(network, F.interpolate(torch.stack(real[:2]).float(), scale_factor=4).to(torch.uint8))
+
+    assert nearest_alike(large, training)[0][0] < LEAST_LIMIT
+
+
+def test_a_training_set_with_doubles_keeps_a_limit(network, real):
+    assert copy_limit(look(network, [*real[:6], *real[:6]])) == LEAST_LIMIT
+
+
+def test_of_twins_the_first_in_the_order_stays(network, real):
+    looks = look(network, [real[0], real[1], encoded(real[0]), mirrored(real[0]), real[2], shifted(real[2])])
+
+    assert duplicates(looks, LEAST_LIMIT) == {2: 0, 3: 0, 5: 4}
+    assert duplicates(looks, LEAST_LIMIT, order=[3, 5, 4, 2, 1, 0]) == {0: 3, 2: 3, 4: 5}
+
+
+def test_noise_is_the_least_realistic(network, real, training):
+    noise = torch.randint(0, 256, (4, 3, 64, 64), dtype=torch.uint8, generator=torch.Generator().manual_seed(0))
+    drawn = look(network, [*real[1::2], *noise])
+
+    for scores in (realistic(drawn, training), realistic(look(network, [*real, noise[0]]))):
+        assert scores[-1] < scores[:-4].min()
