@@ -144,7 +144,7 @@ def collect(
     if local and dest.resolve().is_relative_to(path.resolve()):
         raise click.UsageError(f"{dest} lies in {source}: choose a DEST outside, or it would read its own output.")
     if local:
-        rows = copy_pictures(path, dest, limit, seed, min_size)
+        rows = copy_pictures(path, dest, limit, seed, min_size, read_table(dest / "sources.csv"))
     else:
         rows = read_table(dest / WORK / "plan.csv")  # a search is not asked twice, a list not read twice
         if not rows:

@@ -13,6 +13,7 @@ import json
 import multiprocessing
 import os
 import re
+import sys
 import threading
 import urllib.request
 from dataclasses import asdict
@@ -42,6 +43,7 @@ def download(
     Takes signals into its own hands: run it in a process of its own.
     """
     _die_with_parent()
+    os.environ.setdefault("PYSPARK_PYTHON", sys.executable)  # Spark's workers would take the system's Python
     vars(ENGINE).update(  # these two names are where it lets itself be extended
         Downloader=partial(PoliteDownloader, manners=manners),
         FilesSampleWriter=partial(Writer, work=work, dest=dest, min_size=min_size),

@@ -89,6 +89,7 @@ def _bad_pictures() -> Iterator[None]:
     """All that Pillow may raise on a file that is not as it should be, as BadPicture."""
     try:
         with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # of odd metadata
             warnings.simplefilter("error", Image.DecompressionBombWarning)
             yield
     except (Image.DecompressionBombWarning, Image.DecompressionBombError):

@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 import tarfile
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path, PurePosixPath
@@ -84,12 +84,21 @@ def is_archive(path: Path) -> bool:
     return path.is_file() and (zipfile.is_zipfile(path) or tarfile.is_tarfile(path))
 
 
-def copy_pictures(path: Path, dest: Path, limit: int | None = None, seed: int = 0, min_size: int = 0) -> list[Row]:
+def copy_pictures(
+    path: Path,
+    dest: Path,
+    limit: int | None = None,
+    seed: int = 0,
+    min_size: int = 0,
+    before: Sequence[Row] = (),
+) -> list[Row]:
     """Copy the pictures of a folder or an archive, or a random `limit` of them, below `dest`; a row each.
 
     Folders that hold everything (`package/`, `photos-main/`) are left away, so that those below become the categories.
-    What is there from an earlier run is not written again. Raises click.ClickException where there is no picture.
+    What is there from an earlier run is not written again, and its row in `before` stays as it is. Raises
+    click.ClickException where there is no picture.
     """
+    known = {row.url: row for row in before if row.status == KEPT and (dest / row.file).exists()}
     rows = []
     try:
         with open_source(path) as source:
@@ -107,7 +116,7 @@ def copy_pictures(path: Path, dest: Path, limit: int | None = None, seed: int = 
                     fetched=utc_now(),
                     **about,
                 )
-                rows.append(_copy(source, name, dest, row, min_size))
+                rows.append(known.get(row.url) or _copy(source, name, dest, row, min_size))
     except (zipfile.BadZipFile, tarfile.TarError, EOFError) as error:
         raise click.ClickException(f"{path} is a damaged archive: {error}. Fetch it again.") from None
     return rows

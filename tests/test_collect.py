@@ -13,6 +13,7 @@ import sys
 import tarfile
 import zipfile
 from collections import Counter
+from importlib.util import find_spec
 from itertools import islice
 
 import click
@@ -207,6 +208,20 @@ def test_a_folder_keeps_its_categories_and_the_original(tmp_path):
     assert rows["in/food/pineapple.webp"].category == "food"
     assert (tmp_path / "out" / "food" / "pineapple.webp").read_bytes() == before["food/pineapple.webp"]
     assert files(tmp_path / "in") == before
+
+
+def test_a_folder_collected_again_is_the_same_and_what_is_missing_comes_back(tmp_path):
+    run(EMOJI, tmp_path / "out")
+    old = (tmp_path / "out" / "sources.csv").read_text().replace("Z,", "-earlier,")
+    (tmp_path / "out" / "sources.csv").write_text(old)
+    (tmp_path / "out" / "food" / "pineapple.webp").unlink()
+
+    result = run(EMOJI, tmp_path / "out")
+
+    assert result.exit_code == 0, result.output
+    assert (tmp_path / "out" / "food" / "pineapple.webp").exists()
+    rows = read_table(tmp_path / "out" / "sources.csv")
+    assert [row.url for row in rows if not row.fetched.endswith("-earlier")] == ["emoji/food/pineapple.webp"]
 
 
 def npm_tarball(path, **package: object) -> None:
@@ -458,6 +473,7 @@ def test_dest_inside_source_is_refused(tmp_path):
     assert "choose a DEST outside" in result.output
 
 
+@pytest.mark.skipif(find_spec("ray") is not None, reason="Ray is installed")
 def test_a_missing_distributor_is_one_sentence(tmp_path):
     (tmp_path / "urls.txt").write_text("https://example.org/a.jpg\n")
 
@@ -466,6 +482,27 @@ def test_a_missing_distributor_is_one_sentence(tmp_path):
     assert result.exit_code == 1
     assert "--distributor ray needs the package ray: pip install ray" in result.output
     assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("distributor", ["ray", "pyspark"])
+def test_the_other_distributors_keep_the_same_manners(tmp_path, server, distributor):
+    if not find_spec(distributor):
+        pytest.skip(f"{distributor} is not installed")
+    paths = [f"good/{distributor}.jpg", f"noai/{distributor}", f"inwards/{distributor}", f"huge/{distributor}"]
+    (tmp_path / "urls.txt").write_text("\n".join(f"{server.url}/{path}" for path in paths))
+
+    rows = collect(
+        str(tmp_path / "urls.txt"),
+        tmp_path / "out",
+        min_size=32,
+        manners=Manners(**QUICK),
+        distributor=distributor,
+        jobs=2,
+    )
+
+    reasons = ["", "opted out: X-Robots-Tag", "private address 127.0.0.1: refused", "too large: over 200,000 bytes"]
+    assert [row.reason for row in rows] == reasons
 
 
 def test_reading_lists_of_any_bytes_never_crashes(tmp_path):
