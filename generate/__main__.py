@@ -16,7 +16,7 @@ JOBS = {
     "sample": "Draw pictures from a trained generator.",
     "curate": "Choose which samples to show: no copies, no failures, no twins.",
     "publish": "Put a folder of pictures into a bucket as its new release.",
-    "refill": "Sample and publish in one: refill the bucket of a live site.",
+    "refill": "Sample, curate and publish: refill the bucket of a live site.",
     "releases": "List the releases of a bucket, go back to one, delete old ones.",
     "export": "Hand a run over to the lightweight_gan command.",
 }
@@ -54,7 +54,7 @@ def main() -> None:
     Example, in the order of a first site:
       python -m generate prepare photos prepared --size 256
       python -m generate train prepared runs/mine
-      python -m generate refill runs/mine bucket --count 384
+      python -m generate refill runs/mine bucket --count 384 --train prepared
     """
 
 

@@ -14,6 +14,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
 from functools import partial
+from math import ceil
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +23,8 @@ import click
 from gallery.bucket import Bucket, Conflict, NotFound, Unavailable, open_bucket
 from gallery.commit import Pointer, read_pointer
 from gallery.release import Catalog, Category
-from generate.drawing import draw_folder
+from generate.curation import curate_folder
+from generate.drawing import PRECISIONS, choose_precision, draw_folder
 from generate.generator import FAMILY, choose_device, load_generator
 from generate.publishing import (
     MADE,
@@ -36,6 +38,8 @@ from generate.publishing import (
     summarize,
 )
 from generate.units import Duration
+
+OVERSAMPLE = 1.5  # pictures drawn for each that is published
 
 
 @click.command()
@@ -52,20 +56,31 @@ from generate.units import Duration
     show_default=True,
     help="Below 1: fewer odd pictures, less variety.",
 )
-@click.option("--batch-size", type=click.IntRange(1), default=16, show_default=True)
+@click.option(
+    "--train",
+    "training",
+    type=click.Path(path_type=Path),
+    help="The prepared pictures trained on, to leave out copies of them.",
+)
+@click.option(
+    "--curate/--no-curate", default=True, show_default=True, help="Draw half as many more and publish the best."
+)
+@click.option("--batch-size", type=click.IntRange(1), help="Default what suits the device.")
+@click.option("--precision", type=click.Choice(PRECISIONS), default="auto", show_default=True, help="As of `sample`.")
 @click.option("--device", default="auto", show_default=True, help="auto, cuda, cuda:1, mps or cpu.")
 @click.option("--keep", type=click.IntRange(1), help="Afterwards delete all but the KEEP newest releases.")
 @click.option("--every", type=Duration(), help="Go on for ever, once in that time: 30m, 24h, 7d.")
 def command(run: Path, bucket: str, every: float | None, **options: Any) -> None:
-    """Sample and publish in one: refill the bucket of a live site.
+    """Sample, curate and publish in one: refill the bucket of a live site.
 
     RUN is a run folder or a generator.safetensors, BUCKET a folder or gs://bucket[/prefix]. The seeds go on
-    where the live release's ended, so the pictures are new ones. Run again after an interruption, it continues;
-    a second one started meanwhile stops with a sentence.
+    where the live release's ended, so the pictures are new ones. The least realistic and near-duplicates are left out,
+    and with --train copies of training pictures too. COUNT pictures are published whatever the number of categories.
+    Run again after an interruption, it continues; a second one started meanwhile stops with a sentence.
 
     \b
     Example:
-      python -m generate refill runs/mine gs://my-pictures --count 384
+      python -m generate refill runs/mine gs://my-pictures --count 384 --train prepared
     """
     while True:
         started = time.monotonic()
@@ -90,11 +105,18 @@ def refill(
     title: str | None = None,
     description: str | None = None,
     truncation: float = 1.0,
-    batch_size: int = 16,
+    training: Path | None = None,
+    curate: bool = True,
+    batch_size: int | None = None,
+    precision: str = "auto",
     device: str = "auto",
     keep: int | None = None,
 ) -> Published:
     """Draw `count` new pictures from the run's generator and make them the live release of the bucket.
+
+    Unless `curate` is off, OVERSAMPLE times as many are drawn and the best of them taken, see `generate.curation`;
+    copies are looked for where `training` says what was trained on. Fewer than `count` where fewer are good, and under
+    half of it is an error: what is live is better then.
 
     Raises click.ClickException where the run can't be sampled or is being refilled from already, GalleryError
     for a bucket that can't take them; what is live has not changed then.
@@ -106,11 +128,26 @@ def refill(
         pointer = read_pointer(bucket)
         rows = _live_rows(bucket, pointer)
         drawn = [row["seed"] for row in rows.values() if row.get("model") == model.sha256 and "seed" in row]
-        seeds = range(first := max(drawn, default=-1) + 1, first + count)
+        wanted = ceil(count * OVERSAMPLE) if curate else count
+        each = ceil(wanted / max(1, len(model.categories)))  # of every category
+        seeds = range(first := max(drawn, default=-1) + 1, first + each)
         # named by what is in it, so that an interrupted refill finds its own pictures and no others
-        identity = f"{model.sha256} {seeds} {truncation}".encode()
+        precision = choose_precision(precision, choose_device(device))
+        identity = f"{model.sha256} {seeds} {truncation} {precision}".encode()
         samples = home / f"refill-{hashlib.sha256(identity).hexdigest()[:8]}"
-        draw_folder(model, samples, seeds, batch_size=batch_size, truncation=truncation)
+        draw_folder(model, samples, seeds, batch_size=batch_size, truncation=truncation, precision=precision)
+        if curate:
+            chosen = samples.with_name(f"{samples.name}-chosen")
+            curated = curate_folder(samples, chosen, keep=count, training=training, device=device)
+            click.echo(f"Curated: {curated.summary()}.")
+            if len(curated.kept) < count / 2:
+                raise click.ClickException(
+                    f"Only {len(curated.kept)} pictures are fit to be shown, {count} were asked for, so nothing was published: "
+                    "train longer, or publish them as they are with --no-curate."
+                )
+            if training is None:
+                click.echo("Copies of training pictures were not looked for: give the prepared pictures with --train.")
+            samples = chosen
 
         if pointer.live:
             title = title or pointer.live.title

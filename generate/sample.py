@@ -5,12 +5,15 @@ python -m generate sample runs/mine samples --count 384
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import click
+import torch
 
-from generate.drawing import draw_folder
+from generate.drawing import PRECISIONS, draw_folder
 from generate.generator import choose_device, load_generator
 
 
@@ -45,23 +48,26 @@ class Seeds(click.ParamType[list[int]]):
 )
 @click.option("--format", type=click.Choice(["jpg", "png", "webp"]), default="jpg", show_default=True)
 @click.option("--quality", type=click.IntRange(1, 100), default=90, show_default=True, help="Of jpg and webp.")
-@click.option("--batch-size", type=click.IntRange(1), default=16, show_default=True)
+@click.option(
+    "--category", "categories", multiple=True, help="Only this one of the model's categories; may be repeated."
+)
+@click.option("--batch-size", type=click.IntRange(1), help="Default what suits the device.")
+@click.option(
+    "--precision",
+    type=click.Choice(PRECISIONS),
+    default="auto",
+    show_default=True,
+    help="auto is bf16 where the processor computes it; fp32 agrees across devices.",
+)
 @click.option("--device", default="auto", show_default=True, help="auto, cuda, cuda:1, mps or cpu.")
 def command(
-    model: Path,
-    dest: Path,
-    count: int | None,
-    seeds: Sequence[int] | None,
-    truncation: float,
-    format: str,
-    quality: int,
-    batch_size: int,
-    device: str,
+    model: Path, dest: Path, count: int | None, seeds: Sequence[int] | None, device: str, **options: Any
 ) -> None:
     """Draw pictures from a trained generator.
 
     MODEL is a run folder, a generator.safetensors, or a model_N.pt of the lightweight_gan command. The file name is
-    the seed, and the same seed is the same picture. Run again, it draws only what is missing.
+    the seed, and the same seed is the same picture. A model of several categories draws all seeds of each into a
+    folder of its name. Run again, it draws only what is missing or damaged. Under torchrun the processes share the work.
 
     \b
     Example:
@@ -70,7 +76,14 @@ def command(
     if (count is None) == (seeds is None):
         raise click.UsageError("Say which pictures: either --count 384 or --seeds 0-383.")
     seeds = seeds if seeds is not None else range(count or 0)
+    rank, world = int(os.environ.get("RANK", 0)), int(os.environ.get("WORLD_SIZE", 1))
+    if world > 1 and device in ("auto", "cuda") and torch.cuda.is_available():
+        device = f"cuda:{os.environ.get('LOCAL_RANK', 0)}"
     loaded = load_generator(model, choose_device(device))
-    draw_folder(loaded, dest, seeds, batch_size=batch_size, truncation=truncation, format=format, quality=quality)
-    click.echo(f"{len(seeds)} pictures of {loaded.network.size} px in {dest}")
-    click.echo(f"Next: python -m generate publish {dest} bucket")
+    drawn = draw_folder(loaded, dest, seeds, rank=rank, world=world, **options)
+    of = f" (process {rank + 1} of {world})" if world > 1 else ""
+    click.echo(f"{drawn} pictures of {loaded.network.size} px in {dest}{of}")
+    if rank == 0:
+        click.echo(
+            f"Next: python -m generate curate {dest} chosen --keep {max(1, drawn * world * 2 // 3)} --train prepared"
+        )

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import shutil
 import subprocess
 import sys
+from dataclasses import replace
 from hashlib import sha256
 from pathlib import Path
 
@@ -18,8 +20,9 @@ from gallery.release import Catalog, read_live
 from generate.__main__ import main
 from generate.generator import save_generator
 from generate.networks import NetworkOptions, build_generator
+from generate.prepare import prepare
 from generate.units import Duration
-from tests.conftest import ROOT
+from tests.conftest import EMOJI, ROOT
 
 SIZE = NetworkOptions(size=32, latent_dim=16, fmap_max=16, attention=())
 
@@ -36,7 +39,7 @@ def trained(tmp_path) -> Path:
 
 
 def refill(run: Path, bucket_url: str, *options: str) -> Result:
-    arguments = ["refill", str(run), bucket_url, "--count", "4", "--device", "cpu", *options]
+    arguments = ["refill", str(run), bucket_url, "--count", "4", "--device", "cpu", "--no-curate", *options]
     return CliRunner().invoke(main, arguments, catch_exceptions=False)
 
 
@@ -110,6 +113,62 @@ def test_pictures_of_an_interrupted_refill_are_not_drawn_again(trained, bucket_u
     assert pictures(open_bucket(str(bucket))) == whole
 
 
+@pytest.fixture
+def demo(tmp_path) -> Path:
+    """A generator that has learned something, and a bucket beside it."""
+    (tmp_path / "faces").mkdir()
+    (tmp_path / "bucket").mkdir()
+    shutil.copy(ROOT / "demo" / "generator.safetensors", tmp_path / "faces")
+    return tmp_path / "faces"
+
+
+def test_the_best_of_more_are_published_with_their_scores(demo, tmp_path):
+    prepare(EMOJI, tmp_path / "prepared", size=64)
+
+    result = refill(demo, str(tmp_path / "bucket"), "--curate", "--count", "8", "--train", str(tmp_path / "prepared"))
+
+    assert result.exit_code == 0, result.output
+    assert "8 of 12 kept" in result.output
+    (rows,) = (tmp_path / "bucket").glob("releases/*/images.jsonl")
+    found = [json.loads(line) for line in rows.read_text().splitlines()]
+    assert all(set(row["scores"]) == {"realism", "difference"} for row in found)
+    assert len({row["seed"] for row in found} & set(range(12))) == 8
+    assert not list(demo.glob("refill-*"))
+
+
+def test_without_training_pictures_refill_says_what_it_did_not_look_for(demo, tmp_path):
+    result = refill(demo, str(tmp_path / "bucket"), "--curate")
+
+    assert result.exit_code == 0, result.output
+    assert "Copies of training pictures were not looked for" in result.output
+    assert len(seeds(open_bucket(str(tmp_path / "bucket")))) == 4
+
+
+def test_pictures_that_are_all_the_same_are_not_published(trained, tmp_path):
+    (tmp_path / "bucket").mkdir()
+    prepare(EMOJI, tmp_path / "prepared", size=32)
+
+    result = refill(trained, str(tmp_path / "bucket"), "--curate", "--train", str(tmp_path / "prepared"))
+
+    assert result.exit_code == 1
+    assert "fit to be shown, 4 were asked for, so nothing was published" in result.output
+    assert not list((tmp_path / "bucket").iterdir())
+
+
+def test_a_model_of_categories_fills_each_alike(tmp_path):
+    options = replace(SIZE, categories=("cats", "dogs"))
+    torch.manual_seed(0)
+    save_generator(tmp_path / "generator.safetensors", build_generator(options), options, {"kimg": 1.5})
+    (tmp_path / "bucket").mkdir()
+
+    assert refill(tmp_path, str(tmp_path / "bucket")).exit_code == 0
+
+    assert [(c.slug, c.count) for c in live(open_bucket(str(tmp_path / "bucket"))).categories] == [
+        ("cats", 2),
+        ("dogs", 2),
+    ]
+
+
 def test_second_refill_at_the_same_time_stops_with_a_sentence(trained, bucket_url):
     holder = "import fcntl, sys; f = open(sys.argv[1], 'w'); fcntl.flock(f, fcntl.LOCK_EX); print(flush=True); input()"
     with subprocess.Popen(
@@ -125,7 +184,7 @@ def test_second_refill_at_the_same_time_stops_with_a_sentence(trained, bucket_ur
 
 
 def test_every_goes_on_until_it_is_stopped(trained, bucket_url):
-    arguments = ["refill", trained, bucket_url, "--count", "2", "--device", "cpu", "--every", "1s"]
+    arguments = ["refill", trained, bucket_url, "--count", "2", "--device", "cpu", "--no-curate", "--every", "1s"]
     bucket = open_bucket(bucket_url)
     with subprocess.Popen([sys.executable, "-m", "generate", *arguments], stdout=subprocess.PIPE, cwd=ROOT) as process:
         for line in process.stdout:  # three a refill, from the second on with the command that undoes it

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import shutil
+import subprocess
+import sys
 
 import numpy as np
 import pytest
@@ -12,7 +14,11 @@ from click.testing import CliRunner
 from PIL import Image
 
 from generate.__main__ import main
-from generate.generator import load_generator
+from generate.generator import load_generator, save_generator
+from generate.networks import NetworkOptions, build_generator
+from tests.conftest import ROOT
+
+TORCHRUN = "-m torch.distributed.run --standalone --nproc-per-node 2 -m"
 
 
 def sample(*arguments: object):
@@ -43,12 +49,100 @@ def test_the_same_bytes_in_any_order_and_after_an_interruption(tiny_run, tmp_pat
 
 
 def test_another_batch_size_is_within_one_level(tiny_run, tmp_path):
-    sample(tiny_run, tmp_path / "a", "--count", 4, "--format", "png", "--batch-size", 1)
-    sample(tiny_run, tmp_path / "b", "--count", 4, "--format", "png", "--batch-size", 4)
+    sample(tiny_run, tmp_path / "a", "--count", 4, "--format", "png", "--precision", "fp32", "--batch-size", 1)
+    sample(tiny_run, tmp_path / "b", "--count", 4, "--format", "png", "--precision", "fp32", "--batch-size", 4)
 
     for one, other in zip(sorted((tmp_path / "a").glob("*.png")), sorted((tmp_path / "b").glob("*.png")), strict=True):
         difference = np.asarray(Image.open(one), dtype=int) - np.asarray(Image.open(other), dtype=int)
         assert abs(difference).max() <= 1
+
+
+def test_bf16_stays_close_and_is_not_mixed_with_fp32(tiny_run, tmp_path):
+    for precision in ("fp32", "bf16"):
+        sample(tiny_run, tmp_path / precision, "--count", 4, "--format", "png", "--precision", precision)
+
+    one, other = (
+        np.stack([np.asarray(Image.open(p), float) for p in sorted((tmp_path / d).glob("*.png"))])
+        for d in ("fp32", "bf16")
+    )
+    assert 0 < abs(one - other).mean() < 1.5
+    assert json.loads((tmp_path / "bf16" / "samples.json").read_text())["precision"] == "bf16"
+    mixed = sample(tiny_run, tmp_path / "bf16", "--count", 5, "--format", "png", "--precision", "fp32")
+    assert "holds samples of precision bf16, not fp32" in mixed.output
+
+
+def test_truncated_and_foreign_files_are_drawn_again(tiny_run, tmp_path):
+    sample(tiny_run, tmp_path / "out", "--count", 5)
+    whole = pictures(tmp_path / "out")
+    first, second, third, *_ = sorted((tmp_path / "out").glob("*.jpg"))
+    first.write_bytes(first.read_bytes()[:-300])
+    second.write_bytes(b"")
+    Image.new("RGB", (8, 8)).save(third)
+
+    result = sample(tiny_run, tmp_path / "out", "--count", 5)
+
+    assert result.exit_code == 0, result.output
+    assert pictures(tmp_path / "out") == whole
+
+
+def test_two_processes_under_torchrun_draw_the_same_bytes_as_one(tiny_run, tmp_path):
+    sample(tiny_run, tmp_path / "one", "--count", 9)
+
+    done = subprocess.run(
+        [
+            sys.executable,
+            *TORCHRUN.split(),
+            "generate",
+            "sample",
+            tiny_run,
+            tmp_path / "two",
+            *"--count 9 --device cpu".split(),
+        ],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        timeout=300,
+    )
+
+    assert done.returncode == 0, done.stderr
+    assert pictures(tmp_path / "two") == pictures(tmp_path / "one")
+    for name in ("samples.jsonl", "samples.json"):
+        assert (tmp_path / "two" / name).read_bytes() == (tmp_path / "one" / name).read_bytes()
+    assert "5 pictures of 32 px" in done.stdout
+    assert "4 pictures of 32 px" in done.stdout
+
+
+@pytest.fixture(scope="module")
+def conditional(tmp_path_factory):
+    """An untrained generator that tells two categories apart."""
+    folder = tmp_path_factory.mktemp("conditional")
+    torch.manual_seed(0)
+    network = NetworkOptions(size=32, latent_dim=16, fmap_max=16, attention=(), categories=("cats", "dogs"))
+    generator = build_generator(network)
+    torch.nn.init.normal_(generator.embed.weight)  # which starts at zero
+    save_generator(folder / "generator.safetensors", generator, network, {})
+    return folder
+
+
+def test_categories_are_folders_and_part_of_the_row(conditional, tmp_path):
+    sample(conditional, tmp_path / "all", "--count", 3)
+    sample(conditional, tmp_path / "dogs", "--count", 3, "--category", "dogs")
+
+    assert sorted(pictures(tmp_path / "all" / "cats")) == sorted(pictures(tmp_path / "all" / "dogs"))
+    assert pictures(tmp_path / "all" / "cats") != pictures(tmp_path / "all" / "dogs")
+    assert pictures(tmp_path / "dogs" / "dogs") == pictures(tmp_path / "all" / "dogs")
+    assert not (tmp_path / "dogs" / "cats").exists()
+    rows = [json.loads(line) for line in (tmp_path / "all" / "samples.jsonl").read_text().splitlines()]
+    assert [row["file"] for row in rows] == [f"{c}/{n:07d}.jpg" for c in ("cats", "dogs") for n in range(3)]
+    assert rows[5]["category"] == "dogs"
+
+
+def test_unknown_categories_are_a_sentence(conditional, tiny_run, tmp_path):
+    for model, sentence in [(conditional, "can't draw 'eels': it knows cats, dogs"), (tiny_run, "knows no categories")]:
+        result = sample(model, tmp_path / "out", "--count", 1, "--category", "eels")
+        assert result.exit_code == 1
+        assert sentence in result.output
+    assert not (tmp_path / "out").exists()
 
 
 def test_different_seeds_are_different_pictures(tiny_run, tmp_path):
