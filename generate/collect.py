@@ -8,13 +8,15 @@ from __future__ import annotations
 import json
 import re
 from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import click
 
-from generate.fetching import DISTRIBUTORS, WORK, check_distributor, fetch
+from generate.fetching import DISTRIBUTORS, WORK, check_distributor, fetch, with_outcomes
 from generate.images import write_text
 from generate.listing import read_list
 from generate.polite import Manners
@@ -125,41 +127,47 @@ def collect(
     and where `dest` was collected from another or with other options.
     """
     manners = manners or Manners()
+    path, searched = Path(source), source.startswith(SEARCH)
     options: dict[str, Any] = {"source": source, "limit": limit, "seed": seed, "min_size": min_size}
-    path = Path(source)
-    terms = [term for word in source.removeprefix(SEARCH).split(",") if (term := word.strip(" \"'"))]
-    if source.startswith(SEARCH):
+    if searched:
         options |= {"engines": list(engines), "licences": list(licences)}
-        if not terms:
-            raise click.ClickException(
-                f"{source} has no term: write search:pineapple, or search:cake,pie for two categories."
-            )
     elif not path.exists():
         raise click.ClickException(
             f"{source} is not there: give a folder, an archive, a list of URLs, or search:TERM for a picture search."
         )
-    _check_same_options(dest, options)
-
-    local = path.is_dir() or is_archive(path)
-    if local and dest.resolve().is_relative_to(path.resolve()):
+    elif path.is_dir() and dest.resolve().is_relative_to(path.resolve()):
         raise click.UsageError(f"{dest} lies in {source}: choose a DEST outside, or it would read its own output.")
-    if local:
-        rows = copy_pictures(path, dest, limit, seed, min_size, read_table(dest / "sources.csv"))
-    else:
-        rows = read_table(dest / WORK / "plan.csv")  # a search is not asked twice, a list not read twice
+    with _same_options(dest, options):
+        table, plan = dest / "sources.csv", dest / WORK / "plan.csv"
+        if not searched and (path.is_dir() or is_archive(path)):
+            rows = copy_pictures(path, dest, limit, seed, min_size, read_table(table))
+            write_table(table, rows)
+            return rows
+        rows = read_table(plan)  # a search is not asked twice, a list not read twice
         if not rows:
             check_distributor(distributor)
-            if source.startswith(SEARCH):
-                found = search(terms, limit or SEARCH_LIMIT, min_size, licences, engines, manners.contact, openverse_url, commons_url)  # fmt: skip
+            if searched:
+                found = search(_terms(source), limit or SEARCH_LIMIT, min_size, licences, engines, manners.contact, openverse_url, commons_url)  # fmt: skip
             else:
                 found = read_list(path, limit, seed)
             rows = _numbered(found)
-            write_table(dest / WORK / "plan.csv", rows)
-    write_text(dest / "collect.json", json.dumps(options, indent=2, ensure_ascii=False) + "\n")
-    if not local:
-        rows = fetch(rows, dest, min_size, manners, distributor, jobs)
-    write_table(dest / "sources.csv", rows)
+            write_table(plan, rows)
+    try:
+        fetch(rows, dest, min_size, manners, distributor, jobs)
+    finally:  # interrupted, too
+        rows = with_outcomes(rows, dest)
+        write_table(table, rows)
     return rows
+
+
+def _terms(source: str) -> list[str]:
+    """What to search for: search:"cake", pie -> cake and pie."""
+    terms = [term for word in source.removeprefix(SEARCH).split(",") if (term := word.strip(" \"'"))]
+    if not terms:
+        raise click.ClickException(
+            f"{source} has no term: write search:pineapple, or search:cake,pie for two categories."
+        )
+    return terms
 
 
 def _numbered(rows: list[Row]) -> list[Row]:
@@ -176,13 +184,23 @@ def _folder(category: str) -> str:
     return f"{name}/" if name else ""
 
 
-def _check_same_options(dest: Path, options: dict[str, Any]) -> None:
-    """A second run continues the first only if it wants the same pictures."""
-    if not (dest / "collect.json").exists():
-        return
-    before = json.loads((dest / "collect.json").read_text(encoding="utf-8"))
+@contextmanager
+def _same_options(dest: Path, options: dict[str, Any]) -> Iterator[None]:
+    """Options are written before the work; a second run has to want the same. Where there is no work, they go again."""
+    path = dest / "collect.json"
+    before = json.loads(path.read_text(encoding="utf-8")) if path.exists() else options
     for name, value in options.items():
         if before.get(name) != value:
             raise click.ClickException(
                 f"{dest} was collected with {name} {before.get(name)!r}, not {value!r}: choose another DEST or delete that one."
             )
+    new = not dest.exists()
+    write_text(path, json.dumps(options, indent=2, ensure_ascii=False) + "\n")
+    try:
+        yield
+    except click.ClickException:
+        if new:
+            path.unlink()
+            with suppress(OSError):  # not empty: something was done
+                dest.rmdir()
+        raise

@@ -22,6 +22,7 @@ from generate.polite import Manners
 from generate.provenance import Row
 
 DISTRIBUTORS = {"multiprocessing": "", "pyspark": "pyspark", "ray": "ray"}  # and the package each needs
+OUTCOME = ("file", "fetched", "sha256", "status", "reason")  # what the fetch adds to a row
 WORK = ".collect"  # in DEST: hidden, so that nobody takes its files for pictures
 
 
@@ -41,8 +42,8 @@ def fetch(
     manners: Manners | None = None,
     distributor: str = "multiprocessing",
     jobs: int | None = None,
-) -> list[Row]:
-    """The rows with what became of them; `file` of each, without suffix, is where its picture goes below `dest`.
+) -> None:
+    """Fetch what is missing of the rows; `file` of each, without suffix, is where its picture goes below `dest`.
 
     What an earlier call fetched or failed at is not asked for again. Raises click.ClickException where img2dataset
     gives up; the journal keeps what was done until then.
@@ -52,27 +53,24 @@ def fetch(
     if missing:
         check_distributor(distributor)
         _run(missing, dest, min_size, manners or Manners(), distributor, jobs or os.cpu_count() or 1)
-        known = _journal(dest)
-    return [_merged(row, known.get(row.url)) for row in rows]
 
 
-def _merged(row: Row, outcome: Row | None) -> Row:
-    if outcome is None:
-        return row
-    done = {name: getattr(outcome, name) for name in ("file", "fetched", "sha256", "status", "reason")}
-    return replace(row, **done)
+def with_outcomes(rows: list[Row], dest: Path) -> list[Row]:
+    """The rows with what became of them so far; what is still to be fetched has no status and no file."""
+    known = _journal(dest)
+    return [replace(row, **known.get(row.url, {} if row.status else {"file": ""})) for row in rows]
 
 
-def _journal(dest: Path) -> dict[str, Row]:
-    """Outcome by URL, of all runs so far. A last line that was cut off by a crash is as if it had not been."""
+def _journal(dest: Path) -> dict[str, dict[str, str]]:
+    """What became of a URL, in the fields of its row, of all runs so far. A last line that was cut off by a crash is as if it had not been."""
     outcomes = {}
     for path in sorted((dest / WORK).glob("run-*/rows-*.jsonl")):
         for line in path.read_text(encoding="utf-8").splitlines():
             try:
-                row = Row(**json.loads(line))
+                row = json.loads(line)
             except ValueError:
                 continue
-            outcomes[row.url] = row
+            outcomes[row["url"]] = {name: row[name] for name in OUTCOME}
     return outcomes
 
 
