@@ -75,7 +75,7 @@ def draw_folder(
         writing: list[Future[None]] = []
         for start in range(0, len(missing), batch_size):
             batch = missing[start : start + batch_size]
-            pictures = _draw(model, batch, batch_size, truncation, precision)
+            pictures = draw_some(model, batch, batch_size, truncation, precision)
             for done in writing:  # of the batch before: at most two are in memory
                 done.result()
             paths = [dest / file_name(seed, format, category) for category, seed in batch]
@@ -124,7 +124,8 @@ def _work(model: Model, seeds: Sequence[int], categories: Sequence[str]) -> Work
     return [(category, seed) for category in dict.fromkeys(categories or model.categories) for seed in seeds]
 
 
-def _draw(model: Model, batch: Work, batch_size: int, truncation: float, precision: str) -> Tensor:
+def draw_some(model: Model, batch: Work, batch_size: int, truncation: float, precision: str) -> Tensor:
+    """Pictures (N, 3, H, W), uint8 on the CPU, of at most a batch of work, in that precision."""
     numbers = [model.categories.index(category) for category, _ in batch] if model.categories else None
     device = next(model.generator.parameters()).device
     with torch.autocast(device.type, torch.bfloat16, enabled=precision == "bf16"):

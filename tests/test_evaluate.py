@@ -1,0 +1,137 @@
+"""evaluate: known answers on real pictures, from a folder, a model, and features of another network."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+import torch
+from click.testing import CliRunner, Result
+from PIL import Image
+from torch_fidelity.feature_extractor_inceptionv3 import FeatureExtractorInceptionV3
+
+from generate.__main__ import main
+from generate.images import find_pictures
+from generate.prepare import prepare
+from tests.conftest import EMOJI
+
+
+def evaluate(source: Path, data: Path, dest: Path, *options: object) -> Result:
+    arguments = ["evaluate", source, data, "--dest", dest, "--device", "cpu", *options]
+    return CliRunner().invoke(main, list(map(str, arguments)), catch_exceptions=False)
+
+
+def found(dest: Path) -> dict:
+    return json.loads((dest / "evaluation.json").read_text())
+
+
+@pytest.fixture(scope="module")
+def real(tmp_path_factory) -> Path:
+    folder = tmp_path_factory.mktemp("evaluate") / "real"
+    prepare(EMOJI, folder, size=32)
+    return folder
+
+
+def test_pictures_against_themselves_are_perfect_and_all_copies(real, tmp_path):
+    result = evaluate(real, real, tmp_path)
+
+    assert result.exit_code == 0, result.output
+    measured = found(tmp_path)
+    assert measured["frechet"] == pytest.approx(0, abs=1e-3)
+    assert (measured["precision"], measured["recall"], measured["copies"], measured["duplicates"]) == (1, 1, 1, 0)
+    for plot in ("distances.png", "neighbours.png"):
+        with Image.open(tmp_path / plot) as picture:
+            assert len(picture.convert("RGB").getcolors(2**24)) > 100
+
+
+def test_other_pictures_are_farther_and_no_copies_and_repeats_are_counted(real, tmp_path):
+    food, rest = tmp_path / "food", tmp_path / "rest"
+    shutil.copytree(real / "food", food)
+    for path in sorted(food.iterdir())[:4]:
+        shutil.copy(path, food / f"again-{path.name}")
+    shutil.copytree(real, rest, ignore=shutil.ignore_patterns("food"))
+
+    evaluate(food, rest, tmp_path / "out")
+
+    measured = found(tmp_path / "out")
+    assert measured["frechet"] > 10
+    assert measured["precision"] < 0.5
+    assert measured["copies"] == 0
+    assert measured["duplicates"] == 4 / 16
+
+
+def test_training_pictures_are_encoded_as_the_samples_are(real, tmp_path):
+    for path in find_pictures(real):
+        Image.open(path).convert("RGB").save(tmp_path / f"{path.stem}.jpg", quality=30)
+    (tmp_path / "samples.json").write_text('{"quality": 30}')
+
+    evaluate(tmp_path, real, tmp_path / "out")
+
+    assert found(tmp_path / "out")["encoded"] == {"format": "JPEG", "quality": 30}
+    assert found(tmp_path / "out")["frechet"] == pytest.approx(0, abs=1e-3)
+
+
+def test_a_model_is_drawn_from(tiny_run, real, tmp_path):
+    result = evaluate(tiny_run, real, tmp_path, "--count", 12)
+
+    assert result.exit_code == 0, result.output
+    measured = found(tmp_path)
+    assert (measured["samples"], measured["training"]) == (12, 36)
+    assert measured["frechet"] > 50
+    assert measured["copies"] == 0
+
+
+@pytest.fixture(scope="module")
+def inception(tmp_path_factory) -> Path:
+    """Inception's file of weights, but random ones: the published are a download."""
+
+    class Unloaded(FeatureExtractorInceptionV3):
+        def load_state_dict(self, *_: object) -> None:
+            pass
+
+    torch.manual_seed(0)
+    path = tmp_path_factory.mktemp("inception") / "weights.pth"
+    torch.save({}, path)
+    torch.save(Unloaded("inception-v3-compat", ["2048"], str(path)).state_dict(), path)
+    return path
+
+
+def test_inception_features_from_a_file(inception, real, tmp_path):
+    shutil.copytree(real / "food", tmp_path / "food")
+
+    result = evaluate(
+        tmp_path / "food", tmp_path / "food", tmp_path / "out", "--features", "inception", "--weights", inception
+    )
+
+    assert result.exit_code == 0, result.output
+    assert found(tmp_path / "out")["features"] == "inception"
+    assert found(tmp_path / "out")["frechet"] == pytest.approx(0, abs=1e-3)
+
+
+class Harmful:
+    def __reduce__(self) -> tuple:
+        return (print, ("code ran",))
+
+
+def test_weights_that_cannot_be_had_are_a_sentence(real, tmp_path, capsys):
+    torch.save({"model": Harmful()}, tmp_path / "harmful.pth")
+    (tmp_path / "cut.pth").write_bytes(b"PK\x03\x04")
+
+    for name in ("harmful.pth", "cut.pth", "missing.pth"):
+        result = evaluate(real, real, tmp_path / "out", "--features", "inception", "--weights", tmp_path / name)
+        assert result.exit_code == 1
+        assert "The weights of inception can't be had" in result.output
+        assert "code ran" not in result.output + capsys.readouterr().out
+    assert not (tmp_path / "out").exists()
+
+
+def test_too_few_pictures_are_a_sentence(real, tmp_path):
+    (tmp_path / "few").mkdir()
+    shutil.copy(find_pictures(real)[0], tmp_path / "few")
+
+    result = evaluate(tmp_path / "few", real, tmp_path / "out")
+
+    assert result.exit_code == 1
+    assert "1 samples and 36 training pictures are too few" in result.output
