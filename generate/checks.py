@@ -1,6 +1,6 @@
 """What makes a picture useless for training: too small, of odd shape, nearly empty, blurred. Each raises BadPicture.
 
-python -c "from generate.checks import *; print(sharpness(overview(Image.open('a.jpg').convert('RGB'))))"
+python -c "from generate.checks import *; print(sharpness(overview(Image.open('a.jpg').convert('L'))))"
 """
 
 from __future__ import annotations

@@ -156,8 +156,9 @@ def test_the_command_refuses_private_addresses(tmp_path, server):
 
 
 @pytest.mark.slow
-def test_killed_and_rerun_it_fetches_only_the_rest(tmp_path, server):
-    urls = [f"{server.url}/good/killed-{i}.jpg" for i in range(40)]
+@pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGKILL], ids=str)
+def test_stopped_and_rerun_it_fetches_only_the_rest(tmp_path, server, how):
+    urls = [f"{server.url}/good/stopped-{how}-{i}.jpg" for i in range(40)]
     (tmp_path / "urls.txt").write_text("\n".join(urls))
     manners = Manners(rate_per_s=8, private_hosts=("localhost",))
     code = (
@@ -168,8 +169,9 @@ def test_killed_and_rerun_it_fetches_only_the_rest(tmp_path, server):
     environment = {"PYTHONPATH": str(ROOT), "PATH": ""}
     process = subprocess.Popen([sys.executable, tmp_path / "script.py"], cwd=tmp_path, env=environment)
     wait_until(lambda: len(list((tmp_path / "out").glob("0*.jpg"))) >= 5, seconds=120)
-    process.send_signal(signal.SIGKILL)
+    process.send_signal(how)
     process.wait(20)
+    table = [row.status for row in read_table(tmp_path / "out" / "sources.csv")]
     done = {
         json.loads(line)["url"]
         for path in (tmp_path / "out").rglob("rows-*.jsonl")
@@ -186,6 +188,7 @@ def test_killed_and_rerun_it_fetches_only_the_rest(tmp_path, server):
     )
 
     assert 5 <= len(done) < 40
+    assert table.count("kept") == (len(done) if how == signal.SIGINT else 0)
     assert [row.url for row in rows] == urls
     assert {row.status for row in rows} == {"kept"}
     for url in done:
