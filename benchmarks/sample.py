@@ -2,8 +2,9 @@
 
     python -m benchmarks.sample --count 64
 
-The package draws one latent at a time and saves it with torchvision; ours is `draw_folder` as `sample` runs it. The
-limit is the generator's forward pass alone, in the best of some batch sizes, nothing encoded or written.
+The package draws one latent at a time and saves it with torchvision; ours is `draw_folder` as `sample` runs it, in the
+precision and batch size it chooses. The limit is the generator's forward pass alone, in the best of some batch sizes
+and both precisions, nothing encoded or written. All take turns, and the medians of the rounds are compared.
 """
 
 from __future__ import annotations
@@ -11,74 +12,103 @@ from __future__ import annotations
 import tempfile
 import time
 from pathlib import Path
+from statistics import median
+from unittest import mock
 
 import click
 import torch
+from torch import nn
 from torchvision.utils import save_image
 
-from generate.drawing import draw_folder
+from generate.drawing import choose_batch_size, choose_precision, draw_folder
 from generate.generator import Model, choose_device, load_generator
 from generate.networks import package
 
 MODEL = Path(__file__).parent.parent / "demo" / "generator.safetensors"
-BATCHES = (8, 16, 32)
+BATCHES = {"cpu": (1, 4, 8, 16), "cuda": (16, 64, 256), "mps": (8, 16, 32)}
 
 
 @click.command()
 @click.option("--model", type=click.Path(path_type=Path), default=MODEL, help="As of `sample`.  [default: the demo's]")
 @click.option("--count", type=int, default=128, show_default=True)
+@click.option("--rounds", type=int, default=3, show_default=True)
 @click.option("--device", default="auto", show_default=True)
-def main(model: Path, count: int, device: str) -> None:
+def main(model: Path, count: int, rounds: int, device: str) -> None:
     """Measure sampling against the lightweight-gan package."""
     where = choose_device(device)
     loaded = load_generator(model, where)
+    precision = choose_precision("auto", where)
+    batch = choose_batch_size(loaded, precision, where)
     print(
-        f"{loaded.network.size} px, {count} pictures, on {where}, {torch.get_num_threads()} threads, torch {torch.__version__}"
+        f"{loaded.network.size} px, {count} pictures, on {where}, {torch.get_num_threads()} threads, torch {torch.__version__}; "
+        f"ours in {precision}, batches of {batch}"
     )
+    peer, kinds = their_generator(loaded, where), ("fp32", precision) if precision != "fp32" else ("fp32",)
+    rates: dict[str, list[float]] = {}
     with tempfile.TemporaryDirectory() as folder:
-        theirs = theirs_per_s(loaded, Path(folder) / "theirs", count, where)
-        draw_folder(loaded, Path(folder) / "warm-up", range(16))
-        started = time.perf_counter()
-        draw_folder(loaded, Path(folder) / "ours", range(count))
-        ours = count / (time.perf_counter() - started)
-    limit = max(forward_per_s(loaded, batch, count, where) for batch in BATCHES)
-    print(f"{'lightweight-gan':20} {theirs:8.1f} pictures/s")
-    print(
-        f"{'ours':20} {ours:8.1f} pictures/s  {ours / theirs:5.2f} x lightweight-gan, {ours / limit:.0%} of the limit"
-    )
-    print(f"{'bare forward pass':20} {limit:8.1f} pictures/s")
+        for turn in range(rounds + 1):
+            home = Path(folder) / str(turn)
+            rates.setdefault("lightweight-gan", []).append(
+                theirs_per_s(peer, loaded.network.latent_dim, home / "theirs", count, where)
+            )
+            for kind in kinds:
+                rates.setdefault(f"ours, {kind}", []).append(ours_per_s(loaded, home / kind, count, kind))
+                for size in BATCHES[where.type]:
+                    rates.setdefault(f"bare forward, {kind}, {size}", []).append(
+                        forward_per_s(loaded, size, count, where, kind)
+                    )
+    medians = {name: median(values[1:]) for name, values in rates.items()}  # the first turn warms up
+    theirs, limit = medians["lightweight-gan"], max(v for name, v in medians.items() if name.startswith("bare"))
+    for name, rate in medians.items():
+        print(
+            f"{name:24} {rate:8.1f} pictures/s  {rate / theirs:6.2f} x lightweight-gan, {rate / limit:5.0%} of the limit"
+        )
+
+
+def their_generator(model: Model, device: torch.device) -> nn.Module:
+    """The same weights in the package's own network, as its Trainer builds it."""
+    network = model.network
+    with mock.patch.object(package, "Blur", nn.Identity):
+        generator = package.Generator(
+            image_size=network.size,
+            latent_dim=network.latent_dim,
+            fmap_max=network.fmap_max,
+            attn_res_layers=list(network.attention),
+        )
+    generator.load_state_dict(model.generator.state_dict())
+    return generator.to(device).eval()
 
 
 @torch.no_grad()
-def theirs_per_s(model: Model, dest: Path, count: int, device: torch.device) -> float:
-    """The package's own build of the network, in its `generate` loop: batch 1, unseeded, save_image."""
-    dest.mkdir()
-    network = model.network
-    generator = package.Generator(
-        image_size=network.size,
-        latent_dim=network.latent_dim,
-        fmap_max=network.fmap_max,
-        attn_res_layers=list(network.attention),
-    )
-    generator.to(device).eval()
+def theirs_per_s(generator: nn.Module, latent_dim: int, dest: Path, count: int, device: torch.device) -> float:
+    """The package's `generate` loop: batch 1, unseeded, save_image."""
+    dest.mkdir(parents=True)
     started = time.perf_counter()
     for number in range(count):
-        latents = torch.randn((1, network.latent_dim)).to(device)
+        latents = torch.randn((1, latent_dim)).to(device)
         save_image(generator(latents).clamp_(0.0, 1.0)[0], dest / f"{number}.jpg", nrow=1)
     return count / (time.perf_counter() - started)
 
 
-@torch.inference_mode()
-def forward_per_s(model: Model, batch: int, count: int, device: torch.device) -> float:
-    """The forward pass alone."""
-    latents = torch.randn(batch, model.network.latent_dim, device=device)
-    model.generator(latents)
-    rounds = max(1, count // batch)
+def ours_per_s(model: Model, dest: Path, count: int, precision: str) -> float:
+    """As `sample` does it, the table of samples included."""
     started = time.perf_counter()
-    for _ in range(rounds):
-        drawn = model.generator(latents)
-    drawn[0, 0, 0, 0].item()  # a GPU is waited for here
-    return rounds * batch / (time.perf_counter() - started)
+    draw_folder(model, dest, range(count), precision=precision)
+    return count / (time.perf_counter() - started)
+
+
+@torch.inference_mode()
+def forward_per_s(model: Model, batch: int, count: int, device: torch.device, precision: str) -> float:
+    """The forward pass alone."""
+    latents = torch.randn(batch, model.generator.latent_dim, device=device)
+    rounds = max(1, count // batch)
+    with torch.autocast(device.type, torch.bfloat16, enabled=precision == "bf16"):
+        model.generator(latents)
+        started = time.perf_counter()
+        for _ in range(rounds):
+            drawn = model.generator(latents)
+        drawn[0, 0, 0, 0].item()  # a GPU is waited for here
+        return rounds * batch / (time.perf_counter() - started)
 
 
 if __name__ == "__main__":
