@@ -147,7 +147,7 @@ def collect(
         if not rows:
             check_distributor(distributor)
             if searched:
-                found = search(_terms(source), limit or SEARCH_LIMIT, min_size, licences, engines, manners.contact, openverse_url, commons_url)  # fmt: skip
+                found = search(_terms(source), limit or SEARCH_LIMIT, min_size, licences, engines, manners, openverse_url, commons_url)  # fmt: skip
             else:
                 found = read_list(path, limit, seed)
             rows = _numbered(found)

@@ -46,10 +46,13 @@ def read_list(path: Path, limit: int | None, seed: int) -> list[Row]:
     """The rows of a list of URLs, `file` still empty; what is no http(s) URL is there as failed.
 
     Lines are `<url>`, or `<category> <url>` as ImageNet's; or a CSV with a header that has a column `url` and perhaps
-    page, author, licence and category. A .gz is read as it is. A URL that comes twice is kept once.
+    page, author, licence and category; or one without, of which the first cell that is a URL counts. A .gz is read as it is. A URL that comes twice is kept once.
     Raises click.ClickException where there is no URL at all.
     """
-    rows = {row.url: row for row in reservoir(_lines(path), limit, seed)}
+    try:
+        rows = {row.url: row for row in reservoir(_lines(path), limit, seed)}
+    except (csv.Error, gzip.BadGzipFile, EOFError) as error:
+        raise click.ClickException(f"{path} can't be read as a list of URLs: {error}.") from None
     if not any(row.status != FAILED for row in rows.values()):
         raise click.ClickException(
             f"{path} holds no http or https URLs: give a list with one a line, a CSV with a column `url`, a folder or an archive."
@@ -81,7 +84,10 @@ def _text_row(line: str) -> Iterator[Row]:
     words = line.split(maxsplit=1)
     if not words or words[0].startswith("#"):
         return
-    if len(words) == 1 or _is_url(words[0]):
+    cells = next(csv.reader([line])) if not _is_url(words[0]) else []
+    if url := next((cell.strip() for cell in cells[1:] if _is_url(cell.strip())), ""):
+        yield _checked(Row(file="", url=url))  # a CSV without a header
+    elif len(words) == 1 or _is_url(words[0]):
         yield _checked(Row(file="", url=words[0]))
     else:
         number = WORDNET.fullmatch(words[0])

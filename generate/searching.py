@@ -1,6 +1,6 @@
 """Searching for pictures with a licence: Openverse's and Wikimedia Commons' APIs, a page at a time.
 
-    python -c "from generate.searching import *; print(*search(['pineapple'], limit=5, contact='me@example.org'), sep='\\n')"
+    python -c "from generate.searching import *; print(*search(['pineapple'], limit=5), sep='\\n')"
 
 Openverse, https://api.openverse.org/v1/: whoever has no account gets 20 results a page and 240 a search. Commons,
 https://commons.wikimedia.org/w/api.php: `generator=search` with `imageinfo`; pictures come scaled to 1,280 px.
@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import html
 import re
+import time
 from collections.abc import Iterator
 from itertools import islice
 from typing import Any
@@ -38,7 +39,7 @@ def search(
     min_size: int = 0,
     licences: tuple[str, ...] = FREE,
     engines: tuple[str, ...] = ENGINES,
-    contact: str = "",
+    manners: Manners | None = None,
     openverse_url: str = OPENVERSE,
     commons_url: str = COMMONS,
 ) -> list[Row]:
@@ -48,7 +49,7 @@ def search(
     not answer is said on stderr; raises click.ClickException where nothing was found.
     """
     found: dict[str, Row] = {}
-    with _session(contact) as session:
+    with _session(manners or Manners()) as session:
         for term in terms:
             category = term if len(terms) > 1 else ""
             rows = _all_engines(session, term, category, min_size, licences, engines, openverse_url, commons_url)
@@ -61,12 +62,24 @@ def search(
     return list(found.values())
 
 
-def _session(contact: str) -> requests.Session:
+class _Patient(HTTPAdapter):
+    """Waits before each request, so that the rate to one API is kept."""
+
+    def __init__(self, pause_s: float, **options: Any) -> None:
+        super().__init__(**options)
+        self.pause_s = pause_s
+
+    def send(self, *args: Any, **options: Any) -> requests.Response:
+        time.sleep(self.pause_s)
+        return super().send(*args, **options)
+
+
+def _session(manners: Manners) -> requests.Session:
     session = requests.Session()
-    session.headers["User-Agent"] = Manners(contact=contact).user_agent
+    session.headers["User-Agent"] = manners.user_agent
     retry = Retry(total=3, backoff_factor=1, status_forcelist=(429, 502, 503, 504), retry_after_max=60)
-    session.mount("http://", HTTPAdapter(max_retries=retry))
-    session.mount("https://", HTTPAdapter(max_retries=retry))
+    for scheme in ("http://", "https://"):
+        session.mount(scheme, _Patient(1 / manners.rate_per_s, max_retries=retry))
     return session
 
 

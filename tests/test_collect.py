@@ -321,10 +321,18 @@ def test_csv_lists_keep_what_they_know(tmp_path):
     assert (bad.status, bad.reason) == ("failed", "not an http or https URL")
 
 
+def test_csv_lists_without_a_header_are_searched_for_the_url(tmp_path):
+    (tmp_path / "list.csv").write_text('17,"a, b",https://example.org/1.jpg,x\n18,c,http://example.org/2.jpg,y\n')
+
+    rows = read_list(tmp_path / "list.csv", None, 0)
+
+    assert [row.url for row in rows] == ["https://example.org/1.jpg", "http://example.org/2.jpg"]
+
+
 def test_search_asks_both_engines_and_keeps_the_licence(server):
     server.queries.clear()
 
-    rows = search(["pineapple"], 10, 256, contact="ann@example.org", openverse_url=f"{server.url}/openverse/", commons_url=f"{server.url}/commons/")  # fmt: skip
+    rows = search(["pineapple"], 10, 256, manners=Manners("ann@example.org", 100), openverse_url=f"{server.url}/openverse/", commons_url=f"{server.url}/commons/")  # fmt: skip
 
     assert [(row.author, row.licence) for row in rows] == [
         ("Tim Sullivan", "cc0 1.0 https://creativecommons.org/publicdomain/zero/1.0/"),
@@ -437,6 +445,8 @@ def test_a_name_that_changes_its_address_is_caught_once_connected(server, monkey
         ("search:cake", ["--licence", "by,all"], 2, "'all' is none of cc0"),
         ("search:", [], 1, "search: has no term"),
         ("notes.txt", [], 1, "holds no http or https URLs"),
+        ("list.csv", [], 1, "can't be read as a list of URLs: field larger than field limit"),
+        ("list.txt.gz", [], 1, "can't be read as a list of URLs: Not a gzipped file"),
         ("empty.zip", [], 1, "holds no pictures"),
         ("damaged.tgz", [], 1, "damaged archive"),
         ("folder", [], 1, "holds no pictures"),
@@ -445,6 +455,8 @@ def test_a_name_that_changes_its_address_is_caught_once_connected(server, monkey
 def test_wrong_input_is_one_sentence_and_leaves_nothing(tmp_path, monkeypatch, source, options, code, sentence):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "notes.txt").write_text("Dear picture,\n")
+    (tmp_path / "list.csv").write_text('url\n"' + 200_000 * "x")
+    (tmp_path / "list.txt.gz").write_text("https://example.org/a.jpg")
     (tmp_path / "folder").mkdir()
     zipfile.ZipFile(tmp_path / "empty.zip", "w").close()
     npm_tarball(tmp_path / "damaged.tgz")
