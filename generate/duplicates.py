@@ -37,11 +37,8 @@ def perceptual_hash(image: Image.Image) -> str:
 
 
 def tiny_colours(array: np.ndarray) -> str:
-    """An (H, W, 3) or (H, W, 4) uint8 picture averaged to 8x8 with four channels, because the hash sees grey alone."""
-    tiny = cv2.resize(array, (COLOUR_SIDE, COLOUR_SIDE), interpolation=cv2.INTER_AREA)
-    if tiny.shape[2] == 3:
-        tiny = np.dstack([tiny, np.full(tiny.shape[:2], 255, np.uint8)])
-    return tiny.tobytes().hex()
+    """An (H, W, 3) uint8 picture averaged to 8x8, because the hash sees grey alone: brown and green hearts are one to it."""
+    return cv2.resize(array, (COLOUR_SIDE, COLOUR_SIDE), interpolation=cv2.INTER_AREA).tobytes().hex()
 
 
 def find_duplicates(prints: list[Fingerprint], near: int = NEAR) -> dict[int, tuple[int, bool]]:
@@ -53,7 +50,7 @@ def find_duplicates(prints: list[Fingerprint], near: int = NEAR) -> dict[int, tu
     """
     order = sorted(range(len(prints)), key=lambda i: (-prints[i].pixels, i))
     shapes = _bytes([p.shape for p in prints]).view(np.uint64)  # (N, 4)
-    colours = _bytes([p.colour for p in prints]).astype(np.int16)  # (N, 256)
+    colours = _bytes([p.colour for p in prints]).astype(np.int16)  # (N, 192)
     kept_shapes, kept = np.empty_like(shapes), np.empty(len(prints), np.int64)  # the first `count` are filled
     count = 0
     first: dict[str, int] = {}

@@ -63,7 +63,7 @@ def make_one(picture: Path, target: Path, name: str, recipe: Recipe) -> Outcome:
         found = Fingerprint(
             hashlib.sha256(data).hexdigest(),
             perceptual_hash(Image.fromarray(grey)),
-            tiny_colours(small),
+            tiny_colours(painted),
             size[0] * size[1],
         )
         square = make_square(image, recipe)
