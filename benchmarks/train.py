@@ -1,6 +1,7 @@
 """Training speed: ours against lightweight-gan's networks in its loop's form, on the same pictures and device.
 
     python -m benchmarks.train --size 64 --steps 8
+    python -m benchmarks.train --time-to-quality 10 --size 32 --plot quality.png
 
 Both see the same batches, size and options, penalty every fourth step; ours through `train` itself as a user runs it.
 Prints pictures/s of each in fp32 and in the precision that `auto` picks, the ratio, and the achieved arithmetic
@@ -20,6 +21,7 @@ import torch
 from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
+from benchmarks.quality import compare
 from generate.generator import choose_device
 from generate.images import load_pictures
 from generate.losses import discriminator_loss, generator_loss, gradient_penalty
@@ -42,6 +44,13 @@ PICTURES = Path(__file__).parent.parent / "tests" / "data" / "emoji"
 @click.option("--attention", type=int, multiple=True, help="As of `train`.  [default: none]")
 @click.option("--steps", type=int, default=8, show_default=True, help="Measured steps, after four to warm up.")
 @click.option("--device", default="auto", show_default=True)
+@click.option(
+    "--time-to-quality",
+    type=click.FloatRange(0, min_open=True),
+    metavar="MINUTES",
+    help="Instead: train both discriminators that long each and compare what they reach.",
+)
+@click.option("--plot", type=click.Path(path_type=Path), help="Write the comparison's curves there, as PNG.")
 def main(
     data: Path,
     size: int,
@@ -51,8 +60,15 @@ def main(
     attention: tuple[int, ...],
     steps: int,
     device: str,
+    time_to_quality: float | None,
+    plot: Path | None,
 ) -> None:
     """Measure training against the lightweight-gan package."""
+    if time_to_quality:
+        options = f"--batch-size {batch_size} --latent-dim {latent_dim} --fmap-max {fmap_max} --device {device}"
+        attended = [f"--attention {resolution}" for resolution in attention or (0,)]
+        compare(data, size, 60 * time_to_quality, " ".join([options, *attended]).split(), plot)
+        return
     where = choose_device(device)
     network = NetworkOptions(size, latent_dim, fmap_max, tuple(attention))
     shared = {"batch_size": batch_size, "accumulate": 1, "latent_dim": latent_dim, "fmap_max": fmap_max}

@@ -59,9 +59,9 @@ def cutout(pictures: Tensor, chosen: Tensor) -> Tensor:
 
 
 def colour(pictures: Tensor, chosen: Tensor) -> Tensor:
-    """Change brightness by up to half, saturation and contrast by a factor of 0..2 and 0.5..1.5."""
+    """Change brightness by up to a quarter (theirs is half, of -1..1), saturation by 0..2 and contrast by 0.5..1.5."""
     brightness, saturation, contrast = (_like(_uniform(len(pictures)), pictures) for _ in range(3))
-    changed = pictures + brightness - 0.5
+    changed = pictures + (brightness - 0.5) / 2
     grey = changed.mean(dim=1, keepdim=True)
     changed = torch.lerp(grey.expand_as(changed), changed, 2 * saturation)
     level = changed.mean(dim=(1, 2, 3), keepdim=True)

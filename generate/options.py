@@ -16,7 +16,7 @@ from generate.networks import NetworkOptions
 
 LIGHTWEIGHT_AUGMENT = ("flip", "translation")  # what the sushi site used; its author saw cutout leave artefacts
 PROJECTED_AUGMENT = ("flip", "colour", "translation", "cutout")
-MAY_CHANGE = {"kimg", "snapshot_kimg", "keep", "patience"}  # on resuming; anything else would make another run
+MAY_CHANGE = {"kimg", "snapshot_kimg", "keep", "patience", "compile"}  # on resuming; anything else would make another run
 
 
 @dataclass(frozen=True)
@@ -39,6 +39,7 @@ class TrainOptions:
     attention: tuple[int, ...] = (32,)
     disc_output_size: int = 1
     precision: str = "auto"
+    compile: bool = False
     seed: int = 0
     snapshot_kimg: float = 20.0
     keep: int = 3

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import json
 from pathlib import Path
 
 import av
@@ -13,16 +12,31 @@ from PIL import Image
 
 from generate.augment import R_T_TARGET
 from generate.images import atomic_path
+from generate.stats import best_row, read_rows
 
 FRAMES_PER_S, LAST_FRAME_S = 12, 2  # of the time-lapse; how long it rests on the newest samples
 
 
 def draw_curves(run: Path) -> None:
-    """Write run/curves.png of run/stats.jsonl: losses, r_t and speed over the pictures shown."""
-    rows = [json.loads(line) for line in (run / "stats.jsonl").read_text().splitlines()]
+    """Write run/curves.png of run/stats.jsonl: quality, losses, r_t and speed over the pictures shown."""
+    rows = read_rows(run)
     kimg = [row["kimg"] for row in rows]
-    figure = matplotlib.figure.Figure(figsize=(8, 9), layout="constrained")  # no pyplot: no display, no global state
-    losses, overfitting, speed = figure.subplots(3, 1, sharex=True)
+    figure = matplotlib.figure.Figure(figsize=(8, 12), layout="constrained")  # no pyplot: no display, no global state
+    distance, rates, losses, overfitting, speed = figure.subplots(5, 1, sharex=True)
+    measured = [row for row in rows if "frechet" in row]
+    at = [row["kimg"] for row in measured]
+    distance.plot(at, [row["frechet"] for row in measured], ".-", color="tab:purple")
+    distance.set(ylabel="Frechet distance", ylim=(0, None))
+    if measured:
+        best = best_row(rows)
+        distance.plot(
+            best["kimg"], best["frechet"], "o", color="tab:purple", fillstyle="none", markersize=12, label="best"
+        )
+        distance.legend()
+    for name in ("precision", "recall", "copies"):
+        rates.plot(at, [row[name] for row in measured], ".-", label=name)
+    rates.set(ylabel="share of pictures", ylim=(0, 1))
+    rates.legend()
     losses.plot(kimg, [row["loss_d"] for row in rows], ".-", label="discriminator")
     losses.plot(kimg, [row["loss_g"] for row in rows], ".-", label="generator")
     losses.set_ylabel("hinge loss")
@@ -32,7 +46,7 @@ def draw_curves(run: Path) -> None:
     overfitting.set(ylabel="r_t = E[sign(D(real))]\nabove the line it overfits", ylim=(-1, 1))
     speed.plot(kimg, [row["pictures_s"] for row in rows], ".-", color="tab:green")
     speed.set(ylabel="pictures/s", xlabel="thousands of pictures shown", ylim=(0, None))
-    for axes in (losses, overfitting, speed):
+    for axes in (distance, rates, losses, overfitting, speed):
         axes.grid(alpha=0.3)
     figure.suptitle(run.name)
     drawn = io.BytesIO()

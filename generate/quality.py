@@ -13,10 +13,11 @@ import torch
 from torch import Tensor
 
 from generate.dataset import Pictures
-from generate.features import embed, load_features
+from generate.features import load_features
 from generate.generator import draw_pictures
 from generate.metrics import frechet_distance, gaussian, precision_recall
 from generate.networks import Generator
+from generate.similarity import copy_limit, look, nearest_alike
 
 REAL, DRAWN = 5000, 500  # at most, of each side
 FEWEST = 8  # real pictures that a manifold can be spoken of
@@ -28,17 +29,22 @@ class Yardstick:
     def __init__(self, pictures: Pictures, labels: Tensor | None, device: torch.device) -> None:
         self.network = load_features(device)
         real = _spread(len(pictures), REAL)
-        self.features = embed(self.network, (pictures[i[None]][0] for i in real))
-        self.gaussian = gaussian(self.features)
+        self.looks = look(self.network, (pictures[i[None]][0] for i in real))
+        self.gaussian, self.limit = gaussian(self.looks.features), copy_limit(self.looks)
         self.shown = _spread(len(pictures), min(DRAWN, len(pictures)))  # a sample for each, of its category
         self.categories = None if labels is None else labels[self.shown].tolist()
 
     def measure(self, ema: Generator) -> dict[str, float]:
-        """Frechet distance, precision and recall of as many samples as there are pictures, from fixed seeds."""
+        """Frechet distance, precision, recall and the share of copies, of as many samples as there are pictures."""
         seeds = range(1_000_000, 1_000_000 + len(self.shown))  # not those that people look at and publish
-        drawn = embed(self.network, draw_pictures(ema, seeds, batch_size=16, categories=self.categories))
-        precision, recall = precision_recall(self.features, drawn)
-        return {"frechet": frechet_distance(self.gaussian, drawn), "precision": precision, "recall": recall}
+        drawn = look(self.network, draw_pictures(ema, seeds, batch_size=16, categories=self.categories))
+        precision, recall = precision_recall(self.looks.features, drawn.features)
+        return {
+            "frechet": frechet_distance(self.gaussian, drawn.features),
+            "precision": precision,
+            "recall": recall,
+            "copies": (nearest_alike(drawn, self.looks)[0] < self.limit).float().mean().item(),
+        }
 
 
 def _spread(count: int, most: int) -> Tensor:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -12,7 +13,7 @@ COPIES = 0.05  # share of the samples: a snapshot with more near-copies of train
 Row = dict[str, float]
 
 
-def read_rows(run: Path, step: int) -> list[Row]:
+def read_rows(run: Path, step: float = math.inf) -> list[Row]:
     """The rows up to that step: a run that goes on from an earlier snapshot reports the later ones anew."""
     path = run / "stats.jsonl"
     rows = [json.loads(line) for line in path.read_text().splitlines()] if path.exists() else []

@@ -15,7 +15,7 @@ import os
 import random
 import signal
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -132,6 +132,12 @@ GRID = 8  # samples-*.jpg show GRID x GRID pictures from fixed seeds
     show_default=True,
     help="auto: bf16 where the hardware computes it.",
 )
+@click.option(
+    "--compile/--no-compile",
+    default=DEFAULT.compile,
+    show_default=True,
+    help="Let torch.compile fuse what it can: minutes at the start, and a C++ compiler, for faster steps.",
+)
 @click.option("--device", default="auto", show_default=True, help="auto, cuda, cuda:1, mps or cpu.")
 @click.option("--seed", type=int, default=DEFAULT.seed, show_default=True)
 @click.option(
@@ -217,6 +223,9 @@ def _train(data: Path, run: Path, options: TrainOptions, where: torch.device) ->
     share_noise(generator)
     for module in (generator, discriminator, ema):
         module.to(where)
+    if options.compile:
+        generator.compile()
+        discriminator.compile()
     drawing = list(generator.parameters())
     judging = [parameter for parameter in discriminator.parameters() if parameter.requires_grad]
     betas, fused = (0.0, 0.99) if projected else (0.5, 0.9), where.type != "mps"
@@ -281,6 +290,7 @@ def _train(data: Path, run: Path, options: TrainOptions, where: torch.device) ->
 
             # discriminator
             penalised = options.gradient_penalty and step % PENALTY_EVERY == 0
+            judge: Callable[..., Any] = discriminator.forward if penalised else discriminator  # compiled code has no second derivative
             for _ in range(options.accumulate):
                 real, told_real = batches.draw()
                 real.requires_grad_(penalised)
@@ -288,8 +298,8 @@ def _train(data: Path, run: Path, options: TrainOptions, where: torch.device) ->
                     with torch.no_grad():
                         fake, told_fake = draw()
                     fake = augmented(fake).float().requires_grad_(penalised)
-                    *on_fake, _ = discriminator(fake, categories=told_fake)
-                    *on_real, reconstruction = discriminator(augmented(real), True, told_real)
+                    *on_fake, _ = judge(fake, categories=told_fake)
+                    *on_real, reconstruction = judge(augmented(real), True, told_real)
                     hinge = discriminator_loss(on_real, on_fake)
                 loss = hinge + reconstruction
                 if penalised:
@@ -304,7 +314,7 @@ def _train(data: Path, run: Path, options: TrainOptions, where: torch.device) ->
             for _ in range(options.accumulate):
                 with compute():
                     fake, told_fake = draw()
-                    *on_fake, _ = discriminator(augmented(fake), categories=told_fake)
+                    *on_fake, _ = discriminator(augmented(fake).float(), categories=told_fake)
                     loss = generator_loss(on_fake)
                 (loss / options.accumulate).backward()  # type: ignore[no-untyped-call]
                 now[1] += loss.detach() / options.accumulate
@@ -332,10 +342,11 @@ def _train(data: Path, run: Path, options: TrainOptions, where: torch.device) ->
             stopped = anyone(bool(signals), where)
             if step % snapshot_steps == 0 or step == steps or stopped:
                 loss_d, loss_g, r_t = (losses / max(counted, 1)).tolist()
-                rate = (step - last_report) * per_step / (time.monotonic() - started)
+                seconds = time.monotonic() - started
                 row: Row = {
                     "step": step, "kimg": step * per_step / 1000, "loss_d": loss_d, "loss_g": loss_g, "r_t": r_t,
-                    "augment": probability, "pictures_s": rate, "skipped": skipped,
+                    "augment": probability, "pictures_s": (step - last_report) * per_step / seconds, "skipped": skipped,
+                    "seconds": seconds + (rows[-1].get("seconds", 0) if rows else 0),
                 }  # fmt: skip
                 if board:
                     estimate_statistics(ema, labels, where)

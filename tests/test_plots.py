@@ -18,7 +18,7 @@ def test_curves_are_drawn_again_as_rows_come(tiny_run, tmp_path):
     draw_curves(tmp_path / "run")
 
     before, after = (Image.open(folder / "curves.png") for folder in (tiny_run, tmp_path / "run"))
-    assert before.size == after.size == (880, 990)
+    assert before.size == after.size == (880, 1320)
     assert before.tobytes() != after.tobytes()
 
 
