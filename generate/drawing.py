@@ -26,13 +26,25 @@ PRECISIONS = ("auto", "bf16", "fp32")
 Work = Sequence[tuple[str, int]]  # category, or "" where the model knows none, and seed
 
 
+class BatchSize(click.IntRange):
+    """A number of pictures from 1 up, or auto, which is 0: see `choose_batch_size`."""
+
+    name = "auto or a number"
+
+    def __init__(self) -> None:
+        super().__init__(min=1)
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
+        return 0 if value == "auto" else int(super().convert(value, param, ctx))
+
+
 def draw_folder(
     model: Model,
     dest: Path,
     seeds: Sequence[int],
     *,
     categories: Sequence[str] = (),
-    batch_size: int | None = None,
+    batch_size: int = 0,
     truncation: float = 1.0,
     format: str = "jpg",
     quality: int = 90,

@@ -24,7 +24,7 @@ from gallery.bucket import Bucket, Conflict, NotFound, Unavailable, open_bucket
 from gallery.commit import Pointer, read_pointer
 from gallery.release import Catalog, Category
 from generate.curation import curate_folder
-from generate.drawing import PRECISIONS, choose_precision, draw_folder
+from generate.drawing import PRECISIONS, BatchSize, choose_precision, draw_folder
 from generate.generator import FAMILY, choose_device, load_generator
 from generate.publishing import (
     MADE,
@@ -65,7 +65,7 @@ OVERSAMPLE = 1.5  # pictures drawn for each that is published
 @click.option(
     "--curate/--no-curate", default=True, show_default=True, help="Draw half as many more and publish the best."
 )
-@click.option("--batch-size", type=click.IntRange(1), help="Default what suits the device.")
+@click.option("--batch-size", type=BatchSize(), default="auto", show_default=True)
 @click.option("--precision", type=click.Choice(PRECISIONS), default="auto", show_default=True, help="As of `sample`.")
 @click.option("--device", default="auto", show_default=True, help="auto, cuda, cuda:1, mps or cpu.")
 @click.option("--keep", type=click.IntRange(1), help="Afterwards delete all but the KEEP newest releases.")
@@ -107,7 +107,7 @@ def refill(
     truncation: float = 1.0,
     training: Path | None = None,
     curate: bool = True,
-    batch_size: int | None = None,
+    batch_size: int = 0,
     precision: str = "auto",
     device: str = "auto",
     keep: int | None = None,

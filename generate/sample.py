@@ -13,7 +13,7 @@ from typing import Any
 import click
 import torch
 
-from generate.drawing import PRECISIONS, draw_folder
+from generate.drawing import PRECISIONS, BatchSize, draw_folder
 from generate.generator import choose_device, load_generator
 
 
@@ -51,7 +51,7 @@ class Seeds(click.ParamType[list[int]]):
 @click.option(
     "--category", "categories", multiple=True, help="Only this one of the model's categories; may be repeated."
 )
-@click.option("--batch-size", type=click.IntRange(1), help="Default what suits the device.")
+@click.option("--batch-size", type=BatchSize(), default="auto", show_default=True)
 @click.option(
     "--precision",
     type=click.Choice(PRECISIONS),

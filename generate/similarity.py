@@ -40,7 +40,7 @@ LUMA = (0.299, 0.587, 0.114)
 
 @dataclass(frozen=True)
 class Looks:
-    """What comparing N pictures takes, 36 KB each: `features` (N, 1280), pooled, `layout` (N, 112, 7, 7), each
+    """What comparing N pictures takes, 28 KB each: `features` (N, 1280), pooled, `layout` (N, 112, 7, 7), each
     position of length 1, in half precision, `small` (N, 3, 64, 64) uint8."""
 
     features: Tensor
