@@ -71,8 +71,9 @@ def test_a_model_of_rembg_that_cannot_be_had_is_one_sentence(tmp_path, photos):
 @pytest.fixture(scope="module")
 def weights(tmp_path_factory) -> str:
     """A detector's state dict made so that it takes its first region for a cake: its last layer says so whatever it sees."""
-    torch.manual_seed(0)
-    model = get_model(NAME, weights=None, weights_backbone=None)
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        model = get_model(NAME, weights=None, weights_backbone=None)
     state = model.state_dict()
     state["roi_heads.box_predictor.cls_score.weight"].zero_()
     state["roi_heads.box_predictor.cls_score.bias"].fill_(-20)
