@@ -51,6 +51,7 @@ def folders(tmp_path_factory) -> tuple[Path, Path]:
     for number in (102, 103):
         Image.open(food / "0000003.jpg").save(food / f"{number:07d}.jpg", quality=70)
     (food / "0000104.jpg").write_bytes((food / "0000000.jpg").read_bytes()[:600])
+    Image.new("RGB", (40, 40)).save(food / "0000105.jpg")
     return home / "samples", home / "training"
 
 
@@ -89,6 +90,7 @@ def test_what_is_planted_is_left_out_for_its_reason(folders, curated):
     assert noise["realism"] == min((line["realism"] for line in found.values() if line["realism"]), key=float)
     assert damaged["reason"] == "damaged"
     assert "runcated" in damaged["note"]
+    assert found["food/0000105.jpg"]["note"] == "40x40, the first is 64x64"
     twins = [found[f"food/{number:07d}.jpg"] for number in (3, 102, 103)]
     (first,) = (twin["file"] for twin in twins if twin["kept"] == "yes")
     assert [(twin["reason"], twin["repeats"]) for twin in twins if twin["kept"] == "no"] == [("duplicate", first)] * 2
@@ -117,7 +119,7 @@ def test_each_category_gets_its_share_and_another_run_deletes_what_it_no_longer_
     assert Counter(name.split("/")[0] for name in kept(dest)) == dict.fromkeys(
         (path.name for path in samples.iterdir() if path.is_dir()), 2
     )
-    assert "6 of 29 kept" in result.output
+    assert "6 of 30 kept" in result.output
     assert json.loads((dest / "curate.json").read_text())["keep"] == 6
 
 
