@@ -155,7 +155,14 @@ def _draw(source: Path, count: int, truncation: float, precision: str, where: to
     names: Sequence[str] = model.categories or ("",)
     work = [(names[i % len(names)], FIRST_SEED + i) for i in range(count)]
     for start in tqdm(range(0, count, size), desc="sample", unit="batch", disable=None, leave=False):
-        yield from draw_some(model, work[start : start + size], size, truncation, precision)
+        yield from map(to_rgb, draw_some(model, work[start : start + size], size, truncation, precision))
+
+
+def to_rgb(picture: Tensor) -> Tensor:
+    """Grey or transparent ones as they are seen: (1, 3 or 4, H, W), transparency on black -> (3, H, W)."""
+    if picture.shape[0] == 4:
+        return (picture[:3].float() * picture[3:] / 255).round().to(torch.uint8)
+    return picture.expand(3, -1, -1)
 
 
 def _encoding(samples: Path) -> dict[str, Any] | None:

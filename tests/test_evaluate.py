@@ -13,6 +13,7 @@ from PIL import Image
 from torch_fidelity.feature_extractor_inceptionv3 import FeatureExtractorInceptionV3
 
 from generate.__main__ import main
+from generate.evaluate import to_rgb
 from generate.images import find_pictures
 from generate.prepare import prepare
 from tests.conftest import EMOJI
@@ -81,6 +82,15 @@ def test_a_model_is_drawn_from(tiny_run, real, tmp_path):
     assert (measured["samples"], measured["training"]) == (12, 36)
     assert measured["frechet"] > 50
     assert measured["copies"] == 0
+
+
+@pytest.mark.parametrize(
+    ("channels", "seen"), [([7], [7, 7, 7]), ([1, 2, 3], [1, 2, 3]), ([200, 100, 50, 51], [40, 20, 10])]
+)
+def test_grey_and_transparent_pictures_are_seen_as_they_are_shown(channels, seen):
+    picture = torch.tensor(channels, dtype=torch.uint8)[:, None, None].expand(-1, 2, 2)
+
+    assert to_rgb(picture)[:, 1, 1].tolist() == seen
 
 
 @pytest.fixture(scope="module")
