@@ -22,7 +22,6 @@ from generate.images import atomic_path, write_text
 from generate.networks import NetworkOptions, package
 
 CONFIG = ".config.json"
-UNSUPPORTED = {"transparent": "pictures with transparency", "greyscale": "grey pictures", "freq_chan_attn": "FCANet"}
 Weights = dict[str, Tensor]
 
 
@@ -47,9 +46,8 @@ def read_checkpoint(path: Path) -> Checkpoint:
             f"{config_path} is missing: lightweight_gan writes it beside {path.name}; copy both."
         )
     config = json.loads(config_path.read_text())
-    for name, what in UNSUPPORTED.items():
-        if config.get(name):
-            raise click.ClickException(f"{path} was trained for {what} ({name}), which is not supported.")
+    if config.get("freq_chan_attn"):
+        raise click.ClickException(f"{path} was trained with FCANet (freq_chan_attn), which is not supported.")
     try:
         weights = torch.load(path, map_location="cpu", weights_only=True)["GAN"]
         generator = _part(weights, "G.")
@@ -59,6 +57,7 @@ def read_checkpoint(path: Path) -> Checkpoint:
             fmap_max=generator["layers.0.0.2.1.weight"].shape[0] // 2,  # half of it passes the gate
             attention=tuple(config.get("attn_res_layers", ())),
             disc_output_size=config["disc_output_size"],
+            channels=generator["out_conv.weight"].shape[0],
         )
     except (UnpicklingError, RuntimeError, EOFError, KeyError, TypeError, IndexError, OSError) as error:
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
@@ -90,7 +89,9 @@ def write_checkpoint(folder: Path, number: int, checkpoint: Checkpoint) -> Path:
         "fmap_max": checkpoint.network.fmap_max,
         "syncbatchnorm": False,
         "optimizer": "adam",
-        **dict.fromkeys(UNSUPPORTED, False),
+        "greyscale": checkpoint.network.channels == 1,
+        "transparent": checkpoint.network.channels == 4,
+        "freq_chan_attn": False,
     }
     path = folder / f"model_{number}.pt"
     with atomic_path(path) as temporary:

@@ -13,12 +13,11 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 
 import click
-import numpy as np
 import torch
 from PIL import Image
 from torch import Tensor
 
-from generate.images import BadPicture, category_of, decode, find_pictures, load_pictures
+from generate.images import BadPicture, category_of, find_pictures, load_pictures, pixels
 from generate.ranks import own_rows
 
 FITS = 0.5  # of the free memory
@@ -26,10 +25,10 @@ DECODERS = 8  # threads; Pillow lets go of the interpreter while it decodes
 
 
 class Pictures:
-    """Square pictures of one size by number: pictures[indices] is (N, 3, size, size), uint8."""
+    """Square pictures of one size by number: pictures[indices] is (N, channels, size, size), uint8."""
 
     def __init__(self, held: Tensor) -> None:
-        self.held, self.size, self.where = held, held.shape[-1], "held in memory"
+        self.held, self.channels, self.size, self.where = held, held.shape[1], held.shape[-1], "held in memory"
 
     def __len__(self) -> int:
         return len(self.held)
@@ -44,8 +43,13 @@ class Pictures:
 class StreamedPictures(Pictures):
     """The same from files, for more pictures than memory holds: threads decode the next batch during a step."""
 
-    def __init__(self, paths: Sequence[Path], size: int) -> None:
-        self.paths, self.size, self.where = paths, size, "read from their files as they are needed"
+    def __init__(self, paths: Sequence[Path], channels: int, size: int) -> None:
+        self.paths, self.channels, self.size, self.where = (
+            paths,
+            channels,
+            size,
+            "read from their files as they are needed",
+        )
         self.pool = ThreadPoolExecutor(DECODERS)
         self.expected: dict[int, Future[Tensor]] = {}
 
@@ -63,16 +67,16 @@ class StreamedPictures(Pictures):
 
     def _decode(self, path: Path) -> Tensor:
         try:
-            picture = decode(path)
+            array = pixels(path, self.channels)
         except BadPicture as reason:
             raise click.ClickException(f"{path} is {reason}. Delete it and run `prepare` again.") from None
-        if picture.size != (self.size, self.size):
-            raise click.ClickException(f"{path} is {picture.width}x{picture.height}, not {self.size}x{self.size}.")
-        return torch.from_numpy(np.asarray(picture).copy()).permute(2, 0, 1)
+        if array.shape[:2] != (self.size, self.size):
+            raise click.ClickException(f"{path} is {array.shape[1]}x{array.shape[0]}, not {self.size}x{self.size}.")
+        return torch.from_numpy(array.copy()).permute(2, 0, 1)
 
 
 class Batches:
-    """Endless shuffled batches of so many pictures (N, 3, H, W), 0..1, and their labels, on a device.
+    """Endless shuffled batches of so many pictures (N, C, H, W), 0..1, and their labels, on a device.
 
     Of many ranks each gets its own rows of the batch.
     """
@@ -92,17 +96,19 @@ class Batches:
         return batch.contiguous(memory_format=torch.channels_last), labels
 
 
-def open_pictures(data: Path, device: torch.device) -> Pictures:
+def open_pictures(data: Path, device: torch.device, channels: int = 3) -> Pictures:
     """The pictures of a prepared folder, in the order of their paths, held on the device if half its memory will do.
+
+    Of 1 channel (grey), 3 (RGB) or 4 (with transparency).
 
     Raises click.ClickException where they are not square pictures of one size, a power of two.
     """
     paths = find_pictures(data)
     with Image.open(paths[0]) as first:
         size = first.width
-    if len(paths) * 3 * size**2 > FITS * free_memory(device):
-        return StreamedPictures(paths, size)
-    return Pictures(load_pictures(data).to(device))
+    if len(paths) * channels * size**2 > FITS * free_memory(device):
+        return StreamedPictures(paths, channels, size)
+    return Pictures(load_pictures(data, channels).to(device))
 
 
 def free_memory(device: torch.device) -> int:

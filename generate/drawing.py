@@ -12,14 +12,12 @@ from pathlib import Path
 from typing import Any
 
 import click
-import numpy as np
 import torch
-from PIL import Image
 from torch import Tensor
 from tqdm import tqdm
 
 from generate.generator import Model, draw_pictures
-from generate.images import BadPicture, decode, write_text
+from generate.images import BadPicture, decode, paint, to_picture, write_text
 
 ROWS, OPTIONS = "samples.jsonl", "samples.json"
 PRECISIONS = ("auto", "bf16", "fp32")
@@ -175,8 +173,10 @@ def _check_same_drawing(dest: Path, how: dict[str, Any], batch_size: int) -> Non
 
 def _write(picture: Tensor, path: Path, quality: int) -> None:
     """Under a temporary name first. No fsync, which costs more than the rest: what a power cut damages is drawn again."""
-    image = Image.fromarray(np.ascontiguousarray(picture.permute(1, 2, 0).numpy()))
     kind = {"jpg": "JPEG", "png": "PNG", "webp": "WEBP"}[path.suffix[1:]]
+    image = to_picture(picture)
+    if kind == "JPEG":  # knows no transparency
+        image = paint(image, "black")
     encoded = io.BytesIO()
     image.save(encoded, kind, quality=quality)
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")

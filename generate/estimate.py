@@ -55,7 +55,7 @@ def estimate(network: NetworkOptions, projected: bool, pictures: int, batch_size
         generator=count_g,
         discriminator=count_d,
         weights_bytes=4 * (ADAM_COPIES * (count_g + count_d) + count_g),  # the average is one more generator
-        data_bytes=pictures * 3 * network.size**2,
+        data_bytes=pictures * network.channels * network.size**2,
         batch_bytes=activations // 2 if bf16 else activations,
     )
 

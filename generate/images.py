@@ -23,6 +23,8 @@ if TYPE_CHECKING:  # load_pictures imports it: who only decodes need not wait fo
 
 SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".webp", ".gif", ".bmp", ".tif", ".tiff"})
 
+MODES = {1: "L", 3: "RGB", 4: "RGBA"}  # by the number of channels
+
 
 class BadPicture(Exception):
     """A file that can't be used as a picture; the text says why in a few words."""
@@ -145,8 +147,21 @@ def _transform(profile: bytes, mode: str) -> ImageCms.ImageCmsTransform | None:
         return None
 
 
-def load_pictures(folder: Path) -> torch.Tensor:
-    """All pictures of a prepared folder as one (N, 3, size, size) uint8 tensor, in the order of their paths.
+def pixels(path: Path, channels: int = 3) -> np.ndarray:
+    """A picture as (H, W, channels) uint8: 1 is grey, 3 RGB on black, 4 RGB and transparency. Raises BadPicture."""
+    picture = open_picture(path)
+    picture = picture.convert("RGBA") if channels == 4 else paint(picture, "black").convert(MODES[channels])
+    array = np.asarray(picture)
+    return array.reshape(*array.shape[:2], channels)
+
+
+def to_picture(pixels: torch.Tensor) -> Image.Image:
+    """A uint8 tensor (1, 3 or 4, H, W) on the CPU as a picture, grey, RGB or RGBA."""
+    return Image.fromarray(np.ascontiguousarray(pixels.permute(1, 2, 0).squeeze(2).numpy()))
+
+
+def load_pictures(folder: Path, channels: int = 3) -> torch.Tensor:
+    """All pictures of a prepared folder as one (N, channels, size, size) uint8 tensor, in the order of their paths.
 
     Raises click.ClickException where they are not square pictures of one size.
     """
@@ -156,7 +171,7 @@ def load_pictures(folder: Path) -> torch.Tensor:
     arrays: list[np.ndarray] = []
     for path in tqdm(paths, desc="load", unit="picture", disable=None, leave=False):
         try:
-            array = np.asarray(decode(path))
+            array = pixels(path, channels)
         except BadPicture as reason:
             raise click.ClickException(f"{path} is {reason}. Delete it and run `prepare` again.") from None
         size = array.shape[0]

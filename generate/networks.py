@@ -41,16 +41,19 @@ class NetworkOptions:
     fmap_max: int = 512
     attention: tuple[int, ...] = (32,)  # the resolutions that get an attention layer
     disc_output_size: int = 1
+    channels: int = 3  # 1: grey, 4: with transparency
     categories: tuple[str, ...] = ()  # what one model draws; none where it isn't told
 
 
 def read_options(values: Mapping[str, Any]) -> NetworkOptions:
-    """As written to JSON. Raises ValueError for categories that would not do as names of folders."""
+    """As written to JSON. Raises ValueError for what could not have been written, as categories that would not do as folders."""
     given: dict[str, Any] = {name: tuple(v) if isinstance(v, list) else v for name, v in values.items()}
     options = NetworkOptions(**given)
     for name in options.categories:
         if not isinstance(name, str) or name.startswith(".") or set(name) & {"/", "\\", "\0"} or not name:
             raise ValueError(f"{name!r} is no name of a category")
+    if options.channels not in (1, 3, 4):
+        raise ValueError(f"{options.channels} channels, not 1, 3 or 4")
     return options
 
 
@@ -69,6 +72,8 @@ class Generator(package.Generator):  # type: ignore[name-defined, misc]
             latent_dim=options.latent_dim * (2 if told else 1),
             fmap_max=options.fmap_max,
             attn_res_layers=list(options.attention),
+            greyscale=options.channels == 1,
+            transparent=options.channels == 4,
         )
         self.latent_dim = options.latent_dim
         self.embed = nn.Embedding(len(options.categories), options.latent_dim) if told else None
@@ -96,6 +101,8 @@ class Discriminator(package.Discriminator):  # type: ignore[name-defined, misc]
             fmap_max=options.fmap_max,
             attn_res_layers=list(options.attention),
             disc_output_size=options.disc_output_size,
+            greyscale=options.channels == 1,
+            transparent=options.channels == 4,
         )
         width = self.to_logits[0 if options.disc_output_size == 5 else 1].in_channels
         self.embed = nn.Embedding(len(options.categories), width) if options.categories else None
@@ -194,7 +201,7 @@ def _neighbourhood(tile: int, device: torch.device) -> Tensor:
 
 
 def build_generator(options: NetworkOptions) -> Generator:
-    """(N, latent_dim) latents -> (N, 3, size, size), nominally 0..1 (not clamped), with fresh weights.
+    """(N, latent_dim) latents -> (N, channels, size, size), nominally 0..1 (not clamped), with fresh weights.
 
     With categories it takes their numbers (N,) as well.
     """
@@ -204,7 +211,7 @@ def build_generator(options: NetworkOptions) -> Generator:
 
 
 def build_discriminator(options: NetworkOptions) -> Discriminator:
-    """(N, 3, size, size) -> logits, logits of the picture at 32 px, and the reconstruction loss if asked for.
+    """(N, channels, size, size) -> logits, logits of the picture at 32 px, and the reconstruction loss if asked for.
 
     With categories it takes their numbers (N,) as well.
     """

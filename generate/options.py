@@ -16,7 +16,13 @@ from generate.networks import NetworkOptions
 
 LIGHTWEIGHT_AUGMENT = ("flip", "translation")  # what the sushi site used; its author saw cutout leave artefacts
 PROJECTED_AUGMENT = ("flip", "colour", "translation", "cutout")
-MAY_CHANGE = {"kimg", "snapshot_kimg", "keep", "patience", "compile"}  # on resuming; anything else would make another run
+MAY_CHANGE = {
+    "kimg",
+    "snapshot_kimg",
+    "keep",
+    "patience",
+    "compile",
+}  # on resuming; anything else would make another run
 
 
 @dataclass(frozen=True)
@@ -38,6 +44,7 @@ class TrainOptions:
     fmap_max: int = 512
     attention: tuple[int, ...] = (32,)
     disc_output_size: int = 1
+    channels: int = 3  # 1: grey, 4: with transparency
     precision: str = "auto"
     compile: bool = False
     seed: int = 0
@@ -90,13 +97,21 @@ def record(run: Path, options: TrainOptions, pictures: Pictures, categories: Seq
 
 
 def network_of(options: TrainOptions, pictures: Pictures, categories: tuple[str, ...] = ()) -> NetworkOptions:
-    """The networks that suit these pictures. Raises click.BadParameter for attention where they have no layer."""
+    """The networks that suit these pictures. Raises click.BadParameter for what they can't do."""
     size = pictures.size
+    if options.channels == 4 and options.discriminator == "projected":
+        raise click.BadParameter("ImageNet has no transparency: use the lightweight one.", param_hint="--discriminator")
     for resolution in options.attention:
         if resolution >= size or resolution & (resolution - 1):
             raise click.BadParameter(
                 f"{resolution} is not a power of two below the pictures' {size}.", param_hint="--attention"
             )
     return NetworkOptions(
-        size, options.latent_dim, options.fmap_max, options.attention, options.disc_output_size, categories
+        size=size,
+        latent_dim=options.latent_dim,
+        fmap_max=options.fmap_max,
+        attention=options.attention,
+        disc_output_size=options.disc_output_size,
+        channels=options.channels,
+        categories=categories,
     )

@@ -32,7 +32,7 @@ SAID = 20  # left out pictures that are named one by one
 @click.argument("dest", type=click.Path(path_type=Path))
 @click.option("--size", type=int, default=Recipe.size, show_default=True, help="Side of the square in pixels, a power of two.")  # fmt: skip
 @click.option("--crop", type=click.Choice(CROPS), default=Recipe.crop, show_default=True, help="The middle, around the object, or all of it with bars.")  # fmt: skip
-@click.option("--background", default=Recipe.background, show_default=True, help="What is painted where nothing is: a colour name, #rrggbb, or keep.")  # fmt: skip
+@click.option("--background", default=Recipe.background, show_default=True, help="What is painted where nothing is: a colour name, #rrggbb, keep or transparent.")  # fmt: skip
 @click.option("--cutout", type=click.Choice(CUTOUTS), default=Recipe.cutout, show_default=True, help="Cut the object out of its background.")  # fmt: skip
 @click.option("--label", multiple=True, help="Keep only pictures in which this COCO category is found, as in cake; repeatable.")  # fmt: skip
 @click.option("--weights", default=Recipe.weights, help="Of the detector: hub, or the path of a state dict.  [default: hub with --label, else no detector]")  # fmt: skip

@@ -105,7 +105,7 @@ class Head(nn.Module):
 
 
 class ProjectedDiscriminator(nn.Module):
-    """(N, 3, H, W) pictures, 0..1, and their categories (N,) if it was built for some -> logits (N, L), and 0.
+    """(N, 3, H, W) pictures, or grey (N, 1, H, W), 0..1, and their categories (N,) if it was built for some -> logits (N, L), and 0.
 
     The second value stands where the lightweight discriminator has its reconstruction loss.
     """
@@ -132,6 +132,7 @@ class ProjectedDiscriminator(nn.Module):
     def forward(
         self, pictures: Tensor, calc_aux_loss: bool = False, categories: Tensor | None = None
     ) -> tuple[Tensor, Tensor]:
+        pictures = pictures.expand(-1, 3, -1, -1)
         if pictures.shape[-1] < SIZE:
             pictures = F.interpolate(pictures, (SIZE, SIZE), mode="bilinear", align_corners=False)
         shown = ((pictures - self.mean) / self.std).contiguous(memory_format=torch.channels_last)

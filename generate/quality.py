@@ -29,7 +29,7 @@ class Yardstick:
     def __init__(self, pictures: Pictures, labels: Tensor | None, device: torch.device) -> None:
         self.network = load_features(device)
         real = _spread(len(pictures), REAL)
-        self.looks = look(self.network, (pictures[i[None]][0] for i in real))
+        self.looks = look(self.network, (as_rgb(pictures[i[None]])[0] for i in real))
         self.gaussian, self.limit = gaussian(self.looks.features), copy_limit(self.looks)
         self.shown = _spread(len(pictures), min(DRAWN, len(pictures)))  # a sample for each, of its category
         self.categories = None if labels is None else labels[self.shown].tolist()
@@ -37,7 +37,7 @@ class Yardstick:
     def measure(self, ema: Generator) -> dict[str, float]:
         """Frechet distance, precision, recall and the share of copies, of as many samples as there are pictures."""
         seeds = range(1_000_000, 1_000_000 + len(self.shown))  # not those that people look at and publish
-        drawn = look(self.network, draw_pictures(ema, seeds, batch_size=16, categories=self.categories))
+        drawn = look(self.network, as_rgb(draw_pictures(ema, seeds, batch_size=16, categories=self.categories)))
         precision, recall = precision_recall(self.looks.features, drawn.features)
         return {
             "frechet": frechet_distance(self.gaussian, drawn.features),
@@ -45,6 +45,13 @@ class Yardstick:
             "recall": recall,
             "copies": (nearest_alike(drawn, self.looks)[0] < self.limit).float().mean().item(),
         }
+
+
+def as_rgb(pictures: Tensor) -> Tensor:
+    """(N, 1, 3 or 4, H, W) uint8 as people see them on black: (N, 3, H, W)."""
+    if pictures.shape[1] == 4:
+        return (pictures[:, :3].float() * (pictures[:, 3:].float() / 255)).round().to(torch.uint8)
+    return pictures.expand(-1, 3, -1, -1)
 
 
 def _spread(count: int, most: int) -> Tensor:

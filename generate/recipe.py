@@ -19,7 +19,7 @@ from generate.masks import Box, box_of, grabcut, own_mask, rembg_mask, rembg_ses
 
 CROPS = ("center", "object", "pad")
 CUTOUTS = ("none", "rembg", "grabcut")
-KEEP = "keep"
+KEEP, TRANSPARENT = "keep", "transparent"  # what `background` may be beside a colour
 
 
 @dataclass(frozen=True)
@@ -28,7 +28,7 @@ class Recipe:
 
     size: int = 256
     crop: str = "center"
-    background: str = "black"  # a colour, or "keep"
+    background: str = "black"  # a colour, "keep" or "transparent"
     cutout: str = "none"
     labels: tuple[str, ...] = ()
     detector: str = detecting.NAME
@@ -47,8 +47,8 @@ class Recipe:
 
     @property
     def paint(self) -> str:
-        """The colour of what is not there: black too where the background is kept."""
-        return "black" if self.background == KEEP else self.background
+        """The colour of what is not there: black too where the background is kept or transparent."""
+        return "black" if self.background in (KEEP, TRANSPARENT) else self.background
 
     @property
     def detects(self) -> str:
@@ -82,12 +82,13 @@ def check_color(color: str) -> None:
         ImageColor.getrgb(color)
     except ValueError:
         raise click.BadParameter(
-            f"{color!r} is not a colour: use a name such as black, #rrggbb, or keep.", param_hint="--background"
+            f"{color!r} is not a colour: use a name such as black, #rrggbb, keep or transparent.",
+            param_hint="--background",
         ) from None
 
 
 def make_square(image: Image.Image, recipe: Recipe) -> Image.Image:
-    """An RGB or RGBA picture as a `size` x `size` RGB one: found, cut out, cropped, and resized once (Pillow's bicubic, antialiased).
+    """An RGB or RGBA picture as a `size` x `size` one, RGBA if that is asked for, else RGB: found, cut out, cropped, and resized once (Pillow's bicubic, antialiased).
 
     Raises BadPicture where the object asked for is not there or too small.
     """
@@ -108,6 +109,11 @@ def make_square(image: Image.Image, recipe: Recipe) -> Image.Image:
         image = pad(image, recipe)
     else:
         image = crop_center(image)
+    if (
+        recipe.background == TRANSPARENT
+    ):  # its colours weighted by opacity, or what is invisible would bleed into the rim
+        image = image.convert("RGBA").convert("RGBa")
+        return image.resize((recipe.size, recipe.size), Image.Resampling.BICUBIC).convert("RGBA")
     return paint(image, recipe.paint).resize((recipe.size, recipe.size), Image.Resampling.BICUBIC)
 
 
@@ -148,6 +154,10 @@ def pad(image: Image.Image, recipe: Recipe) -> Image.Image:
         right, bottom = side - image.width - left, side - image.height - top
         array = np.asarray(paint(image, recipe.paint))
         return Image.fromarray(cv2.copyMakeBorder(array, top, bottom, left, right, cv2.BORDER_REPLICATE))
+    if recipe.background == TRANSPARENT:
+        square = Image.new("RGBA", (side, side))
+        square.paste(image, (left, top))
+        return square
     square = Image.new("RGB", (side, side), recipe.paint)
     square.paste(paint(image, recipe.paint), (left, top))
     return square

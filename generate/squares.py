@@ -75,7 +75,8 @@ def make_one(picture: Path, target: Path, name: str, recipe: Recipe) -> Outcome:
 
 def write_png(path: Path, image: Image.Image) -> None:
     """Losslessly, with the filter and the compression that take least time: 8 % larger than with the best of both, in half of the time."""
-    data = cv2.imencode(".png", cv2.cvtColor(np.asarray(image), cv2.COLOR_RGB2BGR), PNG)[1]
+    swap = cv2.COLOR_RGBA2BGRA if image.mode == "RGBA" else cv2.COLOR_RGB2BGR
+    data = cv2.imencode(".png", cv2.cvtColor(np.asarray(image), swap), PNG)[1]
     with atomic_path(path, sync=False) as temporary:  # prepare() syncs once, at the end
         temporary.write_bytes(data.tobytes())
 

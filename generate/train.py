@@ -24,7 +24,6 @@ import click
 import torch
 from torch import Tensor, nn
 from torch.utils.tensorboard import SummaryWriter
-from torchvision.transforms.functional import to_pil_image
 from tqdm import tqdm
 
 from generate.augment import KINDS, R_T_TARGET, adapt, augment
@@ -33,13 +32,13 @@ from generate.checkpoints import Checkpoint, read_checkpoint
 from generate.dataset import Batches, open_pictures, read_categories
 from generate.estimate import estimate
 from generate.generator import choose_device, draw_pictures, save_generator
-from generate.images import atomic_path, contact_sheet
+from generate.images import atomic_path, contact_sheet, to_picture
 from generate.losses import discriminator_loss, generator_loss, gradient_penalty
 from generate.networks import Generator, NetworkOptions, build_discriminator, build_generator, share_noise
 from generate.options import DEFAULT, TrainOptions, network_of, record, resolve
 from generate.plots import draw_curves, film
 from generate.projected import build_projected, clamp_to_colours
-from generate.quality import FEWEST, Yardstick
+from generate.quality import FEWEST, Yardstick, as_rgb
 from generate.ranks import anyone, average_gradients, mean_over_ranks, own_rows, rank, share_norms, together, world
 from generate.snapshots import collect_signals, read_newest, restore, save_snapshot
 from generate.stats import Row, best_row, is_over, read_rows, write_rows
@@ -125,6 +124,10 @@ GRID = 8  # samples-*.jpg show GRID x GRID pictures from fixed seeds
     help="Resolution that gets an attention layer; repeat it for more, 0 for none.",
 )
 @click.option("--disc-output-size", type=click.Choice([1, 5]), default=DEFAULT.disc_output_size, show_default=True)
+@click.option("--greyscale", is_flag=True, help="Train on grey pictures.")
+@click.option(
+    "--transparent", is_flag=True, help="Train on transparency too: pictures that `prepare --background keep` made."
+)
 @click.option(
     "--precision",
     type=click.Choice(["auto", "bf16", "fp32"]),
@@ -164,7 +167,14 @@ GRID = 8  # samples-*.jpg show GRID x GRID pictures from fixed seeds
 @click.option("--dry-run", is_flag=True, help="Say what would be done and what it takes; write nothing.")
 @click.option("--start-from", default="", help="Begin with the weights of a model_N.pt of the lightweight_gan command.")
 def command(
-    data: Path, run: Path, device: str, augment_probability: float | None, dry_run: bool, **options: Any
+    data: Path,
+    run: Path,
+    device: str,
+    augment_probability: float | None,
+    greyscale: bool,
+    transparent: bool,
+    dry_run: bool,
+    **options: Any,
 ) -> None:
     """Train a Lightweight GAN on the pictures that `prepare` made.
 
@@ -177,6 +187,9 @@ def command(
     options["attention"] = tuple(resolution for resolution in options["attention"] if resolution)
     if augment_probability is not None:
         options["augment_probability"] = augment_probability
+    if greyscale and transparent:
+        raise click.UsageError("Either --greyscale or --transparent: the networks know no grey with transparency.")
+    options["channels"] = 1 if greyscale else 4 if transparent else 3
     if dry_run:
         for line in plan(data, TrainOptions(**options), device):
             click.echo(line)
@@ -202,7 +215,7 @@ def train(data: Path, run: Path, options: TrainOptions = DEFAULT, device: str = 
 
 
 def _train(data: Path, run: Path, options: TrainOptions, where: torch.device) -> None:
-    pictures = open_pictures(data, where)
+    pictures = open_pictures(data, where, options.channels)
     categories, labels = read_categories(data) if options.conditional else ((), None)
     options = resolve(options, pictures, where)
     network = network_of(options, pictures, categories)
@@ -290,7 +303,9 @@ def _train(data: Path, run: Path, options: TrainOptions, where: torch.device) ->
 
             # discriminator
             penalised = options.gradient_penalty and step % PENALTY_EVERY == 0
-            judge: Callable[..., Any] = discriminator.forward if penalised else discriminator  # compiled code has no second derivative
+            judge: Callable[..., Any] = (
+                discriminator.forward if penalised else discriminator
+            )  # compiled code has no second derivative
             for _ in range(options.accumulate):
                 real, told_real = batches.draw()
                 real.requires_grad_(penalised)
@@ -385,7 +400,7 @@ def _train(data: Path, run: Path, options: TrainOptions, where: torch.device) ->
 def plan(data: Path, options: TrainOptions = DEFAULT, device: str = "auto") -> list[str]:
     """What `train` would do, as lines to read: options, parameters, memory, steps."""
     where = choose_device(device)
-    pictures = open_pictures(data, where)
+    pictures = open_pictures(data, where, options.channels)
     categories = read_categories(data)[0] if options.conditional else ()
     options = resolve(options, pictures, where)
     network, bf16 = network_of(options, pictures, categories), options.precision == "bf16"
@@ -474,4 +489,4 @@ def _fall_back(run: Path, parts: dict[str, Any], times: int) -> tuple[int, Tenso
 
 def _save_grid(path: Path, pictures: Tensor) -> None:
     with atomic_path(path) as temporary:
-        contact_sheet([to_pil_image(p) for p in pictures], GRID).save(temporary, "JPEG", quality=92)
+        contact_sheet([to_picture(p) for p in as_rgb(pictures.cpu())], GRID).save(temporary, "JPEG", quality=92)

@@ -96,6 +96,31 @@ def test_one_kind_of_thing_has_no_categories(prepared, tmp_path):
     assert not (tmp_path / "run").exists()
 
 
+@pytest.mark.parametrize(("kind", "mode"), [("--greyscale", "L"), ("--transparent", "RGBA")])
+def test_grey_and_transparent_pictures_are_trained_sampled_and_handed_over(tmp_path, kind, mode):
+    run, samples = tmp_path / "run", tmp_path / "samples"
+    options = "--kimg 0.004 --batch-size 4 --accumulate 1 --latent-dim 16 --fmap-max 16 --attention 0 --device cpu"
+    commands = (
+        ["prepare", EMOJI, tmp_path / "prepared", "--size", "32", "--background", "transparent"],
+        ["train", tmp_path / "prepared", run, kind, *options.split()],
+        ["sample", run, samples / "png", "--count", "1", "--format", "png"],
+        ["sample", run, samples / "jpg", "--count", "1"],
+        ["export", run, tmp_path / "models" / "mine"],
+        ["sample", tmp_path / "models" / "mine" / "model_1.pt", samples / "theirs", "--count", "1", "--format", "png"],
+    )
+    for command in commands:
+        result = CliRunner().invoke(main, [*map(str, command)])
+        assert result.exit_code == 0, result.output
+
+    modes = {}
+    for path in samples.rglob("0000000.*"):
+        with Image.open(path) as picture:
+            modes[path.parent.name] = picture.mode
+    assert modes == {"png": mode, "theirs": mode, "jpg": "L" if mode == "L" else "RGB"}
+    config = json.loads((tmp_path / "models" / "mine" / ".config.json").read_text())
+    assert (config["greyscale"], config["transparent"]) == (mode == "L", mode == "RGBA")
+
+
 def test_only_the_newest_snapshots_are_kept(prepared, tmp_path):
     train(prepared, tmp_path / "run", replace(OPTIONS, kimg=0.012, snapshot_kimg=0.004, keep=2), device="cpu")
 
@@ -272,7 +297,7 @@ def test_every_picture_is_shown_once_an_epoch():
 
 def test_streamed_pictures_are_the_held_ones(prepared):
     paths = find_pictures(prepared)
-    held, streamed = Pictures(load_pictures(prepared)), StreamedPictures(paths, 32)
+    held, streamed = Pictures(load_pictures(prepared)), StreamedPictures(paths, 3, 32)
     indices = torch.tensor([3, 1, 30])
 
     streamed.expect(indices)
