@@ -9,6 +9,7 @@ in a hash of all that is published, so that a rerun finds what an interrupted on
 
 from __future__ import annotations
 
+import os
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -105,8 +106,10 @@ def publish(
 
 
 def new_id(digest: str) -> str:
-    """Ids sort by the time they were made."""
-    return f"{datetime.now(UTC).strftime(ID_TIME)}-{digest}"
+    """Ids sort by the time they were made, which SOURCE_DATE_EPOCH may set for a release that is to be reproduced."""
+    fixed = os.environ.get("SOURCE_DATE_EPOCH", "")
+    made = datetime.fromtimestamp(int(fixed), UTC) if fixed.isdecimal() else datetime.now(UTC)
+    return f"{made.strftime(ID_TIME)}-{digest}"
 
 
 def created_at(release: str) -> datetime:

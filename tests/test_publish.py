@@ -283,3 +283,15 @@ def test_folder_without_write_permission(samples):
         refused(result, "No permission", "change its owner or mode")
         assert list((folder / "closed").iterdir()) == []
         assert read_pointer(open_bucket(str(folder / "closed"))).live is None
+
+
+def test_a_fixed_time_makes_the_same_bytes_again(samples, tmp_path, monkeypatch):
+    monkeypatch.setenv("SOURCE_DATE_EPOCH", "1767225600")
+    buckets = [tmp_path / "first", tmp_path / "second"]
+    for bucket in buckets:
+        bucket.mkdir()
+        publish(samples, str(bucket), "--title", TITLE)
+
+    first, second = (contents(open_bucket(str(bucket))) for bucket in buckets)
+    assert first == second
+    assert live(open_bucket(str(buckets[0]))).release.startswith("20260101T000000Z-")
