@@ -23,7 +23,7 @@ from generate.drawing import OPTIONS, PRECISIONS, choose_batch_size, choose_prec
 from generate.evaluation import draw_distances, draw_neighbours
 from generate.extractors import NETWORKS, extract, load_extractor
 from generate.features import load_features
-from generate.generator import choose_device, load_generator
+from generate.generator import as_rgb, choose_device, load_generator
 from generate.images import find_pictures, write_text
 from generate.metrics import frechet_distance, kernel_distance, precision_recall
 from generate.similarity import alike, copy_limit, duplicates, look
@@ -155,14 +155,7 @@ def _draw(source: Path, count: int, truncation: float, precision: str, where: to
     names: Sequence[str] = model.categories or ("",)
     work = [(names[i % len(names)], FIRST_SEED + i) for i in range(count)]
     for start in tqdm(range(0, count, size), desc="sample", unit="batch", disable=None, leave=False):
-        yield from map(to_rgb, draw_some(model, work[start : start + size], size, truncation, precision))
-
-
-def to_rgb(picture: Tensor) -> Tensor:
-    """Grey or transparent ones as they are seen: (1, 3 or 4, H, W), transparency on black -> (3, H, W)."""
-    if picture.shape[0] == 4:
-        return (picture[:3].float() * picture[3:] / 255).round().to(torch.uint8)
-    return picture.expand(3, -1, -1)
+        yield from as_rgb(draw_some(model, work[start : start + size], size, truncation, precision))
 
 
 def _encoding(samples: Path) -> dict[str, Any] | None:

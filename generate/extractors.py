@@ -45,8 +45,8 @@ def load_extractor(name: str, weights: Path | None, device: torch.device) -> Ext
     except (URLError, OSError, RuntimeError, UnpicklingError, EOFError, KeyError, ValueError) as error:
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise click.ClickException(
-            f"The weights of {name} can't be had ({reason}): give a copy with --weights, {WEIGHTS[name]}; "
-            "or measure with --features lite0, whose weights are installed."
+            f"The weights of {name} can't be had ({reason}): give the path of a copy, {WEIGHTS[name]}, "
+            "or do without: those of EfficientNet-lite0 are installed."
         ) from None
     network.to(device)
 

@@ -144,6 +144,13 @@ def draw_pictures(
     return torch.cat(pictures)
 
 
+def as_rgb(pictures: Tensor) -> Tensor:
+    """(N, 1, 3 or 4, H, W) uint8 as people see them on black: (N, 3, H, W)."""
+    if pictures.shape[1] == 4:
+        return (pictures[:, :3].float() * (pictures[:, 3:].float() / 255)).round().to(torch.uint8)
+    return pictures.expand(-1, 3, -1, -1)
+
+
 @contextmanager
 def truncated(generator: Generator, truncation: float, categories: Tensor | None = None) -> Iterator[None]:
     """Within this context what a latent becomes is drawn towards the mean of all of them, or of its category's.

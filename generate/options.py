@@ -51,6 +51,7 @@ class TrainOptions:
     snapshot_kimg: float = 20.0
     keep: int = 3
     patience: int = 10  # snapshots without a better one until the run ends
+    fid: str = ""  # Inception's weights, or "download"
     start_from: str = ""  # a checkpoint of the lightweight_gan command
 
 

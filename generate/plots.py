@@ -26,6 +26,11 @@ def draw_curves(run: Path) -> None:
     measured = [row for row in rows if "frechet" in row]
     at = [row["kimg"] for row in measured]
     distance.plot(at, [row["frechet"] for row in measured], ".-", color="tab:purple")
+    with_fid = [row for row in measured if "fid" in row]
+    if with_fid:
+        distance.plot(
+            [row["kimg"] for row in with_fid], [row["fid"] for row in with_fid], ".-", label="FID (Inception)"
+        )
     distance.set(ylabel="Frechet distance", ylim=(0, None))
     if measured:
         best = best_row(rows)

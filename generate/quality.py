@@ -13,9 +13,10 @@ import torch
 from torch import Tensor
 
 from generate.dataset import Pictures
+from generate.extractors import Extractor, extract
 from generate.features import load_features
-from generate.generator import draw_pictures
-from generate.metrics import frechet_distance, gaussian, precision_recall
+from generate.generator import as_rgb, draw_pictures
+from generate.metrics import Gaussian, frechet_distance, gaussian, precision_recall
 from generate.networks import Generator
 from generate.similarity import copy_limit, look, nearest_alike
 
@@ -26,32 +27,37 @@ FEWEST = 8  # real pictures that a manifold can be spoken of
 class Yardstick:
     """The real pictures' features, and what a generator's are compared by."""
 
-    def __init__(self, pictures: Pictures, labels: Tensor | None, device: torch.device) -> None:
-        self.network = load_features(device)
+    def __init__(
+        self, pictures: Pictures, labels: Tensor | None, device: torch.device, inception: Extractor | None = None
+    ) -> None:
+        self.network, self.inception = load_features(device), inception
         real = _spread(len(pictures), REAL)
         self.looks = look(self.network, (as_rgb(pictures[i[None]])[0] for i in real))
+        self.inception_gaussian: Gaussian | None = None
+        if inception:
+            self.inception_gaussian = gaussian(extract(inception, (as_rgb(pictures[i[None]])[0] for i in real)))
         self.gaussian, self.limit = gaussian(self.looks.features), copy_limit(self.looks)
         self.shown = _spread(len(pictures), min(DRAWN, len(pictures)))  # a sample for each, of its category
         self.categories = None if labels is None else labels[self.shown].tolist()
 
     def measure(self, ema: Generator) -> dict[str, float]:
-        """Frechet distance, precision, recall and the share of copies, of as many samples as there are pictures."""
+        """Frechet distance, precision, recall and the share of copies, of as many samples as there are pictures.
+
+        With Inception "fid" too, on the pixels themselves as are the others: nothing is encoded between.
+        """
         seeds = range(1_000_000, 1_000_000 + len(self.shown))  # not those that people look at and publish
-        drawn = look(self.network, as_rgb(draw_pictures(ema, seeds, batch_size=16, categories=self.categories)))
+        pictures = as_rgb(draw_pictures(ema, seeds, batch_size=16, categories=self.categories))
+        drawn = look(self.network, pictures)
         precision, recall = precision_recall(self.looks.features, drawn.features)
-        return {
+        scores = {
             "frechet": frechet_distance(self.gaussian, drawn.features),
             "precision": precision,
             "recall": recall,
             "copies": (nearest_alike(drawn, self.looks)[0] < self.limit).float().mean().item(),
         }
-
-
-def as_rgb(pictures: Tensor) -> Tensor:
-    """(N, 1, 3 or 4, H, W) uint8 as people see them on black: (N, 3, H, W)."""
-    if pictures.shape[1] == 4:
-        return (pictures[:, :3].float() * (pictures[:, 3:].float() / 255)).round().to(torch.uint8)
-    return pictures.expand(-1, 3, -1, -1)
+        if self.inception and self.inception_gaussian:
+            scores["fid"] = frechet_distance(self.inception_gaussian, extract(self.inception, pictures))
+        return scores
 
 
 def _spread(count: int, most: int) -> Tensor:

@@ -29,11 +29,11 @@ def write_rows(run: Path, rows: Sequence[Row]) -> None:
 def best_row(rows: Sequence[Row]) -> Row:
     """The lowest Frechet distance among those with few copies, for on few pictures a long run comes to copy them.
 
-    Where nothing was measured, the newest.
+    Inception's where that was measured; where nothing was, the newest.
     """
     measured = [row for row in rows if "frechet" in row]
     honest = [row for row in measured if row.get("copies", 0) <= COPIES]
-    return min(honest or measured, key=lambda row: row["frechet"], default=rows[-1])
+    return min(honest or measured, key=lambda row: row.get("fid", row["frechet"]), default=rows[-1])
 
 
 def is_over(rows: Sequence[Row], patience: int) -> bool:

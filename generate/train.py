@@ -31,14 +31,15 @@ from generate.averaging import ema_beta, estimate_statistics, update_average
 from generate.checkpoints import Checkpoint, read_checkpoint
 from generate.dataset import Batches, open_pictures, read_categories
 from generate.estimate import estimate
-from generate.generator import choose_device, draw_pictures, save_generator
+from generate.extractors import load_extractor
+from generate.generator import as_rgb, choose_device, draw_pictures, save_generator
 from generate.images import atomic_path, contact_sheet, to_picture
 from generate.losses import discriminator_loss, generator_loss, gradient_penalty
 from generate.networks import Generator, NetworkOptions, build_discriminator, build_generator, share_noise
 from generate.options import DEFAULT, TrainOptions, network_of, record, resolve
 from generate.plots import draw_curves, film
 from generate.projected import build_projected, clamp_to_colours
-from generate.quality import FEWEST, Yardstick, as_rgb
+from generate.quality import FEWEST, Yardstick
 from generate.ranks import anyone, average_gradients, mean_over_ranks, own_rows, rank, share_norms, together, world
 from generate.snapshots import collect_signals, read_newest, restore, save_snapshot
 from generate.stats import Row, best_row, is_over, read_rows, write_rows
@@ -46,6 +47,7 @@ from generate.stats import Row, best_row, is_over, read_rows, write_rows
 PENALTY_EVERY, PENALTY_WEIGHT = 4, 10.0  # the package's lazy gradient penalty
 PATIENCE, FALLBACKS = 10, 3  # steps without finite gradients until a snapshot is put back, and how often that is tried
 SHOW_EVERY_S = 2.0
+DOWNLOAD = "download"  # of --fid without a file
 GRID = 8  # samples-*.jpg show GRID x GRID pictures from fixed seeds
 
 
@@ -164,6 +166,14 @@ GRID = 8  # samples-*.jpg show GRID x GRID pictures from fixed seeds
     show_default=True,
     help="End after so many snapshots without a better one.",
 )
+@click.option(
+    "--fid",
+    default=DEFAULT.fid,
+    is_flag=False,
+    flag_value=DOWNLOAD,
+    metavar="[WEIGHTS]",
+    help="Measure the FID too, with torch-fidelity's Inception: from a file, or downloaded.",
+)
 @click.option("--dry-run", is_flag=True, help="Say what would be done and what it takes; write nothing.")
 @click.option("--start-from", default="", help="Begin with the weights of a model_N.pt of the lightweight_gan command.")
 def command(
@@ -222,6 +232,8 @@ def _train(data: Path, run: Path, options: TrainOptions, where: torch.device) ->
     projected = options.discriminator == "projected"
     beginning = _beginning(options, network)
     leads = rank() == 0
+    weights = Path(options.fid) if options.fid not in ("", DOWNLOAD) else None
+    inception = load_extractor("inception", weights, where) if leads and options.fid else None
     if leads:
         record(run, options, pictures, categories)
     torch.manual_seed(options.seed)
@@ -271,7 +283,7 @@ def _train(data: Path, run: Path, options: TrainOptions, where: torch.device) ->
         else:
             shown = torch.randperm(len(pictures), generator=torch.Generator().manual_seed(0))[: GRID**2]
             _save_grid(run / "real.jpg", pictures[shown])
-    yardstick = Yardstick(pictures, labels, where) if leads and len(pictures) >= FEWEST else None
+    yardstick = Yardstick(pictures, labels, where, inception) if leads and len(pictures) >= FEWEST else None
 
     def compute() -> contextlib.AbstractContextManager[Any]:
         return torch.autocast(where.type, torch.bfloat16, enabled=options.precision == "bf16")

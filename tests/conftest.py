@@ -156,6 +156,23 @@ def tiny_run(tmp_path_factory) -> Path:
     return folder / "run"
 
 
+@pytest.fixture(scope="session")
+def inception(tmp_path_factory) -> Path:
+    """Inception's file of weights, but random ones: the published are a download."""
+    import torch
+    from torch_fidelity.feature_extractor_inceptionv3 import FeatureExtractorInceptionV3
+
+    class Unloaded(FeatureExtractorInceptionV3):
+        def load_state_dict(self, *_: object) -> None:
+            pass
+
+    torch.manual_seed(0)
+    path = tmp_path_factory.mktemp("inception") / "weights.pth"
+    torch.save({}, path)
+    torch.save(Unloaded("inception-v3-compat", ["2048"], str(path)).state_dict(), path)
+    return path
+
+
 @pytest.fixture
 def site(tmp_path) -> Iterator[Callable[..., str]]:
     """site(bucket_url, NAME="value", ...): the URL of gunicorn serving that bucket, started as the Procfile says."""

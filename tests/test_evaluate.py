@@ -10,10 +10,9 @@ import pytest
 import torch
 from click.testing import CliRunner, Result
 from PIL import Image
-from torch_fidelity.feature_extractor_inceptionv3 import FeatureExtractorInceptionV3
 
 from generate.__main__ import main
-from generate.evaluate import to_rgb
+from generate.generator import as_rgb
 from generate.images import find_pictures
 from generate.prepare import prepare
 from tests.conftest import EMOJI
@@ -90,22 +89,7 @@ def test_a_model_is_drawn_from(tiny_run, real, tmp_path):
 def test_grey_and_transparent_pictures_are_seen_as_they_are_shown(channels, seen):
     picture = torch.tensor(channels, dtype=torch.uint8)[:, None, None].expand(-1, 2, 2)
 
-    assert to_rgb(picture)[:, 1, 1].tolist() == seen
-
-
-@pytest.fixture(scope="module")
-def inception(tmp_path_factory) -> Path:
-    """Inception's file of weights, but random ones: the published are a download."""
-
-    class Unloaded(FeatureExtractorInceptionV3):
-        def load_state_dict(self, *_: object) -> None:
-            pass
-
-    torch.manual_seed(0)
-    path = tmp_path_factory.mktemp("inception") / "weights.pth"
-    torch.save({}, path)
-    torch.save(Unloaded("inception-v3-compat", ["2048"], str(path)).state_dict(), path)
-    return path
+    assert as_rgb(picture[None])[0, :, 1, 1].tolist() == seen
 
 
 def test_inception_features_from_a_file(inception, real, tmp_path):

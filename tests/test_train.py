@@ -215,8 +215,19 @@ def test_the_best_snapshot_has_the_lowest_distance_without_copying():
     assert best_row(rows)["step"] == 2
     assert best_row(rows[2:3])["step"] == 3  # where all copy, the least bad
     assert best_row([{"step": 7}, {"step": 8}])["step"] == 8  # nothing was measured
+    assert best_row([row | {"fid": row["step"]} for row in rows])["step"] == 1
     assert is_over(rows, patience=2)
     assert not is_over(rows, patience=3)
+
+
+def test_fid_is_measured_with_inception_where_its_weights_can_be_had(prepared, inception, tmp_path):
+    train(prepared, tmp_path / "run", replace(OPTIONS, fid=str(inception)), device="cpu")
+
+    (row,) = read_rows(tmp_path / "run")
+    assert row["fid"] == pytest.approx(0, abs=1e-3)  # these weights are random, and see little
+    with pytest.raises(ClickException, match="The weights of inception can't be had"):
+        train(prepared, tmp_path / "other", replace(OPTIONS, fid=str(tmp_path / "missing.pth")), device="cpu")
+    assert not (tmp_path / "other").exists()
 
 
 def test_the_best_snapshot_stays_and_a_run_without_progress_ends(prepared, tmp_path, monkeypatch, capsys):
