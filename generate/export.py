@@ -28,7 +28,7 @@ from generate.snapshots import read_newest
 def command(run: Path, dest: Path, number: int) -> None:
     """Write a run's newest snapshot as a checkpoint of the lightweight_gan command.
 
-    DEST is that command's models/<name>. The other way round, `train --start-from model_12.pt` takes one as its
+    DEST is that command's models/<name>. The other way round, `train --from model_12.pt` takes one as its
     beginning, and `sample` draws from it.
 
     \b

@@ -69,7 +69,13 @@ GRID = 8  # samples-*.jpg show GRID x GRID pictures from fixed seeds
     help="Who judges the pictures: the package's own, or one that looks through EfficientNet's eyes.",
 )
 @click.option("--conditional", is_flag=True, help="One model for all of DATA's categories, its first-level folders.")
-@click.option("--batch-size", type=click.IntRange(1), default=DEFAULT.batch_size, show_default=True)
+@click.option(
+    "--batch-size",
+    type=click.IntRange(1),
+    default=DEFAULT.batch_size,
+    show_default=True,
+    help="Pictures of a batch; torchrun's processes share them.",
+)
 @click.option(
     "--accumulate",
     type=click.IntRange(1),
@@ -128,7 +134,9 @@ GRID = 8  # samples-*.jpg show GRID x GRID pictures from fixed seeds
 @click.option("--disc-output-size", type=click.Choice([1, 5]), default=DEFAULT.disc_output_size, show_default=True)
 @click.option("--greyscale", is_flag=True, help="Train on grey pictures.")
 @click.option(
-    "--transparent", is_flag=True, help="Train on transparency too: pictures that `prepare --background keep` made."
+    "--transparent",
+    is_flag=True,
+    help="Train on transparency too: pictures that `prepare --background transparent` made.",
 )
 @click.option(
     "--precision",
@@ -175,7 +183,13 @@ GRID = 8  # samples-*.jpg show GRID x GRID pictures from fixed seeds
     help="Measure the FID too, with torch-fidelity's Inception: from a file, or downloaded.",
 )
 @click.option("--dry-run", is_flag=True, help="Say what would be done and what it takes; write nothing.")
-@click.option("--start-from", default="", help="Begin with the weights of a model_N.pt of the lightweight_gan command.")
+@click.option(
+    "--from",
+    "start_from",
+    default="",
+    metavar="CHECKPOINT",
+    help="Begin with the weights of a model_N.pt of the lightweight_gan command.",
+)
 def command(
     data: Path,
     run: Path,
@@ -231,6 +245,10 @@ def _train(data: Path, run: Path, options: TrainOptions, where: torch.device) ->
     network = network_of(options, pictures, categories)
     projected = options.discriminator == "projected"
     beginning = _beginning(options, network)
+    if options.batch_size % world():
+        raise click.BadParameter(
+            f"{options.batch_size} pictures can't be shared evenly by {world()} processes.", param_hint="--batch-size"
+        )
     leads = rank() == 0
     weights = Path(options.fid) if options.fid not in ("", DOWNLOAD) else None
     inception = load_extractor("inception", weights, where) if leads and options.fid else None
@@ -456,7 +474,7 @@ def _beginning(options: TrainOptions, network: NetworkOptions) -> Checkpoint | N
     if options.discriminator == "projected":
         raise click.BadParameter(
             "A checkpoint of lightweight_gan holds its own discriminator: leave out --discriminator projected.",
-            param_hint="--start-from",
+            param_hint="--from",
         )
     if checkpoint.network != network:
         wanted = " ".join(f"{name}={value}" for name, value in asdict(checkpoint.network).items())

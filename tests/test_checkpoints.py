@@ -91,7 +91,7 @@ def test_a_checkpoint_of_other_networks_says_which(tmp_path, trainer):
     prepare(EMOJI, tmp_path / "prepared", size=32)
 
     checkpoint = tmp_path / "models" / "theirs" / "model_3.pt"
-    result = generate("train", tmp_path / "prepared", tmp_path / "run", "--start-from", checkpoint)
+    result = generate("train", tmp_path / "prepared", tmp_path / "run", "--from", checkpoint)
 
     assert result.exit_code == 1
     assert "latent_dim=16 fmap_max=16 attention=()" in result.output
