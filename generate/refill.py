@@ -8,8 +8,10 @@ from __future__ import annotations
 import fcntl
 import hashlib
 import json
+import re
 import shutil
 import time
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
@@ -23,7 +25,7 @@ import click
 from gallery.bucket import Bucket, Conflict, NotFound, Unavailable, open_bucket
 from gallery.commit import Pointer, read_pointer
 from gallery.release import Catalog, Category
-from generate.curation import curate_folder
+from generate.curation import curate_folder, shares
 from generate.drawing import PRECISIONS, BatchSize, choose_precision, draw_folder
 from generate.generator import FAMILY, choose_device, load_generator
 from generate.publishing import (
@@ -40,6 +42,7 @@ from generate.publishing import (
 from generate.units import Duration
 
 OVERSAMPLE = 1.5  # pictures drawn for each that is published
+OURS = re.compile(r"refill-[0-9a-f]{8}(-chosen)?")  # folders beside the generator: no others are deleted
 
 
 @click.command()
@@ -153,12 +156,15 @@ def refill(
             title = title or pointer.live.title
             description = pointer.live.description if description is None else description
         groups, title = read_folder(samples, title)
+        room = shares(Counter({category.slug: category.count for category, _ in groups}), count, "equal")
+        groups = [(replace(category, count=n), some[:n]) for category, some in groups if (n := room[category.slug])]
         if add and pointer.live:
             groups = _added(_live_groups(bucket, pointer.live, rows), groups)
-        made = {"family": FAMILY, "run": home.name, "kimg": model.made.get("kimg")}
+        made = {"family": FAMILY, "run": home.resolve().name, "kimg": model.made.get("kimg")}
         published = publish_pictures(bucket, pointer, groups, title, description or "", made, keep=keep)
         for leftover in home.glob("refill-*"):
-            shutil.rmtree(leftover)
+            if OURS.fullmatch(leftover.name):
+                shutil.rmtree(leftover)
     return published
 
 

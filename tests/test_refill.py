@@ -169,6 +169,29 @@ def test_a_model_of_categories_fills_each_alike(tmp_path):
     ]
 
 
+def test_so_many_are_published_whatever_the_number_of_categories(tmp_path):
+    options = replace(SIZE, categories=("birds", "cats", "dogs"))
+    torch.manual_seed(0)
+    save_generator(tmp_path / "generator.safetensors", build_generator(options), options, {"kimg": 1.5})
+    (tmp_path / "bucket").mkdir()
+
+    assert refill(tmp_path, str(tmp_path / "bucket")).exit_code == 0
+
+    assert [c.count for c in live(open_bucket(str(tmp_path / "bucket"))).categories] == [2, 1, 1]
+
+
+def test_what_lies_beside_the_generator_stays(trained, monkeypatch):
+    (trained / "refill-bucket").mkdir()
+    (trained / "refill-log.txt").write_text("Monday")
+    monkeypatch.chdir(trained)
+
+    result = refill(Path(), "refill-bucket")
+
+    assert result.exit_code == 0
+    assert live(open_bucket(str(trained / "refill-bucket"))).model["run"] == "mine"
+    assert sorted(path.name for path in trained.glob("refill-*")) == ["refill-bucket", "refill-log.txt"]
+
+
 def test_second_refill_at_the_same_time_stops_with_a_sentence(trained, bucket_url):
     holder = "import fcntl, sys; f = open(sys.argv[1], 'w'); fcntl.flock(f, fcntl.LOCK_EX); print(flush=True); input()"
     with subprocess.Popen(
