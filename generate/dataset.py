@@ -14,10 +14,9 @@ from pathlib import Path
 
 import click
 import torch
-from PIL import Image
 from torch import Tensor
 
-from generate.images import BadPicture, category_of, find_pictures, load_pictures, pixels
+from generate.images import BadPicture, category_of, find_pictures, load_pictures, pixels, size_of
 from generate.ranks import own_rows
 
 FITS = 0.5  # of the free memory
@@ -104,18 +103,22 @@ def open_pictures(data: Path, device: torch.device, channels: int = 3) -> Pictur
     Raises click.ClickException where they are not square pictures of one size, a power of two.
     """
     paths = find_pictures(data)
-    with Image.open(paths[0]) as first:
-        size = first.width
-    if len(paths) * channels * size**2 > FITS * free_memory(device):
+    try:
+        size, height = size_of(paths[0])
+    except BadPicture:
+        size = height = 0
+    suits = size == height and size & (size - 1) == 0
+    if suits and len(paths) * channels * size**2 > FITS * free_memory(device):
         return StreamedPictures(paths, channels, size)
-    return Pictures(load_pictures(data, channels).to(device))
+    return Pictures(load_pictures(data, channels).to(device))  # says of the first picture what doesn't suit
 
 
 def free_memory(device: torch.device) -> int:
     """Bytes that can still be had there."""
     if device.type == "cuda":
         return torch.cuda.mem_get_info(device)[0]
-    return os.sysconf("SC_AVPHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    pages = "SC_AVPHYS_PAGES" if "SC_AVPHYS_PAGES" in os.sysconf_names else "SC_PHYS_PAGES"  # macOS: of all memory
+    return os.sysconf(pages) * os.sysconf("SC_PAGE_SIZE")
 
 
 def read_categories(data: Path) -> tuple[tuple[str, ...], Tensor]:

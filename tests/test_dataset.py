@@ -1,0 +1,52 @@
+"""The pictures of a training run: held in memory or streamed, and what a folder that doesn't suit is told."""
+
+from __future__ import annotations
+
+import os
+
+import click
+import pytest
+import torch
+
+from generate import dataset
+from generate.dataset import Pictures, StreamedPictures, free_memory, open_pictures
+from tests.nasty import emoji
+
+CPU = torch.device("cpu")
+
+
+@pytest.mark.parametrize(("free", "kind"), [(10**9, Pictures), (0, StreamedPictures)])
+def test_what_does_not_fit_in_memory_is_streamed(tmp_path, monkeypatch, free, kind):
+    monkeypatch.setattr(dataset, "free_memory", lambda _: free)
+    emoji("food/lemon").resize((32, 32)).save(tmp_path / "a.png")
+
+    pictures = open_pictures(tmp_path, CPU)
+
+    assert type(pictures) is kind
+    assert pictures[torch.tensor([0])].shape == (1, 3, 32, 32)
+
+
+@pytest.mark.parametrize("free", [10**9, 0])
+@pytest.mark.parametrize("size", [(48, 48), (64, 32)])
+def test_pictures_that_are_no_squares_of_a_power_of_two_are_a_sentence(tmp_path, monkeypatch, free, size):
+    monkeypatch.setattr(dataset, "free_memory", lambda _: free)
+    emoji("food/lemon").resize(size).save(tmp_path / "a.png")
+
+    with pytest.raises(click.ClickException, match="training takes squares of one size, a power of two"):
+        open_pictures(tmp_path, CPU)
+
+
+def test_a_first_picture_that_is_none_is_a_sentence(tmp_path):
+    (tmp_path / "a.png").write_text("no picture")
+
+    with pytest.raises(click.ClickException, match=r"a.png is not a picture.* Delete it and run `prepare` again"):
+        open_pictures(tmp_path, CPU)
+
+
+def test_memory_is_counted_where_the_system_does_not_say_what_is_free(monkeypatch):
+    known = {name: number for name, number in os.sysconf_names.items() if name != "SC_AVPHYS_PAGES"}  # as on macOS
+    sysconf = os.sysconf
+    monkeypatch.setattr(os, "sysconf_names", known)
+    monkeypatch.setattr(os, "sysconf", lambda name: sysconf(known[name]))
+
+    assert free_memory(CPU) > 0
