@@ -49,7 +49,7 @@ def command(source: Path, dest: Path, label: tuple[str, ...], jobs: int | None, 
 
     Reads jpg, png, webp, gif, bmp and tiff below SOURCE; its first-level folders are the categories. What can't be
     used is named in DEST/rejected.csv with its reason. Look at the sheet beside DEST: before, after, and what was left
-    out. Run again, it does only what is missing.
+    out. Run again, it does only what is missing or new.
 
     \b
     Example:
@@ -125,13 +125,12 @@ def _check_same_options(dest: Path, options: dict[str, Any]) -> None:
 
 
 def _targets(pictures: list[Path], source: Path, dest: Path) -> list[Path]:
-    """Where each picture goes: the same relative name as PNG; a.jpg beside a.png becomes a.jpg.png."""
-    plain = [p.relative_to(source).with_suffix(".png") for p in pictures]
-    taken = Counter(plain)
-    return [
-        dest / (target if taken[target] == 1 else target.with_name(picture.name + ".png"))
-        for picture, target in zip(pictures, plain, strict=True)
-    ]
+    """Where each picture goes: the same relative name as PNG; a.jpg beside a.png or a.jpg.webp becomes a.jpg.png."""
+    names = [p.relative_to(source) for p in pictures]
+    plain = [name.with_suffix(".png") for name in names]
+    whole = [name.with_name(name.name + ".png") for name in names]
+    taken = Counter([*plain, *whole])
+    return [dest / (short if taken[short] == 1 else long) for short, long in zip(plain, whole, strict=True)]
 
 
 def _write_rejected(path: Path, rejected: list[tuple[str, str]]) -> None:

@@ -91,17 +91,25 @@ def is_whole_png(path: Path) -> bool:
         return False
 
 
+def _is_newer(picture: Path, target: Path) -> bool:
+    """Whether something else has been put in the picture's place since, also with an older date."""
+    return picture.stat().st_ctime > target.stat().st_mtime
+
+
 def make_all(
     pictures: list[Path], targets: list[Path], source: Path, dest: Path, recipe: Recipe, jobs: int
 ) -> list[Outcome]:
     """Every picture's outcome, in their order; squares that an earlier run made are not made again."""
     names = [path.relative_to(source).as_posix() for path in pictures]
     before = {outcome.name: outcome for outcome in _read_journal(dest / JOURNAL)}
-    for name in before.keys() - set(names):  # their originals are gone
+    for name in before:  # their originals are gone, or have another name's target now
         for gone in {dest / Path(name).with_suffix(".png"), dest / f"{name}.png"} - set(targets):
             gone.unlink(missing_ok=True)
     known = {name: outcome for name, outcome in before.items() if not outcome.reason}
-    outcomes = [known.get(name) if is_whole_png(target) else None for name, target in zip(names, targets, strict=True)]
+    outcomes = [
+        known.get(name) if is_whole_png(target) and not _is_newer(picture, target) else None
+        for name, picture, target in zip(names, pictures, targets, strict=True)
+    ]
     todo = [i for i, outcome in enumerate(outcomes) if outcome is None]
     with (
         _workers(min(jobs, -(-len(todo) // CHUNK)) if len(todo) > FEW else 1) as run,

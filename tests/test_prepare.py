@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import csv
 import json
+import os
 import shutil
 import subprocess
 import sys
+import time
 
 import numpy as np
 import pytest
@@ -123,6 +125,16 @@ def test_same_name_with_two_suffixes_is_two_pictures(tmp_path):
     prepare(tmp_path / "in", tmp_path / "out", "--size", 32)
 
     assert [p.name for p in sorted((tmp_path / "out").glob("*.png"))] == ["a.jpg.png", "a.png.png"]
+
+
+def test_no_two_pictures_share_a_target(tmp_path):
+    (tmp_path / "in").mkdir()
+    for name, what in [("a.jpg", "food/lemon"), ("a.png", "food/bread"), ("a.jpg.webp", "food/pizza")]:
+        emoji(what).save(tmp_path / "in" / name)
+
+    prepare(tmp_path / "in", tmp_path / "out", "--size", 32)
+
+    assert len(list((tmp_path / "out").glob("*.png"))) == 3
 
 
 def test_rerun_continues_and_changes_nothing(tmp_path):
@@ -379,6 +391,27 @@ def test_a_picture_that_is_gone_or_better_now_is_so_in_the_result(tmp_path):
     assert files(tmp_path / "out") == files(tmp_path / "fresh")
     assert (tmp_path / "out" / "cake.png").exists()
     assert not (tmp_path / "out" / "pizza.png").exists()
+
+
+def test_a_picture_that_was_replaced_or_got_a_namesake_is_so_in_the_result(tmp_path):
+    (tmp_path / "in").mkdir()
+    emoji("food/lemon").save(tmp_path / "in" / "a.jpg")
+    emoji("food/pizza").save(tmp_path / "in" / "b.png")
+    emoji("food/bread").save(tmp_path / "other.png")
+    os.utime(tmp_path / "other.png", (0, 0))
+
+    for step in ("add", "replace", "remove"):
+        prepare(tmp_path / "in", tmp_path / "out", "--size", 32)
+        if step == "add":
+            emoji("food/tomato").save(tmp_path / "in" / "a.png")
+        elif step == "replace":
+            time.sleep(0.05)  # more than a file system's clock tells apart
+            (tmp_path / "other.png").replace(tmp_path / "in" / "b.png")
+        else:
+            (tmp_path / "in" / "a.png").unlink()
+        prepare(tmp_path / "in", tmp_path / "out", "--size", 32)
+        prepare(tmp_path / "in", tmp_path / step, "--size", 32)
+        assert files(tmp_path / "out") == files(tmp_path / step), step
 
 
 def test_a_folder_of_other_pictures_is_not_touched(tmp_path):
