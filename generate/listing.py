@@ -9,6 +9,7 @@ import csv
 import gzip
 import random
 import re
+import zlib
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from itertools import chain
@@ -46,12 +47,13 @@ def read_list(path: Path, limit: int | None, seed: int) -> list[Row]:
     """The rows of a list of URLs, `file` still empty; what is no http(s) URL is there as failed.
 
     Lines are `<url>`, or `<category> <url>` as ImageNet's; or a CSV with a header that has a column `url` and perhaps
-    page, author, licence and category; or one without, of which the first cell that is a URL counts. A .gz is read as it is. A URL that comes twice is kept once.
+    page, author, licence and category; or one without, whose URL is in the second column or a later one (a URL may hold
+    commas itself). A .gz is read as it is. A URL that comes twice is kept once.
     Raises click.ClickException where there is no URL at all.
     """
     try:
         rows = {row.url: row for row in reservoir(_lines(path), limit, seed)}
-    except (csv.Error, gzip.BadGzipFile, EOFError) as error:
+    except (csv.Error, gzip.BadGzipFile, zlib.error, EOFError) as error:
         raise click.ClickException(f"{path} can't be read as a list of URLs: {error}.") from None
     if not any(row.status != FAILED for row in rows.values()):
         raise click.ClickException(

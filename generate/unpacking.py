@@ -7,9 +7,12 @@ Nothing is extracted under a name of the archive's choosing: links, devices and 
 
 from __future__ import annotations
 
+import gzip
 import json
+import lzma
 import tarfile
 import zipfile
+import zlib
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
@@ -24,6 +27,7 @@ from generate.listing import reservoir
 from generate.provenance import FAILED, KEPT, Row, check_picture, digest, utc_now
 
 MAX_BYTES = 100_000_000  # of one picture, unpacked
+DAMAGED = (zipfile.BadZipFile, tarfile.TarError, EOFError, gzip.BadGzipFile, zlib.error, lzma.LZMAError)
 
 
 class Folder:
@@ -62,7 +66,15 @@ class Tar:
 
     def names(self) -> Iterator[str]:
         self.members = {member.name: member for member in self.archive if member.isfile()}
+        self._check_end()
         return iter(self.members)
+
+    def _check_end(self) -> None:
+        """tarfile stops at what is no header as if the archive ended there."""
+        file = cast(IO[bytes], self.archive.fileobj)
+        file.seek(self.archive.offset)
+        if file.read(tarfile.BLOCKSIZE).strip(b"\0"):
+            raise tarfile.ReadError(f"unreadable from byte {self.archive.offset:,} on")
 
     def open(self, name: str) -> IO[bytes]:
         return cast(IO[bytes], self.archive.extractfile(self.members[name]))  # None is for what is no regular file
@@ -108,18 +120,23 @@ def copy_pictures(
             common = _common_folder(every)
             about = _npm_package(source)
             for name in tqdm(reservoir(every, limit, seed), desc="copy", unit="picture", disable=None):
-                file = PurePosixPath(name).relative_to(common)
+                file = PurePosixPath(_utf8(PurePosixPath(name).relative_to(common).as_posix()))
                 row = Row(
                     file=str(file),
                     category=file.parts[0] if len(file.parts) > 1 else "",
-                    url=f"{path.name}/{name}",
+                    url=f"{path.resolve().name}/{_utf8(name)}",
                     fetched=utc_now(),
                     **about,
                 )
                 rows.append(known.get(row.url) or _copy(source, name, dest, row, min_size))
-    except (zipfile.BadZipFile, tarfile.TarError, EOFError) as error:
+    except DAMAGED as error:
         raise click.ClickException(f"{path} is a damaged archive: {error}. Fetch it again.") from None
     return rows
+
+
+def _utf8(name: str) -> str:
+    """A name in another encoding, as old archives have them, with %E9 for a byte that is no UTF-8."""
+    return "".join(f"%{ord(char) - 0xDC00:X}" if "\udc80" <= char <= "\udcff" else char for char in name)
 
 
 def _is_picture(name: str) -> bool:
@@ -150,7 +167,7 @@ def _copy(source: Folder | Zip | Tar, name: str, dest: Path, row: Row, min_size:
             with atomic_path(target) as temporary:
                 temporary.write_bytes(data)
         return replace(row, sha256=digest(data), status=KEPT)
-    except (BadPicture, OSError, RuntimeError, zipfile.BadZipFile) as error:  # RuntimeError: an encrypted member
+    except (BadPicture, OSError, RuntimeError, *DAMAGED) as error:  # RuntimeError: an encrypted member
         return replace(row, file="", status=FAILED, reason=str(error))
 
 
@@ -160,8 +177,10 @@ def _npm_package(source: Folder | Zip | Tar) -> dict[str, str]:
         return {}
     try:
         with source.open("package/package.json") as file:
-            package: dict[str, Any] = json.load(file)
+            package: Any = json.load(file)
     except (KeyError, ValueError):
+        return {}
+    if not isinstance(package, dict):
         return {}
     author = package.get("author") or ""
     return {

@@ -5,6 +5,8 @@ from __future__ import annotations
 import gzip
 import io
 import json
+import lzma
+import os
 import random
 import shutil
 import signal
@@ -247,6 +249,45 @@ def test_an_npm_tarball_says_its_licence_and_its_inner_folders_are_categories(tm
     assert (tmp_path / "out" / "food" / "pineapple.webp").exists()
 
 
+def test_a_package_json_that_is_no_package_is_passed_over(tmp_path):
+    with tarfile.open(tmp_path / "emoji.tgz", "w:gz") as archive:
+        for name, data in [("package/package.json", b"[]"), ("package/a.png", picture("PNG"))]:
+            info = tarfile.TarInfo(name)
+            info.size = len(data)
+            archive.addfile(info, io.BytesIO(data))
+
+    (row,) = collect(str(tmp_path / "emoji.tgz"), tmp_path / "out", min_size=32)
+
+    assert (row.file, row.licence) == ("a.png", "")
+
+
+def test_names_that_are_not_utf8_become_so(tmp_path):
+    (tmp_path / "in").mkdir()
+    (tmp_path / "in" / os.fsdecode(b"caf\xe9.png")).write_bytes(picture("PNG"))
+
+    result = run(tmp_path / "in", tmp_path / "out", "--min-size", 32)
+
+    assert result.exit_code == 0, result.output
+    (row,) = read_table(tmp_path / "out" / "sources.csv")
+    assert (row.file, row.url) == ("caf%E9.png", "in/caf%E9.png")
+    assert (tmp_path / "out" / row.file).exists()
+
+
+@pytest.mark.parametrize("where", ["deflated", "header"])
+def test_a_damaged_member_of_a_zip_is_a_reason(tmp_path, where):
+    with zipfile.ZipFile(tmp_path / "in.zip", "w", zipfile.ZIP_DEFLATED) as archive:
+        for name in ("a.bmp", "b.bmp"):
+            archive.writestr(name, picture("BMP"))
+    data = bytearray((tmp_path / "in.zip").read_bytes())
+    start = data.index(b"a.bmp") + (5 if where == "deflated" else -30)
+    data[start : start + 4] = b"\xff" * 4
+    (tmp_path / "in.zip").write_bytes(data)
+
+    rows = collect(str(tmp_path / "in.zip"), tmp_path / "out", min_size=32)
+
+    assert [row.status for row in rows] == ["failed", "kept"]
+
+
 @pytest.mark.parametrize("suffix", ["zip", "tar", "tar.xz", "tgz"])
 def test_archives_are_told_by_their_content(tmp_path, suffix):
     kind = {"zip": "zip", "tar": "tar", "tar.xz": "xztar", "tgz": "gztar"}[suffix]
@@ -449,6 +490,10 @@ def test_a_name_that_changes_its_address_is_caught_once_connected(server, monkey
         ("list.txt.gz", [], 1, "can't be read as a list of URLs: Not a gzipped file"),
         ("empty.zip", [], 1, "holds no pictures"),
         ("damaged.tgz", [], 1, "damaged archive"),
+        ("spoilt.tgz", [], 1, "damaged archive"),
+        ("spoilt.tar.xz", [], 1, "damaged archive"),
+        ("spoilt.tar", [], 1, "damaged archive: unreadable from byte 1,024 on"),
+        ("spoilt.txt.gz", [], 1, "can't be read as a list of URLs"),
         ("folder", [], 1, "holds no pictures"),
     ],
 )
@@ -462,6 +507,14 @@ def test_wrong_input_is_one_sentence_and_leaves_nothing(tmp_path, monkeypatch, s
     npm_tarball(tmp_path / "damaged.tgz")
     whole = (tmp_path / "damaged.tgz").read_bytes()
     (tmp_path / "damaged.tgz").write_bytes(whole[: len(whole) // 2])
+    plain = gzip.decompress(whole)
+    for name, packed in [
+        ("spoilt.tgz", whole),
+        ("spoilt.tar.xz", lzma.compress(plain)),
+    ]:
+        (tmp_path / name).write_bytes(packed[: len(packed) // 2] + b"\xff" * 200 + packed[len(packed) // 2 + 200 :])
+    (tmp_path / "spoilt.txt.gz").write_bytes(gzip.compress(plain)[:10] + b"\xff" * 200)
+    (tmp_path / "spoilt.tar").write_bytes(plain[:1024] + b"\xff" * 512 + plain[1536:])
 
     result = run(source, tmp_path / "out", *options)
 
