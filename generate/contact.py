@@ -10,6 +10,7 @@ from __future__ import annotations
 import base64
 import io
 from collections.abc import Sequence
+from math import ceil
 from pathlib import Path
 
 import jinja2
@@ -87,7 +88,9 @@ def _lay_out(groups: Sequence[tuple[str, Sequence[Image.Image]]]) -> Image.Image
     """Groups one below the other, each under its heading, in rows."""
     widest = max((picture.width for _, pictures in groups for picture in pictures), default=THUMBNAIL)
     side = max((picture.height for _, pictures in groups for picture in pictures), default=THUMBNAIL)
-    width = max(COLUMNS * (side + GAP) + GAP, widest + 2 * GAP, 600)
+    font = ImageFont.load_default(20)
+    longest = max(ceil(font.getlength(heading)) for heading, _ in groups)
+    width = max(COLUMNS * (side + GAP) + GAP, widest + 2 * GAP, longest + 2 * GAP)
     placed: list[tuple[Image.Image, int, int]] = []
     headings: list[tuple[str, int]] = []
     y = GAP
@@ -106,7 +109,7 @@ def _lay_out(groups: Sequence[tuple[str, Sequence[Image.Image]]]) -> Image.Image
         sheet.paste(picture, (x, top))
     pen = ImageDraw.Draw(sheet)
     for heading, top in headings:
-        pen.text((GAP, top + 4), heading, fill="#111", font=ImageFont.load_default(20))
+        pen.text((GAP, top + 4), heading, fill="#111", font=font)
     return sheet
 
 

@@ -11,6 +11,7 @@ import click
 
 from generate.contact import write_page, write_sheet
 from generate.curation import curate_folder
+from generate.images import beside
 
 PAGE = "contact-sheet.html"
 
@@ -96,7 +97,7 @@ def command(
         device=device,
     )
     write_page(dest / PAGE, curated, samples, training)
-    sheet = dest.with_name(f"{dest.name}-sheet.png")  # beside it: what lies in DEST is published
+    sheet = beside(dest, "-sheet.png")  # beside it: what lies in DEST is published
     write_sheet(sheet, curated, samples, training)
     click.echo(f"{curated.summary()}, in {dest}")
     if not training:

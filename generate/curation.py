@@ -108,7 +108,7 @@ def curate_folder(
     paths = find_pictures(samples)
     names = [path.relative_to(samples).as_posix() for path in paths]
     _check_names(names, [*reject, *(keep_list or ())], samples)
-    _check_dest(dest)
+    _check_dest(dest, samples)
     options = {"keep": keep, "worst": worst, "mix": mix, "max_similarity": max_similarity}
     listed = {"reject": sorted(reject), "keep_list": None if keep_list is None else sorted(keep_list)}
     folders = {"samples": str(samples), "train": str(training) if training else None}
@@ -255,7 +255,11 @@ def _check_names(names: Sequence[str], listed: Sequence[str], samples: Path) -> 
         )
 
 
-def _check_dest(dest: Path) -> None:
+def _check_dest(dest: Path, samples: Path) -> None:
+    if dest.resolve().is_relative_to(samples.resolve()):
+        raise click.UsageError(
+            f"{dest} lies in {samples}: choose a DEST outside, or the chosen would be samples the next time."
+        )
     if dest.exists() and not (dest / OPTIONS).exists() and any(dest.iterdir()):
         raise click.ClickException(f"{dest} holds something that curate did not put there: choose another DEST.")
 
@@ -264,9 +268,10 @@ def _write(samples: Path, dest: Path, curated: Curated) -> None:
     """Whatever is cut off here, the next run puts right: it knows from the table what it may delete."""
     wanted = {verdict.file for verdict in curated.kept}
     if (dest / TABLE).exists():
-        before = csv.DictReader(io.StringIO((dest / TABLE).read_text(encoding="utf-8")))
-        for name in {line["file"] for line in before} - wanted:
-            (dest / name).unlink(missing_ok=True)
+        for line in csv.DictReader(io.StringIO((dest / TABLE).read_text(encoding="utf-8", errors="replace"))):
+            old = dest / (name := line.get("file") or "")
+            if name not in wanted and old.resolve().is_relative_to(dest.resolve()) and old.is_file():
+                old.unlink()
     table = io.StringIO()
     writer = csv.DictWriter(table, [field.name for field in fields(Verdict)], lineterminator="\n")
     writer.writeheader()

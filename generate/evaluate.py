@@ -18,13 +18,13 @@ from PIL import Image
 from torch import Tensor
 from tqdm import tqdm
 
-from generate.curation import FEWEST, read_alike
+from generate.curation import FEWEST, TABLE, read_alike
 from generate.drawing import OPTIONS, PRECISIONS, choose_batch_size, choose_precision, draw_some
 from generate.evaluation import draw_distances, draw_neighbours
 from generate.extractors import NETWORKS, extract, load_extractor
 from generate.features import load_features
 from generate.generator import as_rgb, choose_device, load_generator
-from generate.images import find_pictures, write_text
+from generate.images import beside, find_pictures, write_text
 from generate.metrics import frechet_distance, kernel_distance, precision_recall
 from generate.similarity import alike, copy_limit, duplicates, look
 
@@ -75,6 +75,8 @@ def command(source: Path, data: Path, **options: Any) -> None:
     next_ = (
         f"python -m generate sample {source} samples --count 576"
         if is_model(source)
+        else f"python -m generate publish {source} bucket"
+        if (source / TABLE).exists()  # curated already
         else f"python -m generate curate {source} chosen --train {data}"
     )
     click.echo(f"In {dest}: evaluation.json, distances.png, neighbours.png. Next: {next_}")
@@ -104,7 +106,7 @@ def evaluate(
         drawn = list(_draw(source, count or len(known), truncation, precision, where))
         how: dict[str, Any] = {"truncation": truncation, "encoded": None}
     else:
-        dest = dest or source.with_name(f"{source.name}-evaluation")
+        dest = dest or beside(source, "-evaluation")
         drawn = list(read_alike(find_pictures(source), "samples"))
         how = {"encoded": _encoding(source)}
     if min(len(drawn), len(known)) < FEWEST:

@@ -33,7 +33,7 @@ class BadPicture(Exception):
 def find_pictures(folder: Path) -> list[Path]:
     """Every picture below the folder, sorted by path; hidden files and folders are passed over.
 
-    Raises click.ClickException where the folder is missing or holds no picture.
+    Raises click.ClickException where the folder is missing or holds no picture, or a name that no table can hold.
     """
     if not folder.is_dir():
         raise click.ClickException(f"{folder} is not a folder: give one that holds pictures.")
@@ -47,7 +47,17 @@ def find_pictures(folder: Path) -> list[Path]:
     if not pictures:
         kinds = ", ".join(sorted(suffix[1:] for suffix in SUFFIXES))
         raise click.ClickException(f"{folder} holds no pictures ({kinds}), nor do its subfolders.")
+    if odd := [path for path in pictures if any("\udc80" <= char <= "\udcff" for char in str(path))]:
+        raise click.ClickException(
+            f"{str(odd[0])!a} has a name that is not UTF-8: rename it, or have `collect` copy {folder}."
+        )
     return pictures
+
+
+def beside(folder: Path, ending: str) -> Path:
+    """The folder's neighbour of the same name and this ending, also of a folder given as . or .."""
+    named = folder.resolve() if folder.name in ("", "..") else folder
+    return named.with_name(named.name + ending)
 
 
 def category_of(path: Path, folder: Path) -> str:

@@ -18,7 +18,7 @@ from typing import Any
 import click
 
 from generate.detecting import NAME, NAMES
-from generate.images import atomic_path, category_of, find_pictures, write_text
+from generate.images import atomic_path, beside, category_of, find_pictures, write_text
 from generate.provenance import kind_of
 from generate.recipe import CROPS, CUTOUTS, Recipe, check_recipe
 from generate.sheet import draw_sheet
@@ -63,7 +63,7 @@ def command(source: Path, dest: Path, label: tuple[str, ...], jobs: int | None, 
     counts = ", ".join(f"{name or 'pictures'} {count}" for name, count in summary["categories"].items())
     size = options["size"]
     click.echo(f"{summary['count']} pictures of {size} px in {dest} ({counts}); {len(summary['rejected'])} left out.")
-    click.echo(f"Look at {sheet_path(dest)}, then: python -m generate train {dest} runs/{dest.name}")
+    click.echo(f"Look at {sheet_path(dest)}, then: python -m generate train {dest} runs/{dest.resolve().name}")
 
 
 def prepare(source: Path, dest: Path, jobs: int | None = None, **options: Any) -> dict[str, Any]:
@@ -80,7 +80,7 @@ def prepare(source: Path, dest: Path, jobs: int | None = None, **options: Any) -
             f"{dest} lies in {source}: choose a DEST outside SOURCE, or it would read its own output."
         )
     pictures = find_pictures(source)
-    written = {"source": source.name} | asdict(recipe) | {"labels": list(recipe.labels)}
+    written = {"source": source.absolute().name} | asdict(recipe) | {"labels": list(recipe.labels)}
     _check_same_options(dest, written)
     write_text(dest / "dataset.json", json.dumps(written, indent=2) + "\n")
 
@@ -141,4 +141,4 @@ def _write_rejected(path: Path, rejected: list[tuple[str, str]]) -> None:
 
 def sheet_path(dest: Path) -> Path:
     """Beside the folder, not in it, where it would be taken for one of the pictures."""
-    return dest.with_name(dest.name + "-sheet.png")
+    return beside(dest, "-sheet.png")

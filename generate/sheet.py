@@ -28,7 +28,9 @@ def draw_sheet(pictures: Sequence[Path], squares: Sequence[Path], reasons: Seque
     """An RGB picture of an evenly spread sample; `reasons` has "" for what was made into a square."""
     made = [i for i, reason in enumerate(reasons) if not reason]
     left_out = _some_of_each([i for i, reason in enumerate(reasons) if reason], reasons)
-    blocks = [_title(f"{len(made)} of {len(pictures)} pictures of {source.name} were prepared: before and after")]
+    blocks = [
+        _title(f"{len(made)} of {len(pictures)} pictures of {source.absolute().name} were prepared: before and after")
+    ]
     blocks += _rows([_pair(pictures[i], squares[i], source) for i in _spread(made, PAIRS)], PAIR_COLUMNS)
     if left_out:
         counts = Counter(kind_of(reason) for reason in reasons if reason)

@@ -124,7 +124,7 @@ def copy_pictures(
                 row = Row(
                     file=str(file),
                     category=file.parts[0] if len(file.parts) > 1 else "",
-                    url=f"{path.resolve().name}/{_utf8(name)}",
+                    url=f"{path.absolute().name}/{_utf8(name)}",
                     fetched=utc_now(),
                     **about,
                 )

@@ -16,7 +16,8 @@ from PIL import Image, ImageOps
 from playwright.sync_api import Page, expect, sync_playwright
 
 from generate.__main__ import main
-from generate.curation import shares
+from generate.contact import write_sheet
+from generate.curation import Curated, Verdict, shares
 from generate.prepare import prepare
 from tests.conftest import EMOJI
 from tests.test_browser import BROWSERS, OPTIONS
@@ -177,6 +178,7 @@ def test_wrong_input_is_a_sentence(folders, tmp_path):
     for dest, data, options, sentence in [
         ("out", training, ("--reject", tmp_path / "list.txt"), "'no/such.jpg' is on your list but not in"),
         ("out", training, ("--reject", tmp_path / "missing.txt"), "can't be read as a list of pictures"),
+        (samples / "out", training, (), "choose a DEST outside"),
         ("mine", training, (), "holds something that curate did not put there"),
         ("out", tmp_path / "few", (), "1 pictures, too few"),
         ("out", tmp_path / "nowhere", (), "is not a folder"),
@@ -186,6 +188,38 @@ def test_wrong_input_is_a_sentence(folders, tmp_path):
         assert sentence in result.output
         assert "Traceback" not in result.output
     assert (tmp_path / "mine" / "diary.txt").exists()
+
+
+def test_a_table_that_was_changed_deletes_nothing_outside(folders, tmp_path):
+    (tmp_path / "diary.txt").write_text("Monday")
+    curate(folders[0], tmp_path / "chosen", None)
+    for table in ("file\n../diary.txt\n", "no,table\n1,2\n"):
+        (tmp_path / "chosen" / "curation.csv").write_text(table)
+
+        assert curate(folders[0], tmp_path / "chosen", None).exit_code == 0
+
+    assert (tmp_path / "diary.txt").exists()
+
+
+def test_the_folder_one_is_in_may_be_dest(folders, tmp_path, monkeypatch):
+    (tmp_path / "chosen").mkdir()
+    monkeypatch.chdir(tmp_path / "chosen")
+
+    result = curate(folders[0], Path(), None)
+
+    assert result.exit_code == 0, result.output
+    assert (tmp_path / "chosen-sheet.png").exists()
+
+
+def test_headings_of_small_pictures_are_not_cut_off(tmp_path):
+    Image.new("RGB", (8, 8)).save(tmp_path / "a.png")
+    twins = [Verdict("a.png", kept=False, reason="duplicate", repeats="a.png")]
+
+    write_sheet(tmp_path / "sheet.png", Curated(twins, 0.06), tmp_path, None)
+
+    with Image.open(tmp_path / "sheet.png") as picture:
+        edge = picture.convert("RGB").crop((picture.width - 3, 0, picture.width, picture.height))
+        assert len(edge.getcolors()) == 1
 
 
 @pytest.fixture

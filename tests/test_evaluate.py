@@ -129,3 +129,15 @@ def test_too_few_pictures_are_a_sentence(real, tmp_path):
 
     assert result.exit_code == 1
     assert "1 samples and 36 training pictures are too few" in result.output
+
+
+def test_the_folder_one_is_in_may_be_the_samples(real, tmp_path, monkeypatch):
+    shutil.copytree(real, tmp_path / "chosen")
+    (tmp_path / "chosen" / "curation.csv").touch()
+    monkeypatch.chdir(tmp_path / "chosen")
+
+    result = CliRunner().invoke(main, ["evaluate", ".", str(real), "--device", "cpu"], catch_exceptions=False)
+
+    assert result.exit_code == 0, result.output
+    assert (tmp_path / "chosen-evaluation").is_dir()
+    assert "Next: python -m generate publish . bucket" in result.output  # what was curated is not curated again

@@ -137,6 +137,30 @@ def test_no_two_pictures_share_a_target(tmp_path):
     assert len(list((tmp_path / "out").glob("*.png"))) == 3
 
 
+def test_the_folder_one_is_in_may_be_source_or_dest(tmp_path, monkeypatch):
+    shutil.copytree(EMOJI / "food", tmp_path / "food")
+    (tmp_path / "out").mkdir()
+
+    monkeypatch.chdir(tmp_path / "food")
+    prepare(".", "../from", "--size", 32)
+    monkeypatch.chdir(tmp_path / "out")
+    result = prepare("../food", ".", "--size", 32)
+
+    assert result.exit_code == 0, result.output
+    assert (tmp_path / "out-sheet.png").exists()
+    assert f"{tmp_path / 'out-sheet.png'}, then: python -m generate train . runs/out" in result.output
+    assert json.loads((tmp_path / "from" / "dataset.json").read_text())["source"] == "food"
+
+
+def test_a_name_that_is_not_utf8_is_a_sentence(tmp_path):
+    emoji("food/lemon").save(tmp_path / os.fsdecode(b"caf\xe9.png"))
+
+    result = prepare(tmp_path, tmp_path.with_name("out"), "--size", 32)
+
+    assert result.exit_code == 1
+    assert "has a name that is not UTF-8: rename it" in result.output
+
+
 def test_rerun_continues_and_changes_nothing(tmp_path):
     prepare(EMOJI, tmp_path / "out", "--size", 32)
     first = files(tmp_path / "out")
