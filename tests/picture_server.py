@@ -140,9 +140,13 @@ class Handler(BaseHTTPRequestHandler):
     def get_huge(self, name, query):
         self.send(picture() + bytes(300_000))
 
-    def get_endless(self, name, query):
-        self.send_response(200)
+    def get_away(self, name, query):
+        self.get_endless(name, query, 302, f"/good/{name}")
+
+    def get_endless(self, name, query, code=200, location=""):
+        self.send_response(code)
         self.send_header("Content-Type", "image/jpeg")
+        self.send_header("Location", location)
         self.send_header("Connection", "close")
         self.end_headers()
         try:

@@ -41,6 +41,7 @@ REASONS = {  # what the server does, and what sources.csv says of it; "" where t
     "busy/d": "",
     "otherbot/e": "",
     "redirect/f.jpg": "",
+    "away/w.jpg": "",
     "small/g": "too small: 16x16, 32 px asked for",
     "missing/h": "HTTP Error 404: Not Found",
     "error/i": "HTTP Error 500: Internal Server Error",
