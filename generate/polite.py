@@ -109,9 +109,9 @@ class _HTTPSConnection(http.client.HTTPSConnection, _HTTPConnection):
 class _Redirects(urllib.request.HTTPRedirectHandler):
     max_redirections = 5
 
-    def http_error_302(self, request: Any, response: Any, code: int, message: str, headers: Message) -> Any:
-        response.close()  # its body would be read to the end, which need not come
-        return super().http_error_302(request, io.BytesIO(), code, message, headers)  # type: ignore[arg-type]
+    def http_error_302(self, req: Any, fp: Any, code: int, msg: str, headers: Any) -> Any:
+        fp.close()  # its body would be read to the end, which need not come
+        return super().http_error_302(req, io.BytesIO(), code, msg, headers)
 
     http_error_301 = http_error_303 = http_error_307 = http_error_308 = http_error_302
 
