@@ -25,6 +25,7 @@ from generate.searching import COMMONS, ENGINES, FREE, LICENCES, OPENVERSE, sear
 from generate.unpacking import copy_pictures, is_archive
 
 SEARCH = "search:"
+LONGEST = 200  # bytes of a folder's name; file systems have 255
 SEARCH_LIMIT = 500  # of each term, where nobody says
 
 
@@ -179,8 +180,9 @@ def _numbered(rows: list[Row]) -> list[Row]:
 
 
 def _folder(category: str) -> str:
-    """A category as a folder's name: nothing that leads elsewhere, hides or is no name on some system."""
+    """A category as a folder's name: nothing that leads elsewhere, hides, is too long or no name on some system."""
     name = re.sub(r'[/\\:*?"<>|\x00-\x1f]+', "-", category).strip(" .-")
+    name = name.encode()[:LONGEST].decode(errors="ignore").strip(" .-")
     return f"{name}/" if name else ""
 
 

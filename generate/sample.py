@@ -28,6 +28,8 @@ class Seeds(click.ParamType[list[int]]):
             first, dash, last = part.strip().partition("-")
             if not first.isdecimal() or (dash and not last.isdecimal()):
                 self.fail(f"{part!r} is not a seed or a range: write them as in 0-383,1000.", param, ctx)
+            if int(last or first) >= 2**63:
+                self.fail(f"{part!r} is more than the largest seed, {2**63 - 1}.", param, ctx)
             seeds |= dict.fromkeys(range(int(first), int(last or first) + 1))
         if not seeds:
             self.fail(f"{value!r} holds no seed: write them as in 0-383.", param, ctx)

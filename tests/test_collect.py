@@ -371,6 +371,18 @@ def test_csv_lists_without_a_header_are_searched_for_the_url(tmp_path):
     assert [row.url for row in rows] == ["https://example.org/1.jpg", "http://example.org/2.jpg"]
 
 
+def test_categories_of_a_list_are_folders_whatever_they_are_called(tmp_path, server):
+    names = ["..", "../../evil", "/etc", ".hidden", "é" * 200, "cakes & pies"]
+    lines = [f"{server.url}/good/{number}.jpg,{name}" for number, name in enumerate(names)]
+    (tmp_path / "list.csv").write_text("\n".join(["url,category", *lines]))
+
+    rows = collect(str(tmp_path / "list.csv"), tmp_path / "out", min_size=32, manners=Manners(**QUICK), jobs=1)
+
+    folders = ["", "evil/", "etc/", "hidden/", "é" * 100 + "/", "cakes & pies/"]
+    assert [row.file for row in rows] == [f"{folder}{number:06}.jpg" for number, folder in enumerate(folders)]
+    assert all((tmp_path / "out" / row.file).exists() for row in rows)
+
+
 def test_search_asks_both_engines_and_keeps_the_licence(server):
     server.queries.clear()
 

@@ -179,6 +179,7 @@ def test_samples_of_another_model_or_truncation_are_not_mixed(tiny_run, tmp_path
         (["--count", "3", "--seeds", "0-2"], "either --count 384 or --seeds 0-383"),
         (["--seeds", "1,x"], "'x' is not a seed or a range"),
         (["--seeds", "9-3"], "holds no seed"),
+        (["--seeds", f"5,{2**63}"], "is more than the largest seed"),
         (["--count", "1", "--batch-size", "0"], "0 is not in the range x>=1"),
         (["--count", "1", "--batch-size", "many"], "'many' is not a valid"),
         (["--count", "1", "--device", "abacus"], "'abacus' can't be used here"),
