@@ -1,7 +1,7 @@
 """EfficientNet-lite0's view of pictures: the features that distances between pictures are measured in.
 
-    from generate.features import embed, load_features
-    embedding = embed(load_features("cpu"), pictures)  # (N, 3, H, W) uint8 -> (N, 1280)
+    from generate.features import load_features, preprocess
+    features = load_features("cpu")(preprocess(pictures))  # (N, 3, H, W) uint8 -> (N, 1280)
 
 Tan & Le, "EfficientNet: Rethinking Model Scaling for Convolutional Neural Networks", ICML 2019, table 1; the lite
 variant has ReLU6 and no squeeze-and-excitation. The ImageNet weights come with a pip package: no download at run time.
@@ -134,17 +134,6 @@ def preprocess(pictures: Tensor) -> Tensor:
         x = F.interpolate(x, (SIZE, SIZE), mode="bicubic", antialias=True, align_corners=False).clamp(0, 1)
     mean, std = (torch.tensor(value, device=x.device)[:, None, None] for value in (MEAN, STD))
     return ((x - mean) / std).contiguous(memory_format=torch.channels_last)
-
-
-@torch.inference_mode()
-def embed(network: nn.Module, pictures: Iterable[Tensor], mirrored: bool = False) -> Tensor:
-    """Features (N, 1280) of uint8 pictures (3, H, W), on the CPU, computed in small batches."""
-    device = next(network.parameters()).device
-    features = []
-    for batch in batches(pictures):
-        shown = batch.flip(3) if mirrored else batch
-        features.append(network(preprocess(shown.to(device))).float().cpu())
-    return torch.cat(features)
 
 
 def batches(pictures: Iterable[Tensor]) -> Iterator[Tensor]:

@@ -162,11 +162,6 @@ def copy_limit(training: Looks, quantile: float = COPY_QUANTILE) -> float:
     return min(max(LEAST_LIMIT, nearest_alike(training)[0].quantile(quantile).item()), MOST_LIMIT)
 
 
-def copy_rate(training: Looks, drawn: Looks) -> float:
-    """The share of drawn pictures that are copies of training pictures."""
-    return (nearest_alike(drawn, training)[0] < copy_limit(training)).float().mean().item()
-
-
 def duplicates(drawn: Looks, limit: float, order: Iterable[int] | None = None) -> dict[int, int]:
     """Which to leave out so that of each bunch of pictures nearer than the limit the first stays, with that one.
 

