@@ -17,7 +17,7 @@ PAGE = "contact-sheet.html"
 
 
 class Names(click.ParamType[list[str]]):
-    """A text file of picture paths, one a line; empty lines and those that start with # are passed over."""
+    """A text file of picture paths, one a line; empty lines and those that start with "# " are passed over."""
 
     name = "file"
 
@@ -26,7 +26,7 @@ class Names(click.ParamType[list[str]]):
             lines = Path(value).read_text(encoding="utf-8").splitlines()
         except (OSError, UnicodeDecodeError) as error:
             self.fail(f"{value!r} can't be read as a list of pictures ({error}): save one from {PAGE}.", param, ctx)
-        return [line.strip() for line in lines if line.strip() and not line.startswith("#")]
+        return [line.strip() for line in lines if line.strip() and not line.startswith("# ")]
 
 
 @click.command()

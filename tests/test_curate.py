@@ -222,6 +222,17 @@ def test_headings_of_small_pictures_are_not_cut_off(tmp_path):
         assert len(edge.getcolors()) == 1
 
 
+def test_a_picture_whose_name_starts_with_a_hash_can_be_listed(tmp_path):
+    (tmp_path / "in").mkdir()
+    for name, color in [("#1.png", "red"), ("2.png", "blue")]:
+        Image.new("RGB", (32, 32), color).save(tmp_path / "in" / name)
+    (tmp_path / "keep-list.txt").write_text("# mine\n\n#1.png\n")
+
+    curate(tmp_path / "in", tmp_path / "out", None, "--keep-list", tmp_path / "keep-list.txt")
+
+    assert [path.name for path in (tmp_path / "out").glob("*.png")] == ["#1.png"]
+
+
 @pytest.fixture
 def sheet(curated) -> Iterator[Page]:
     """The contact sheet, opened as a file; nothing may go wrong in its console, nothing be asked of the network."""
