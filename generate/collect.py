@@ -49,7 +49,7 @@ class Choices(click.ParamType[tuple[str, ...]]):
 
 @click.command()
 @click.argument("source")
-@click.argument("dest", type=click.Path(path_type=Path))
+@click.argument("dest", type=click.Path(file_okay=False, path_type=Path))
 @click.option("--limit", type=click.IntRange(1), help="A random subset of so many; of a search, the first so many of each term, else 500.")  # fmt: skip
 @click.option("--seed", type=int, default=0, show_default=True, help="Which random subset.")
 @click.option("--min-size", type=click.IntRange(0), default=256, show_default=True, help="Pixels of the shorter side.")

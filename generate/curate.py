@@ -31,7 +31,7 @@ class Names(click.ParamType[list[str]]):
 
 @click.command()
 @click.argument("samples", type=click.Path(path_type=Path))
-@click.argument("dest", type=click.Path(path_type=Path))
+@click.argument("dest", type=click.Path(file_okay=False, path_type=Path))
 @click.option("--keep", type=click.IntRange(1), default=384, show_default=True, help="How many pictures, at most.")
 @click.option(
     "--train",

@@ -43,7 +43,9 @@ MEANING = {
 @click.argument("source", metavar="MODEL_OR_SAMPLES", type=click.Path(path_type=Path))
 @click.argument("data", type=click.Path(path_type=Path))
 @click.option(
-    "--dest", type=click.Path(path_type=Path), help="Default an evaluation folder beside the samples or in the run."
+    "--dest",
+    type=click.Path(file_okay=False, path_type=Path),
+    help="Default an evaluation folder beside the samples or in the run.",
 )
 @click.option(
     "--count", type=click.IntRange(FEWEST), help="Pictures to draw from a model; default as many as DATA has."

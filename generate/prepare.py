@@ -29,7 +29,7 @@ SAID = 20  # left out pictures that are named one by one
 
 @click.command()
 @click.argument("source", type=click.Path(path_type=Path))
-@click.argument("dest", type=click.Path(path_type=Path))
+@click.argument("dest", type=click.Path(file_okay=False, path_type=Path))
 @click.option("--size", type=int, default=Recipe.size, show_default=True, help="Side of the square in pixels, a power of two.")  # fmt: skip
 @click.option("--crop", type=click.Choice(CROPS), default=Recipe.crop, show_default=True, help="The middle, around the object, or all of it with bars.")  # fmt: skip
 @click.option("--background", default=Recipe.background, show_default=True, help="What is painted where nothing is: a colour name, #rrggbb, keep or transparent.")  # fmt: skip

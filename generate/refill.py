@@ -28,6 +28,7 @@ from gallery.release import Catalog, Category
 from generate.curation import curate_folder, shares
 from generate.drawing import PRECISIONS, BatchSize, choose_precision, draw_folder
 from generate.generator import FAMILY, choose_device, load_generator
+from generate.images import find_pictures
 from generate.publishing import (
     MADE,
     ROWS,
@@ -127,6 +128,8 @@ def refill(
     bucket = open_bucket(url)
     model = load_generator(run, choose_device(device))
     home = run if run.is_dir() else run.parent
+    if curate and training:
+        find_pictures(training)  # or an error after minutes of drawing
     with _only_one(home):
         pointer = read_pointer(bucket)
         rows = _live_rows(bucket, pointer)

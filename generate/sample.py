@@ -38,7 +38,7 @@ class Seeds(click.ParamType[list[int]]):
 
 @click.command()
 @click.argument("model", type=click.Path(path_type=Path))
-@click.argument("dest", type=click.Path(path_type=Path))
+@click.argument("dest", type=click.Path(file_okay=False, path_type=Path))
 @click.option("--count", type=click.IntRange(1), help="How many pictures: those of seeds 0 to COUNT - 1.")
 @click.option("--seeds", type=Seeds(), help="Which pictures, as in 0-383,1000.")
 @click.option(

@@ -7,9 +7,10 @@ import subprocess
 import sys
 
 import pytest
+from click.testing import CliRunner
 
-from generate.__main__ import JOBS
-from tests.conftest import ROOT
+from generate.__main__ import JOBS, main
+from tests.conftest import EMOJI, ROOT
 
 WEB = [ROOT / "main.py", *sorted((ROOT / "gallery").glob("*.py"))]
 OFFLINE = sorted((ROOT / "generate").glob("*.py"))
@@ -45,6 +46,19 @@ def test_the_offline_half_knows_nothing_of_the_site(path):
     assert not packages(path) & {"main", "flask"}
     others = {f"generate.{job}" for job in JOBS} - {f"generate.{path.stem}"}
     assert not imports(path) & others
+
+
+@pytest.mark.parametrize(
+    "job", [["collect"], ["prepare"], ["sample", "--count", "1"], ["curate"]], ids=lambda job: job[0]
+)
+def test_a_file_where_a_folder_goes_is_a_sentence(tmp_path, job):
+    (tmp_path / "diary.txt").write_text("Monday")
+
+    result = CliRunner().invoke(main, [*job, str(EMOJI), str(tmp_path / "diary.txt")])
+
+    assert result.exit_code == 2
+    assert "is a file" in result.output
+    assert (tmp_path / "diary.txt").read_text() == "Monday"
 
 
 def test_the_site_starts_without_the_offline_packages():

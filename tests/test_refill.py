@@ -144,6 +144,14 @@ def test_without_training_pictures_refill_says_what_it_did_not_look_for(demo, tm
     assert len(seeds(open_bucket(str(tmp_path / "bucket")))) == 4
 
 
+def test_training_pictures_that_are_missing_are_said_before_anything_is_drawn(trained, bucket_url, tmp_path):
+    result = refill(trained, bucket_url, "--curate", "--train", str(tmp_path / "nowhere"))
+
+    assert result.exit_code == 1
+    assert "nowhere is not a folder" in result.output
+    assert not list(trained.glob("refill-*"))
+
+
 def test_pictures_that_are_all_the_same_are_not_published(trained, tmp_path):
     (tmp_path / "bucket").mkdir()
     prepare(EMOJI, tmp_path / "prepared", size=32)
