@@ -100,6 +100,10 @@ def evaluate(
 
     Raises click.ClickException for folders and weights that can't be used.
     """
+    if weights and features == "lite0":
+        raise click.UsageError("--weights are of --features inception or dinov2; those of lite0 are installed.")
+    if (count or truncation != 1) and not is_model(source):
+        raise click.UsageError(f"--count and --truncation are for a model; {source} is measured as it is.")
     where = choose_device(device)
     known = find_pictures(data)
     extractor = None if features == "lite0" else load_extractor(features, weights, where)

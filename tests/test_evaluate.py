@@ -121,6 +121,22 @@ def test_weights_that_cannot_be_had_are_a_sentence(real, tmp_path, capsys):
     assert not (tmp_path / "out").exists()
 
 
+@pytest.mark.parametrize(
+    ("options", "sentence"),
+    [
+        (["--weights", "inception.pth"], "--weights are of --features inception or dinov2"),
+        (["--count", 8], "--count and --truncation are for a model"),
+        (["--truncation", 0.5], "--count and --truncation are for a model"),
+    ],
+)
+def test_options_that_would_do_nothing_are_a_sentence(real, tmp_path, options, sentence):
+    result = evaluate(real, real, tmp_path / "out", *options)
+
+    assert result.exit_code == 2
+    assert sentence in result.output
+    assert not (tmp_path / "out").exists()
+
+
 def test_too_few_pictures_are_a_sentence(real, tmp_path):
     (tmp_path / "few").mkdir()
     shutil.copy(find_pictures(real)[0], tmp_path / "few")
