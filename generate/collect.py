@@ -17,7 +17,7 @@ from typing import Any
 import click
 
 from generate.fetching import DISTRIBUTORS, WORK, check_distributor, fetch, with_outcomes
-from generate.images import write_text
+from generate.images import read_json, write_text
 from generate.listing import read_list
 from generate.polite import Manners
 from generate.provenance import FAILED, KEPT, Row, kind_of, read_table, write_table
@@ -190,7 +190,7 @@ def _folder(category: str) -> str:
 def _same_options(dest: Path, options: dict[str, Any]) -> Iterator[None]:
     """Options are written before the work; a second run has to want the same. Where there is no work, they go again."""
     path = dest / "collect.json"
-    before = json.loads(path.read_text(encoding="utf-8")) if path.exists() else options
+    before = read_json(path) if path.exists() else options
     for name, value in options.items():
         if before.get(name) != value:
             raise click.ClickException(

@@ -17,7 +17,7 @@ from torch import Tensor
 from tqdm import tqdm
 
 from generate.generator import Model, draw_pictures
-from generate.images import BadPicture, decode, paint, to_picture, write_text
+from generate.images import BadPicture, decode, paint, read_json, to_picture, write_text
 
 ROWS, OPTIONS = "samples.jsonl", "samples.json"
 PRECISIONS = ("auto", "bf16", "fp32")
@@ -162,7 +162,7 @@ def _is_whole(path: Path, size: int) -> bool:
 def _check_same_drawing(dest: Path, how: dict[str, Any], batch_size: int) -> None:
     options = dest / OPTIONS
     if options.exists():
-        before = {"precision": "fp32", **json.loads(options.read_text())}
+        before = {"precision": "fp32", **read_json(options)}
         for name, value in how.items():
             if before.get(name) != value:
                 raise click.ClickException(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import json
 import os
 import struct
 import warnings
@@ -11,7 +12,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from functools import lru_cache
 from pathlib import Path
-from typing import TYPE_CHECKING, BinaryIO
+from typing import TYPE_CHECKING, Any, BinaryIO
 
 import click
 import numpy as np
@@ -217,6 +218,17 @@ def write_text(path: Path, text: str) -> None:
     """Write a small text file so that nobody ever sees half of it."""
     with atomic_path(path) as temporary:
         temporary.write_text(text, encoding="utf-8")
+
+
+def read_json(path: Path) -> dict[str, Any]:
+    """What an earlier run wrote beside its result. Raises click.ClickException where it was damaged since."""
+    try:
+        options = json.loads(path.read_text(encoding="utf-8"))
+    except ValueError:
+        options = None
+    if not isinstance(options, dict):
+        raise click.ClickException(f"{path} is damaged: choose another DEST, or delete {path.parent} and begin anew.")
+    return options
 
 
 def contact_sheet(pictures: Sequence[Image.Image], columns: int) -> Image.Image:

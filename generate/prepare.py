@@ -18,7 +18,7 @@ from typing import Any
 import click
 
 from generate.detecting import NAME, NAMES
-from generate.images import atomic_path, beside, category_of, find_pictures, write_text
+from generate.images import atomic_path, beside, category_of, find_pictures, read_json, write_text
 from generate.provenance import kind_of
 from generate.recipe import CROPS, CUTOUTS, Recipe, check_recipe
 from generate.sheet import draw_sheet
@@ -116,7 +116,7 @@ def _check_same_options(dest: Path, options: dict[str, Any]) -> None:
         if any(dest.rglob("*.png")):
             raise click.ClickException(f"{dest} holds pictures that prepare did not make: choose another DEST.")
         return
-    before = json.loads((dest / "dataset.json").read_text())
+    before = read_json(dest / "dataset.json")
     for name, value in json.loads(json.dumps(options)).items():
         if before.get(name) != value:
             raise click.ClickException(

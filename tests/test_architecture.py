@@ -61,6 +61,16 @@ def test_a_file_where_a_folder_goes_is_a_sentence(tmp_path, job):
     assert (tmp_path / "diary.txt").read_text() == "Monday"
 
 
+def test_damaged_options_are_a_sentence(tmp_path):
+    for name in ("collect.json", "dataset.json"):
+        (tmp_path / name).write_text('{"size": 32')
+
+        result = CliRunner().invoke(main, ["collect" if name[0] == "c" else "prepare", str(EMOJI), str(tmp_path)])
+
+        assert result.exit_code == 1
+        assert f"{tmp_path / name} is damaged: choose another DEST" in result.output
+
+
 def test_the_site_starts_without_the_offline_packages():
     check = "import sys, main; print({'torch', 'lightweight_gan', 'numpy'} & set(sys.modules))"
     done = subprocess.run([sys.executable, "-c", check], cwd=ROOT, capture_output=True, text=True, timeout=60)

@@ -163,6 +163,15 @@ def test_a_smaller_truncation_gives_less_variety(tiny_run, tmp_path):
     assert variety(tmp_path / "0.1") < 0.5 * variety(tmp_path / "1.0")
 
 
+def test_damaged_options_are_a_sentence(tiny_run, tmp_path):
+    (tmp_path / "samples.json").write_text("[]")
+
+    result = sample(tiny_run, tmp_path, "--count", 1)
+
+    assert result.exit_code == 1
+    assert "samples.json is damaged: choose another DEST" in result.output
+
+
 def test_samples_of_another_model_or_truncation_are_not_mixed(tiny_run, tmp_path):
     sample(tiny_run, tmp_path / "out", "--count", 1)
 
