@@ -4,7 +4,7 @@ PORT ?= 8080
 BIN := .venv/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help run setup test test-slow lint format bench clean browser
+.PHONY: help run setup test test-slow lint format bench demo clean browser
 
 help:  ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -15,7 +15,7 @@ run: .venv/web  ## serve the demo bucket (or CLOUD_STORAGE_BUCKET) at http://127
 setup: .venv/all  ## everything into .venv, nothing run
 
 test: .venv/all browser lint  ## every check: ruff, mypy, pytest (unit, storage emulator, browser)
-	$(BIN)/python -m pytest -m "not slow"
+	$(BIN)/python -m pytest -m "not slow" -n 2 --dist loadfile
 
 test-slow: .venv/all browser  ## the checks that take minutes
 	$(BIN)/python -m pytest -m slow
@@ -30,7 +30,15 @@ format: .venv/all  ## let ruff write the code's form
 	$(BIN)/ruff check --fix .
 
 bench: .venv/all  ## measure against peers; prints ratios (see benchmarks/README.md)
-	@for benchmark in benchmarks/*.py; do echo "== $$benchmark"; $(BIN)/python -m benchmarks.$$(basename $$benchmark .py) || exit 1; done
+	@for benchmark in serve publish prepare sample curate train; do \
+		echo "== $$benchmark"; $(BIN)/python -m benchmarks.$$benchmark || exit 1; done
+
+demo: .venv/all  ## draw demo/bucket from demo/generator.safetensors again: the same bytes
+	rm -rf demo/new && mkdir demo/new
+	SOURCE_DATE_EPOCH=1795392000 $(BIN)/python -m generate refill demo/generator.safetensors demo/new --count 384 \
+		--truncation 0.85 --precision fp32 --device cpu --title "This Emoji Does Not Exist" \
+		--description "Emoji faces that a small neural network made up."
+	rm -rf demo/bucket && mv demo/new demo/bucket
 
 clean:  ## remove .venv and what tools cached
 	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis
@@ -43,7 +51,7 @@ clean:  ## remove .venv and what tools cached
 	$(BIN)/pip install --quiet --disable-pip-version-check -r requirements.txt
 	@touch $@
 
-.venv/all: .venv/web generate/requirements.txt tests/requirements.txt
+.venv/all: .venv/web $(wildcard generate/requirements*.txt) tests/requirements.txt
 	$(BIN)/pip install --quiet --disable-pip-version-check -r tests/requirements.txt
 	@touch $@
 

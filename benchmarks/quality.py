@@ -27,7 +27,8 @@ def compare(data: Path, size: int, seconds: float, options: Sequence[str], plot:
     """Train with each discriminator for so many seconds, print what was measured, and plot it if asked to."""
     with tempfile.TemporaryDirectory() as folder:
         prepared = Path(folder) / "prepared"
-        print(prepare(data, prepared, size=size))
+        count = prepare(data, prepared, size=size)["count"]
+        print(f"{count} pictures of {size} px, {seconds / 60:g} minutes each")
         runs = {kind: run_for(seconds, prepared, Path(folder) / kind, kind, options) for kind in KINDS}
     for kind, rows in runs.items():
         print(f"\n{kind:12} minutes   kimg {' '.join(f'{name:>9}' for name in MEASURES)}")
@@ -73,5 +74,5 @@ def draw(runs: dict[str, list[Row]], path: Path) -> None:
             axes.plot([row["seconds"] / 60 for row in rows], [row[measure] for row in rows], ".-", label=kind)
         axes.set(title=measure, xlabel="minutes of training", ylim=(0, None))
         axes.grid(alpha=0.3)
-        axes.legend()
+        axes.legend(loc="upper right")
     figure.savefig(path, dpi=110)

@@ -26,7 +26,7 @@ def draw_distances(path: Path, drawn: Tensor, real: Tensor, limit: float) -> Non
         axes.hist(values.numpy(), bins=50, range=(0, most), density=True, alpha=0.6, color=colour, label=label)
     axes.axvline(limit, color="tab:red", linestyle="--", label=f"copies are left of {limit:.3f}")
     axes.set(xlabel="difference to the nearest training picture (0 is the same)", ylabel="density", xlim=(0, most))
-    axes.legend()
+    axes.legend(loc="upper right")
     _save(figure, path)
 
 

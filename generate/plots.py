@@ -37,15 +37,15 @@ def draw_curves(run: Path) -> None:
         distance.plot(
             best["kimg"], best["frechet"], "o", color="tab:purple", fillstyle="none", markersize=12, label="best"
         )
-        distance.legend()
+        distance.legend(loc="upper right")
     for name in ("precision", "recall", "copies"):
         rates.plot(at, [row[name] for row in measured], ".-", label=name)
     rates.set(ylabel="share of pictures", ylim=(0, 1))
-    rates.legend()
+    rates.legend(loc="upper right")
     losses.plot(kimg, [row["loss_d"] for row in rows], ".-", label="discriminator")
     losses.plot(kimg, [row["loss_g"] for row in rows], ".-", label="generator")
     losses.set_ylabel("hinge loss")
-    losses.legend()
+    losses.legend(loc="upper right")
     overfitting.plot(kimg, [row["r_t"] for row in rows], ".-", color="tab:red")
     overfitting.axhline(R_T_TARGET, linestyle="--", color="grey")
     overfitting.set(ylabel="r_t = E[sign(D(real))]\nabove the line it overfits", ylim=(-1, 1))

@@ -36,8 +36,13 @@ OPTIONS = TrainOptions(**TINY)
 
 @pytest.fixture(scope="module")
 def prepared(tmp_path_factory):
+    """Four pictures of each category: every run measures itself against all of them."""
     folder = tmp_path_factory.mktemp("prepared")
-    prepare(EMOJI, folder / "prepared", size=32)
+    for category in sorted(EMOJI.iterdir()):
+        (folder / "emoji" / category.name).mkdir(parents=True)
+        for path in sorted(category.iterdir())[:4]:
+            shutil.copy(path, folder / "emoji" / category.name)
+    prepare(folder / "emoji", folder / "prepared", size=32)
     return folder / "prepared"
 
 
@@ -135,7 +140,7 @@ def test_a_signal_saves_and_the_same_command_continues(prepared, tmp_path, signu
     options = "--batch-size 4 --accumulate 1 --latent-dim 16 --fmap-max 16 --attention 0 --precision fp32".split()
     command = [sys.executable, "-m", "generate", "train", prepared, tmp_path / "run", "--kimg", "1000", *options]
     process = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
-    assert "36 pictures of 32 px held in memory" in process.stdout.readline()
+    assert "12 pictures of 32 px held in memory" in process.stdout.readline()
     while not (tmp_path / "run" / "tensorboard").exists():  # opened just before the first step
         assert process.poll() is None
         time.sleep(0.05)
@@ -152,18 +157,18 @@ def test_a_signal_saves_and_the_same_command_continues(prepared, tmp_path, signu
     assert f"continuing after step {step:,}" in output
 
 
-def test_other_options_on_resuming_are_refused(tiny_run, prepared):
+def test_other_options_on_resuming_are_refused(tiny_run):
     with pytest.raises(ClickException, match=r"started with learning_rate 0\.0002, not 0\.1"):
-        train(prepared, tiny_run, replace(OPTIONS, learning_rate=0.1), device="cpu")
+        train(tiny_run.parent / "prepared", tiny_run, replace(OPTIONS, learning_rate=0.1), device="cpu")
 
 
-def test_a_damaged_snapshot_is_a_sentence(tiny_run, prepared, tmp_path):
+def test_a_damaged_snapshot_is_a_sentence(tiny_run, tmp_path):
     shutil.copytree(tiny_run, tmp_path / "run")
     snapshot = tmp_path / "run" / "snapshot-0000002.pt"
     os.truncate(snapshot, 1000)
 
     with pytest.raises(ClickException, match="delete it"):
-        train(prepared, tmp_path / "run", replace(OPTIONS, kimg=0.012), device="cpu")
+        train(tiny_run.parent / "prepared", tmp_path / "run", replace(OPTIONS, kimg=0.012), device="cpu")
 
 
 def test_unprepared_pictures_are_refused_with_the_cure(tmp_path):
@@ -309,11 +314,11 @@ def test_every_picture_is_shown_once_an_epoch():
 def test_streamed_pictures_are_the_held_ones(prepared):
     paths = find_pictures(prepared)
     held, streamed = Pictures(load_pictures(prepared)), StreamedPictures(paths, 3, 32)
-    indices = torch.tensor([3, 1, 30])
+    indices = torch.tensor([3, 1, 10])
 
     streamed.expect(indices)
 
-    assert len(streamed) == len(held) == 36
+    assert len(streamed) == len(held) == 12
     assert torch.equal(streamed[indices], held[indices])
     assert torch.equal(streamed[indices], held[indices]), "asked for again, they are decoded again"
 
@@ -346,10 +351,10 @@ def test_two_processes_train_as_one_does(prepared, tmp_path, discriminator):
     assert done.stdout.count("The generator is in") == 1
     assert {p.name for p in (tmp_path / "one").iterdir()} == {p.name for p in (tmp_path / "two").iterdir()}
     rows = [read_rows(tmp_path / run, step=2) for run in ("one", "two")]
-    for alone, shared in zip(*rows, strict=True):
-        assert shared["loss_d"] == pytest.approx(alone["loss_d"], rel=1e-3)
-        assert shared["loss_g"] == pytest.approx(alone["loss_g"], rel=1e-3, abs=1e-3)
-        assert shared["frechet"] == pytest.approx(alone["frechet"], rel=1e-2)
+    for alone, shared, tolerance in zip(*rows, (1e-3, 5e-2), strict=True):  # Adam's first step is made of signs
+        assert shared["loss_d"] == pytest.approx(alone["loss_d"], rel=tolerance)
+        assert shared["loss_g"] == pytest.approx(alone["loss_g"], rel=tolerance, abs=tolerance)
+        assert shared["frechet"] == pytest.approx(alone["frechet"], rel=tolerance)
 
 
 def test_average_halves_the_difference_in_a_half_life():
@@ -365,11 +370,12 @@ def test_average_halves_the_difference_in_a_half_life():
 
 
 @pytest.mark.slow
-def test_it_learns(prepared, tmp_path):
+def test_it_learns(tmp_path):
     """From sixteen pictures, in some hundred steps, the Frechet distance falls by a seventh and more."""
+    prepare(EMOJI, tmp_path / "prepared", size=32)
     sixteen = tmp_path / "sixteen"
     sixteen.mkdir()
-    for path in find_pictures(prepared)[:16]:
+    for path in find_pictures(tmp_path / "prepared")[:16]:
         shutil.copy(path, sixteen / f"{path.parent.name}-{path.name}")
     options = replace(
         OPTIONS, kimg=0.8, precision="auto", latent_dim=32, fmap_max=64, learning_rate=1e-3, snapshot_kimg=0.8
