@@ -101,7 +101,7 @@ def _all_engines(
             else:
                 yield from _commons(session, commons_url, term, category, min_size, licences)
         except (requests.RequestException, ValueError, KeyError) as error:
-            click.echo(f"{engine} did not answer for {term!r}: {error}", err=True)
+            click.echo(f"{engine} did not answer for {term!r}: {error}. Only another DEST asks it again.", err=True)
 
 
 def _openverse(

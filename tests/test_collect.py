@@ -436,7 +436,9 @@ def test_an_engine_that_refuses_is_said_and_the_other_goes_on(server, capsys):
     rows = search(["a"], 9, openverse_url=f"{server.url}/refusing/", commons_url=f"{server.url}/commons/")
 
     assert len(rows) == 2
-    assert "openverse did not answer for 'a': 401 Unauthorized page_size may not" in capsys.readouterr().err
+    said = capsys.readouterr().err
+    assert "openverse did not answer for 'a': 401 Unauthorized page_size may not" in said
+    assert "Only another DEST asks it again." in said
 
 
 def test_a_search_that_finds_nothing_says_what_to_try(server):
