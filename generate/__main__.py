@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import importlib
 from typing import Any
 
@@ -21,6 +22,16 @@ JOBS = {
     "releases": "List the releases of a bucket, go back to one, delete old ones.",
     "export": "Hand a run over to the lightweight_gan command.",
 }
+
+
+NOT_OURS = (
+    errno.ENOSPC,
+    errno.EDQUOT,
+    errno.EFBIG,
+    errno.EACCES,
+    errno.EPERM,
+    errno.EROFS,
+)  # a full disk, a missing permission
 
 
 class Jobs(click.Group):
@@ -45,6 +56,11 @@ class Jobs(click.Group):
             return super().invoke(ctx)
         except GalleryError as error:
             raise click.ClickException(str(error)) from None
+        except OSError as error:
+            if error.errno not in NOT_OURS:
+                raise
+            where = f" ({error.filename})" if error.filename else ""
+            raise click.ClickException(f"{error.strerror}{where}: mend that, and the same command continues.") from None
 
 
 @click.group(cls=Jobs, context_settings={"help_option_names": ["-h", "--help"]})

@@ -225,7 +225,7 @@ def command(
     click.echo(
         f"The generator is in {run / 'generator.safetensors'}; samples, curves.png and time-lapse.mp4 beside it."
     )
-    click.echo(f"Next: python -m generate refill {run} bucket --count 384")
+    click.echo(f"Next: python -m generate refill {run} bucket --count 384 --train {data}")
 
 
 def train(data: Path, run: Path, options: TrainOptions = DEFAULT, device: str = "auto") -> None:
