@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 from pathlib import Path
+from typing import Any
 
 import av
 import matplotlib.figure
@@ -14,6 +15,7 @@ from generate.augment import R_T_TARGET
 from generate.images import atomic_path
 from generate.stats import best_row, read_rows
 
+ABOVE: dict[str, Any] = {"loc": "lower left", "bbox_to_anchor": (0, 1), "ncols": 3, "frameon": False}  # of the panel
 FRAMES_PER_S, LAST_FRAME_S = 12, 2  # of the time-lapse; how long it rests on the newest samples
 
 
@@ -37,15 +39,15 @@ def draw_curves(run: Path) -> None:
         distance.plot(
             best["kimg"], best["frechet"], "o", color="tab:purple", fillstyle="none", markersize=12, label="best"
         )
-        distance.legend(loc="upper right")
+        distance.legend(**ABOVE)
     for name in ("precision", "recall", "copies"):
         rates.plot(at, [row[name] for row in measured], ".-", label=name)
     rates.set(ylabel="share of pictures", ylim=(0, 1))
-    rates.legend(loc="upper right")
+    rates.legend(**ABOVE)
     losses.plot(kimg, [row["loss_d"] for row in rows], ".-", label="discriminator")
     losses.plot(kimg, [row["loss_g"] for row in rows], ".-", label="generator")
     losses.set_ylabel("hinge loss")
-    losses.legend(loc="upper right")
+    losses.legend(**ABOVE)
     overfitting.plot(kimg, [row["r_t"] for row in rows], ".-", color="tab:red")
     overfitting.axhline(R_T_TARGET, linestyle="--", color="grey")
     overfitting.set(ylabel="r_t = E[sign(D(real))]\nabove the line it overfits", ylim=(-1, 1))
