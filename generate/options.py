@@ -11,6 +11,7 @@ import click
 import torch
 
 from generate.dataset import Pictures
+from generate.drawing import choose_precision
 from generate.images import write_text
 from generate.networks import NetworkOptions
 
@@ -61,8 +62,7 @@ DEFAULT = TrainOptions()
 def resolve(options: TrainOptions, pictures: Pictures, device: torch.device) -> TrainOptions:
     """Fill in what the defaults stand for with these pictures, so that options.json says what was done."""
     projected = options.discriminator == "projected"
-    if options.precision == "auto":
-        options = replace(options, precision="bf16" if _computes_bf16(device) else "fp32")
+    options = replace(options, precision=choose_precision(options.precision, device))
     if projected:
         options = replace(options, gradient_penalty=False)  # its features leave nothing to penalise (section 3)
     if not options.augment:
@@ -73,13 +73,6 @@ def resolve(options: TrainOptions, pictures: Pictures, device: torch.device) -> 
     if options.attention == DEFAULT.attention:  # small pictures have no layer of that resolution
         options = replace(options, attention=tuple(r for r in options.attention if r < pictures.size))
     return options
-
-
-def _computes_bf16(device: torch.device) -> bool:
-    if device.type == "cuda":
-        return bool(torch.cuda.is_bf16_supported(including_emulation=False))
-    capabilities = torch.cpu.get_capabilities() if device.type == "cpu" else {}
-    return bool(capabilities.get("amx_bf16") or capabilities.get("avx512_bf16"))
 
 
 def record(run: Path, options: TrainOptions, pictures: Pictures, categories: Sequence[str] = ()) -> None:

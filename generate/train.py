@@ -398,12 +398,13 @@ def _train(data: Path, run: Path, options: TrainOptions, where: torch.device) ->
                     rows.append(row | (yardstick.measure(ema) if yardstick else {}))
                     best = best_row(rows)
                     _save_grid(run / f"samples-{step:07d}.jpg", draw_grid(ema, network))
-                    counters = {"step": step, "order": batches.order, "probability": probability}
-                    save_snapshot(run, parts, counters, options.keep, int(best["step"]))
                     if best is rows[-1]:
                         made = {"pictures": len(pictures), "data": data.name, "train": asdict(options)}
                         save_generator(run / "generator.safetensors", ema, network, best | made)
                     write_rows(run, rows)
+                    counters = {"step": step, "order": batches.order, "probability": probability}
+                    # the last: a run that was killed before it does all of this again
+                    save_snapshot(run, parts, counters, options.keep, int(best["step"]))
                     draw_curves(run)
                     for name, value in rows[-1].items():
                         board.add_scalar(name, value, step)
