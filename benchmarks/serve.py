@@ -1,13 +1,14 @@
 """How fast the site is, beside the two that bound it, on one machine in one run.
 
-    python -m benchmarks.serve [--seconds 5] [--rounds 3]
+    python -m benchmarks.serve [--seconds 5] [--rounds 5] [--workers 2]
 
 site      this site
 original  what it replaces: two storage calls, base64 and a template in every request
 bare      a WSGI function that sends one body of the same size: what gunicorn can do at all
 
-All three have the same gunicorn settings and the same load, and take turns, so that whatever else the machine
-does hits them alike. Storage is a real emulator process.
+All three have the same gunicorn settings, a worker for each core, and the same load, which accepts compressed pages as
+every browser does. They take turns, so that whatever else the machine does hits them alike. Storage is a real
+emulator process.
 """
 
 from __future__ import annotations
@@ -38,8 +39,8 @@ ROOT = Path(__file__).parent.parent
 
 PICTURES = 384
 PICTURE_BYTES = 9_000  # as a 128 px JPEG has
-PAGE_BYTES = 15_000  # what that makes as a page
 CLIENTS = 16
+BROWSER = "gzip, deflate, br"  # what browsers accept
 RELEASE = "20260101T000000Z-00000000"
 
 
@@ -66,7 +67,7 @@ def original() -> Any:
 
 def bare() -> Callable[..., list[bytes]]:
     """A body and nothing else; for gunicorn."""
-    body = b"x" * PAGE_BYTES
+    body = b"x" * int(os.environ["PAGE_BYTES"])
     headers = [("Content-Type", "text/html; charset=utf-8"), ("Content-Length", str(len(body)))]
 
     def app(environ: dict[str, Any], start_response: Callable[..., object]) -> list[bytes]:
@@ -103,11 +104,11 @@ def free_port() -> int:
         return int(probe.getsockname()[1])
 
 
-def get(port: int, path: str = "/", host: str = "127.0.0.1") -> tuple[int, bytes]:
+def get(port: int, path: str = "/", accept: str = "") -> tuple[int, bytes]:
     """Status and body."""
-    connection = http.client.HTTPConnection(host, port, timeout=10)
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=10)
     try:
-        connection.request("GET", path)
+        connection.request("GET", path, headers={"Accept-Encoding": accept})
         answer = connection.getresponse()
         return answer.status, answer.read()
     finally:
@@ -162,7 +163,7 @@ def emulator() -> Iterator[str]:
         process.wait(10)
 
 
-def load(port: int, seconds: float, accept: str = "") -> tuple[float, float, float]:
+def load(port: int, seconds: float, accept: str = BROWSER) -> tuple[float, float, float]:
     """Requests per second, and the median and 99th percentile of their time in ms."""
     if wrk := shutil.which("wrk"):
         header = f"Accept-Encoding: {accept}"
@@ -214,30 +215,35 @@ def memory_mb(pid: int, field: str = "VmHWM") -> float:
         return 0.0
 
 
-def compare(seconds: float, rounds: int) -> None:
+def compare(seconds: float, rounds: int, workers: int) -> None:
     """Requests per second of the three, taking turns, and of the site with slow storage."""
     from tests.faulty_proxy import FaultyProxy
 
     with emulator() as url, FaultyProxy(url) as slow, contextlib.ExitStack() as stack:
+        shared = {"CLOUD_STORAGE_BUCKET": "gs://bench", "WEB_CONCURRENCY": str(workers)}
+
+        def start(app: str, **environment: str) -> tuple[int, int, float]:
+            return stack.enter_context(server(app, **shared | environment))
+
         os.environ["STORAGE_EMULATOR_HOST"] = url
         fill("gs://bench", PICTURES)
         slow.delay_s = 0.03
-        apps = {"site": "main:app", "original": "benchmarks.serve:original()", "bare": "benchmarks.serve:bare()"}
-        servers = {
-            name: stack.enter_context(server(app, CLOUD_STORAGE_BUCKET="gs://bench")) for name, app in apps.items()
-        }
-        servers["site, storage 30 ms away"] = stack.enter_context(
-            server("main:app", CLOUD_STORAGE_BUCKET="gs://bench", STORAGE_EMULATOR_HOST=slow.url)
-        )
+        servers = {"site": start("main:app"), "original": start("benchmarks.serve:original()")}
+        page_bytes = len(get(servers["site"][0], accept=BROWSER)[1])
+        servers["bare"] = start("benchmarks.serve:bare()", PAGE_BYTES=str(page_bytes))
+        servers["site, storage 30 ms away"] = start("main:app", STORAGE_EMULATOR_HOST=slow.url)
+        print(f"{workers} workers each, {CLIENTS} connections, pages of {page_bytes:,} bytes as they are sent")
         time.sleep(5)  # the decks fill
         results: dict[str, list[tuple[float, float, float]]] = {name: [] for name in servers}
         for _ in range(rounds):
             for name, (port, _, _) in servers.items():
                 results[name].append(load(port, seconds))
-        print(f"{'':26}{'requests/s':>12}{'p50 ms':>9}{'p99 ms':>9}{'peak MB':>9}")
+        print(f"{'':26}{'requests/s':>12}{'p50 ms':>9}{'p99 ms':>9}{'peak MB':>9}{'slowest - fastest round':>26}")
         for name, measured in results.items():
             rate, p50, p99 = (statistics.median(column) for column in zip(*measured, strict=True))
-            print(f"{name:26}{rate:12,.0f}{p50:9.2f}{p99:9.2f}{memory_mb(servers[name][1]):9.0f}")
+            slowest, fastest = min(measured)[0], max(measured)[0]
+            print(f"{name:26}{rate:12,.0f}{p50:9.2f}{p99:9.2f}{memory_mb(servers[name][1]):9.0f}"
+                  f"{slowest:16,.0f} - {fastest:,.0f}")  # fmt: skip
 
         def ratio(one: str, other: str, column: int) -> float:
             pairs = zip(results[one], results[other], strict=True)
@@ -285,7 +291,9 @@ def start_up(seconds: float) -> None:
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description="Measure the site beside its peer and its limit.")
     parser.add_argument("--seconds", type=float, default=5, help="of load each time (default: 5)")
-    parser.add_argument("--rounds", type=int, default=3, help="turns of each server (default: 3)")
+    parser.add_argument("--rounds", type=int, default=5, help="turns of each server (default: 5)")
+    cores = os.cpu_count() or 1
+    parser.add_argument("--workers", type=int, default=cores, help=f"of gunicorn (default: one a core, {cores})")
     arguments = parser.parse_args()
-    compare(arguments.seconds, arguments.rounds)
+    compare(arguments.seconds, arguments.rounds, arguments.workers)
     start_up(arguments.seconds)
