@@ -10,11 +10,17 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 import matplotlib.figure
+import torch
+from torch import nn
 
+from generate.extractors import extract
+from generate.features import load_features, preprocess
+from generate.images import load_pictures
+from generate.metrics import frechet_distance
 from generate.prepare import prepare
 from generate.stats import Row, read_rows
 
@@ -64,6 +70,22 @@ def run_for(seconds: float, data: Path, run: Path, kind: str, options: Sequence[
     if not rows:
         raise SystemExit((run.parent / f"{kind}.log").read_text())
     return [rows[0], *rows[len(rows) // SNAPSHOTS :: max(1, len(rows) // SNAPSHOTS)]]
+
+
+@torch.inference_mode()
+def frechet_of(data: Path, generator: nn.Module, latent_dim: int, device: torch.device, batch: int = 16) -> float:
+    """Of as many pictures as DATA has, from a generator of ours or the package's, on EfficientNet-lite0's features."""
+    real, network = load_pictures(data), load_features(device)
+    torch.manual_seed(1)
+    drawn = [
+        generator(torch.randn(batch, latent_dim, device=device)).float().clamp(0, 1).mul(255).round().byte()
+        for _ in range(-(-len(real) // batch))
+    ]
+
+    def features(pictures: Iterable[torch.Tensor]) -> torch.Tensor:
+        return extract(lambda some: network(preprocess(some.to(device))).float().cpu(), pictures)
+
+    return frechet_distance(features(real), features(torch.cat(drawn)[: len(real)].cpu()))
 
 
 def draw(runs: dict[str, list[Row]], path: Path) -> None:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import io
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -24,8 +24,8 @@ from generate.evaluation import draw_distances, draw_neighbours
 from generate.extractors import NETWORKS, extract, load_extractor
 from generate.features import load_features
 from generate.generator import as_rgb, choose_device, load_generator
-from generate.images import beside, find_pictures, write_text
-from generate.metrics import frechet_distance, kernel_distance, precision_recall
+from generate.images import beside, category_of, find_pictures, write_text
+from generate.metrics import frechet_distance, kernel_distance, named_as_asked, precision_recall
 from generate.similarity import alike, copy_limit, duplicates, look
 
 FIRST_SEED = 1_000_000  # not those that are published
@@ -36,6 +36,8 @@ MEANING = {
     "recall": "share of training pictures that samples look like",
     "copies": "share of samples that are copies of training pictures",
     "duplicates": "share of samples that repeat another sample",
+    "named": "share of samples that a classifier of the training pictures gives the category asked for",
+    "named_real": "the same of training pictures that it has not seen: what could be reached",
 }
 
 
@@ -62,7 +64,8 @@ def command(source: Path, data: Path, **options: Any) -> None:
 
     MODEL_OR_SAMPLES is a run folder or a generator.safetensors, or a folder of pictures; DATA the prepared pictures.
     Both sides are treated alike: where samples are JPEG or WebP, the training pictures are encoded as they are. Copies
-    and duplicates are found as `curate` does, whatever the features.
+    and duplicates are found as `curate` does, whatever the features. Where both have the same categories, a
+    classifier says whether samples show what was asked for.
 
     \b
     Example:
@@ -73,7 +76,8 @@ def command(source: Path, data: Path, **options: Any) -> None:
         f"{found['samples']} samples against {found['training']} training pictures, features {found['features']}"
     )
     for name, meaning in MEANING.items():
-        click.echo(f"{name:>11} {found[name]:9.4f}  {meaning}")
+        if name in found:
+            click.echo(f"{name:>11} {found[name]:9.4f}  {meaning}")
     next_ = (
         f"python -m generate sample {source} samples --count 576"
         if is_model(source)
@@ -109,11 +113,13 @@ def evaluate(
     extractor = None if features == "lite0" else load_extractor(features, weights, where)
     if is_model(source):
         dest = dest or (source if source.is_dir() else source.parent) / "evaluation"
-        drawn = list(_draw(source, count or len(known), truncation, precision, where))
+        drawn, asked = _draw(source, count or len(known), truncation, precision, where)
         how: dict[str, Any] = {"truncation": truncation, "encoded": None}
     else:
         dest = dest or beside(source, "-evaluation")
-        drawn = list(read_alike(find_pictures(source), "samples"))
+        paths = find_pictures(source)
+        drawn = list(read_alike(paths, "samples"))
+        asked = [category_of(path, source) for path in paths]
         how = {"encoded": _encoding(source)}
     if min(len(drawn), len(known)) < FEWEST:
         raise click.ClickException(
@@ -143,7 +149,7 @@ def evaluate(
         "copies": (distances[:, 0] < limit).float().mean().item(),
         "copy_limit": limit,
         "duplicates": len(duplicates(b, limit)) / len(drawn),
-    }
+    } | _named(x, [category_of(path, data) for path in known], y, asked)
     write_text(dest / "evaluation.json", json.dumps(found, indent=2) + "\n")
     draw_distances(dest / "distances.png", distances[:, 0], alike(a)[0][:, 0], limit)
     draw_neighbours(dest / "neighbours.png", drawn, real, distances, nearest)
@@ -155,15 +161,29 @@ def is_model(source: Path) -> bool:
     return source.suffix in (".safetensors", ".pt") or (source / "generator.safetensors").is_file()
 
 
-def _draw(source: Path, count: int, truncation: float, precision: str, where: torch.device) -> Iterator[Tensor]:
-    """As many of each category."""
+def _draw(
+    source: Path, count: int, truncation: float, precision: str, where: torch.device
+) -> tuple[list[Tensor], list[str]]:
+    """As many of each category, and of which each is."""
     model = load_generator(source, where)
     precision = choose_precision(precision, where)
     size = choose_batch_size(model, precision, where)
     names: Sequence[str] = model.categories or ("",)
     work = [(names[i % len(names)], FIRST_SEED + i) for i in range(count)]
+    drawn: list[Tensor] = []
     for start in tqdm(range(0, count, size), desc="sample", unit="batch", disable=None, leave=False):
-        yield from as_rgb(draw_some(model, work[start : start + size], size, truncation, precision))
+        drawn += as_rgb(draw_some(model, work[start : start + size], size, truncation, precision))
+    return drawn, [category for category, _ in work]
+
+
+def _named(real: Tensor, known: list[str], drawn: Tensor, asked: list[str]) -> dict[str, float]:
+    """Whether samples show the category asked for; nothing where the two sides have no categories in common."""
+    names = sorted(set(known))
+    if len(names) < 2 or not set(asked) <= set(names) or min(map(known.count, names)) < 2:
+        return {}
+    labels, wanted = (torch.tensor([names.index(name) for name in side]) for side in (known, asked))
+    named, of_real = named_as_asked(real, labels, drawn, wanted)
+    return {"named": named, "named_real": of_real}
 
 
 def _encoding(samples: Path) -> dict[str, Any] | None:

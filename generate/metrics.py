@@ -3,7 +3,8 @@
     from generate.metrics import frechet_distance, precision_recall
     precision, recall = precision_recall(look(network, real).features, look(network, fake).features)
 
-All take features (N, D) on the CPU, of whatever network. Kernel distance, precision and recall are torch-fidelity's.
+All take features (N, D) on the CPU, of whatever network. Kernel distance, precision and recall are torch-fidelity's,
+the classifier is scikit-learn's.
 """
 
 from __future__ import annotations
@@ -11,6 +12,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import torch
+from sklearn.linear_model import LogisticRegression
+from sklearn.model_selection import StratifiedKFold, cross_val_score
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
 from torch import Tensor
 from torch_fidelity.metric_kid import KEY_METRIC_KID_MEAN, kid_features_to_metric
 from torch_fidelity.metric_prc import KEY_METRIC_PRECISION, KEY_METRIC_RECALL, prc_features_to_metric
@@ -113,3 +118,22 @@ def realism(real: Tensor, fake: Tensor | None = None, neighbours: int = 3) -> Te
             apart[rows, rows + start] = torch.inf
         scores.append((radii[trusted] / apart[:, trusted].clamp_min(1e-6)).max(dim=1).values)
     return torch.cat(scores)
+
+
+def named_as_asked(real: Tensor, labels: Tensor, fake: Tensor, asked: Tensor) -> tuple[float, float]:
+    """The share of fakes that a classifier of the real pictures gives the category they were asked for, and its own.
+
+    Shmelkov et al., "How Good Is My GAN?", ECCV 2018 (GAN-test), with a logistic regression. Labels and asked are
+    numbers (N,) and (M,). Its own share is of real pictures that it has not seen, by cross-validation: what fakes as
+    good as real ones would reach. Raises ValueError where a category has only one real picture.
+    """
+    counts = labels.bincount()
+    fewest = int(counts[counts > 0].min())
+    if (counts > 0).sum() < 2 or fewest < 2:
+        raise ValueError("A classifier needs two categories or more, of two pictures or more.")
+    classifier = make_pipeline(StandardScaler(), LogisticRegression(max_iter=1000))
+    folds = StratifiedKFold(min(5, fewest), shuffle=True, random_state=0)
+    x, y = real.double().numpy(), labels.numpy()
+    own = cross_val_score(classifier, x, y, cv=folds).mean()
+    named = classifier.fit(x, y).predict(fake.double().numpy())
+    return float((torch.from_numpy(named) == asked).double().mean()), float(own)

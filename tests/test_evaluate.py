@@ -73,6 +73,25 @@ def test_training_pictures_are_encoded_as_the_samples_are(real, tmp_path):
     assert found(tmp_path / "out")["frechet"] == pytest.approx(0, abs=1e-3)
 
 
+def test_a_classifier_says_whether_samples_show_what_was_asked_for(real, tmp_path):
+    halves = {name: tmp_path / name for name in ("known", "new", "swapped")}
+    for i, path in enumerate(find_pictures(real)):
+        category = path.parent.name
+        swapped = {"food": "faces", "faces": "animals", "animals": "food"}[category]
+        for half, folder in [("known", category)] if i % 2 else [("new", category), ("swapped", swapped)]:
+            (halves[half] / folder).mkdir(parents=True, exist_ok=True)
+            shutil.copy(path, halves[half] / folder)
+
+    result = evaluate(halves["new"], halves["known"], tmp_path / "as-asked")
+    evaluate(halves["swapped"], halves["known"], tmp_path / "not-as-asked")
+    evaluate(real / "food", halves["known"], tmp_path / "of-none")
+
+    assert found(tmp_path / "as-asked")["named"] > 0.6
+    assert found(tmp_path / "not-as-asked")["named"] < 0.25
+    assert "named" not in found(tmp_path / "of-none")  # no categories to speak of
+    assert "the category asked for" in result.output
+
+
 def test_a_model_is_drawn_from(tiny_run, real, tmp_path):
     result = evaluate(tiny_run, real, tmp_path, "--count", 12)
 
