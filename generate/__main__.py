@@ -17,6 +17,7 @@ JOBS = {
     "sample": "Draw pictures from a trained generator.",
     "curate": "Choose which samples to show: no copies, no failures, no twins.",
     "evaluate": "Measure how good samples are, how varied, and if copies.",
+    "explore": "See what a generator has learnt: a video, mixtures, directions.",
     "publish": "Put a folder of pictures into a bucket as its new release.",
     "refill": "Sample, curate and publish: refill the bucket of a live site.",
     "releases": "List the releases of a bucket, go back to one, delete old ones.",

@@ -123,15 +123,7 @@ def choose_batch_size(model: Model, precision: str, device: torch.device) -> int
 
 
 def _work(model: Model, seeds: Sequence[int], categories: Sequence[str]) -> Work:
-    if not model.categories:
-        if categories:
-            raise click.ClickException(
-                f"This model knows no categories, {categories[0]!r} neither: leave out --category."
-            )
-        return [("", seed) for seed in seeds]
-    if unknown := [name for name in categories if name not in model.categories]:
-        raise click.ClickException(f"This model can't draw {unknown[0]!r}: it knows {', '.join(model.categories)}.")
-    return [(category, seed) for category in dict.fromkeys(categories or model.categories) for seed in seeds]
+    return [(category, seed) for category in model.choose(categories) or ("",) for seed in seeds]
 
 
 def draw_some(model: Model, batch: Work, batch_size: int, truncation: float, precision: str) -> Tensor:

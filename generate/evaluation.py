@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import io
 from collections.abc import Sequence
 from pathlib import Path
 
 import matplotlib.figure
 from torch import Tensor
 
-from generate.images import atomic_path
+from generate.plots import save_figure
 
 ROWS, NEIGHBOURS = 5, 4  # of nearest samples, and as many spread over the others
 
@@ -27,7 +26,7 @@ def draw_distances(path: Path, drawn: Tensor, real: Tensor, limit: float) -> Non
     axes.axvline(limit, color="tab:red", linestyle="--", label=f"copies are left of {limit:.3f}")
     axes.set(xlabel="difference to the nearest training picture (0 is the same)", ylabel="density", xlim=(0, most))
     axes.legend(loc="upper right")
-    _save(figure, path)
+    save_figure(figure, path)
 
 
 def draw_neighbours(
@@ -53,11 +52,4 @@ def draw_neighbours(
         "Right of each the training pictures most like it, and by how much they differ",
         fontsize=9,
     )
-    _save(figure, path)
-
-
-def _save(figure: matplotlib.figure.Figure, path: Path) -> None:
-    stored = io.BytesIO()
-    figure.savefig(stored, format="png", dpi=110)
-    with atomic_path(path) as temporary:
-        temporary.write_bytes(stored.getvalue())
+    save_figure(figure, path)

@@ -43,6 +43,14 @@ class Model:
         """What it draws, by number; empty for a model of one kind of thing."""
         return self.network.categories
 
+    def choose(self, asked: Sequence[str]) -> tuple[str, ...]:
+        """Those asked for, each once, or all. Raises click.ClickException for one that it can't draw."""
+        if asked and not self.categories:
+            raise click.ClickException(f"This model knows no categories, {asked[0]!r} neither: leave out --category.")
+        if unknown := [name for name in asked if name not in self.categories]:
+            raise click.ClickException(f"This model can't draw {unknown[0]!r}: it knows {', '.join(self.categories)}.")
+        return tuple(dict.fromkeys(asked)) or self.categories
+
 
 def choose_device(name: str) -> torch.device:
     """ "auto" is CUDA, else Apple's MPS, else the CPU. Raises click.BadParameter for what isn't here."""
@@ -138,7 +146,8 @@ def draw_pictures(
         if categories is not None:
             numbers = list(categories[start : start + batch_size])
             told = torch.tensor(numbers + numbers[-1:] * repeats, device=device)
-        with fixed_noise(generator, [noise.to(device) for noise in noises]), truncated(generator, truncation, told):
+        mean = None if truncation == 1 else mean_directions(generator, told)
+        with fixed_noise(generator, [noise.to(device) for noise in noises]), truncated(generator, truncation, mean):
             drawn = generator(latents.to(device), told)[: len(batch)]
         pictures.append(drawn.float().clamp(0, 1).mul(255).round().to("cpu", torch.uint8))
     return torch.cat(pictures)
@@ -152,28 +161,31 @@ def as_rgb(pictures: Tensor) -> Tensor:
 
 
 @contextmanager
-def truncated(generator: Generator, truncation: float, categories: Tensor | None = None) -> Iterator[None]:
-    """Within this context what a latent becomes is drawn towards the mean of all of them, or of its category's.
+def truncated(generator: Generator, truncation: float, mean: Tensor | None) -> Iterator[None]:
+    """Within this context what a latent becomes is drawn towards `mean`, see `mean_directions`; 1 changes nothing.
 
     Karras et al., "A Style-Based Generator Architecture for Generative Adversarial Networks", CVPR 2019, appendix B.
     It acts on the first feature map, this generator's intermediate latent. The network divides every position of
     that by its length: so a shorter latent would make much the same picture, and what is mixed here are directions.
     """
-    if truncation == 1:
+    if truncation == 1 or mean is None:
         yield
         return
-    if categories is None:
-        mean = _mean_direction(generator, None)  # (1, C, 4, 4)
-    else:
-        numbers = categories.tolist()
-        means = {number: _mean_direction(generator, number) for number in set(numbers)}
-        mean = torch.cat([means[number] for number in numbers])  # (N, C, 4, 4)
     first = generator.get_submodule("initial_conv")
     handle = first.register_forward_hook(lambda _, __, out: torch.lerp(mean, F.normalize(out, dim=1), truncation))
     try:
         yield
     finally:
         handle.remove()
+
+
+def mean_directions(generator: Generator, categories: Tensor | None = None) -> Tensor:
+    """The mean first feature map of all latents, (1, C, 4, 4), or for each of these categories that of its own, (N, C, 4, 4)."""
+    if categories is None:
+        return _mean_direction(generator, None)
+    numbers = categories.tolist()
+    means = {number: _mean_direction(generator, number) for number in set(numbers)}
+    return torch.cat([means[number] for number in numbers])
 
 
 def _mean_direction(generator: Generator, category: int | None) -> Tensor:

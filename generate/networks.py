@@ -81,7 +81,11 @@ class Generator(package.Generator):  # type: ignore[name-defined, misc]
             nn.init.zeros_(self.embed.weight)
 
     def forward(self, latents: Tensor, categories: Tensor | None = None) -> Tensor:
-        pictures: Tensor = super().forward(self.joined(latents, categories))
+        return self.from_joined(self.joined(latents, categories))
+
+    def from_joined(self, joined: Tensor) -> Tensor:
+        """The pictures of what `joined` gives, or of something between two of these."""
+        pictures: Tensor = super().forward(joined)
         return pictures
 
     def joined(self, latents: Tensor, categories: Tensor | None) -> Tensor:

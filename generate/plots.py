@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -56,25 +57,38 @@ def draw_curves(run: Path) -> None:
     for axes in (distance, rates, losses, overfitting, speed):
         axes.grid(alpha=0.3)
     figure.suptitle(run.name)
+    save_figure(figure, run / "curves.png")
+
+
+def save_figure(figure: matplotlib.figure.Figure, path: Path) -> None:
+    """Write a PNG of 110 dots an inch, whole or not at all."""
     drawn = io.BytesIO()
     figure.savefig(drawn, format="png", dpi=110)
-    with atomic_path(run / "curves.png") as temporary:
+    with atomic_path(path) as temporary:
         temporary.write_bytes(drawn.getvalue())
 
 
 def film(run: Path) -> Path:
-    """Write run/time-lapse.mp4 (H.264) of run/samples-*.jpg, which all show the same seeds; returns its path."""
-    frames = sorted(run.glob("samples-*.jpg"))
-    frames += frames[-1:] * FRAMES_PER_S * LAST_FRAME_S
+    """Write run/time-lapse.mp4 of run/samples-*.jpg, which all show the same seeds; returns its path."""
+    sheets = sorted(run.glob("samples-*.jpg"))
+    sheets += sheets[-1:] * FRAMES_PER_S * LAST_FRAME_S
     path = run / "time-lapse.mp4"
+    write_video(path, (_read(sheet) for sheet in sheets), FRAMES_PER_S)
+    return path
+
+
+def write_video(path: Path, frames: Iterable[np.ndarray], frames_per_s: int) -> None:
+    """Write frames (H, W, 3), uint8, of one even size, as H.264 that every browser plays."""
     with atomic_path(path) as temporary, av.open(str(temporary), "w", format="mp4") as video:
-        with Image.open(frames[0]) as first:
-            width, height = first.size
-        stream = video.add_stream("libx264", FRAMES_PER_S)
-        stream.width, stream.height, stream.pix_fmt = width, height, "yuv420p"
-        for frame in frames:
-            with Image.open(frame) as picture:
-                pixels = np.asarray(picture.convert("RGB"))
+        stream = video.add_stream("libx264", frames_per_s)
+        stream.pix_fmt = "yuv420p"
+        for number, pixels in enumerate(frames):
+            if number == 0:
+                stream.height, stream.width = pixels.shape[:2]
             video.mux(stream.encode(av.VideoFrame.from_ndarray(pixels, format="rgb24")))
         video.mux(stream.encode())
-    return path
+
+
+def _read(picture: Path) -> np.ndarray:
+    with Image.open(picture) as image:
+        return np.asarray(image.convert("RGB"))

@@ -15,25 +15,7 @@ import torch
 
 from generate.drawing import PRECISIONS, BatchSize, draw_folder
 from generate.generator import choose_device, load_generator
-
-
-class Seeds(click.ParamType[list[int]]):
-    """Seeds as in 0-383,1000: ranges with both ends, and single ones."""
-
-    name = "seeds"
-
-    def convert(self, value: str, param: click.Parameter | None, ctx: click.Context | None) -> list[int]:
-        seeds: dict[int, None] = {}  # a set that keeps the order
-        for part in value.split(","):
-            first, dash, last = part.strip().partition("-")
-            if not first.isdecimal() or (dash and not last.isdecimal()):
-                self.fail(f"{part!r} is not a seed or a range: write them as in 0-383,1000.", param, ctx)
-            if int(last or first) >= 2**63:
-                self.fail(f"{part!r} is more than the largest seed, {2**63 - 1}.", param, ctx)
-            seeds |= dict.fromkeys(range(int(first), int(last or first) + 1))
-        if not seeds:
-            self.fail(f"{value!r} holds no seed: write them as in 0-383.", param, ctx)
-        return list(seeds)
+from generate.units import Seeds
 
 
 @click.command()

@@ -1,4 +1,4 @@
-"""Durations as people write them, 30m, 24h or 7d, and sizes as they read them."""
+"""What people write for numbers: durations as 30m, 24h or 7d, seeds as 0-383,1000; and sizes as they read them."""
 
 from __future__ import annotations
 
@@ -19,6 +19,25 @@ class Duration(click.ParamType[float]):
         if not number.isdecimal() or int(number) < 1 or unit not in UNITS_S:
             self.fail(f"{value!r} is not a duration: write it as in 30m, 24h or 7d.", param, ctx)
         return float(int(number) * UNITS_S[unit])
+
+
+class Seeds(click.ParamType[list[int]]):
+    """Seeds as in 0-383,1000: ranges with both ends, and single ones."""
+
+    name = "seeds"
+
+    def convert(self, value: str, param: click.Parameter | None, ctx: click.Context | None) -> list[int]:
+        seeds: dict[int, None] = {}  # a set that keeps the order
+        for part in value.split(","):
+            first, dash, last = part.strip().partition("-")
+            if not first.isdecimal() or (dash and not last.isdecimal()):
+                self.fail(f"{part!r} is not a seed or a range: write them as in 0-383,1000.", param, ctx)
+            if int(last or first) >= 2**63:
+                self.fail(f"{part!r} is more than the largest seed, {2**63 - 1}.", param, ctx)
+            seeds |= dict.fromkeys(range(int(first), int(last or first) + 1))
+        if not seeds:
+            self.fail(f"{value!r} holds no seed: write them as in 0-383.", param, ctx)
+        return list(seeds)
 
 
 def size_text(length: int) -> str:

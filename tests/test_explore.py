@@ -1,0 +1,134 @@
+"""explore: the ways between pictures begin and end at them, and what is written is what a viewer can open."""
+
+from __future__ import annotations
+
+import av
+import pytest
+import torch
+from click.testing import CliRunner
+from PIL import Image
+
+from generate.__main__ import main
+from generate.exploring import along, draw_points, mixtures, points_of, principal_directions, slerp, walk
+from generate.generator import draw_pictures, load_generator, save_generator
+from generate.networks import NetworkOptions, build_generator
+
+SEEDS = [3, 1, 4]
+
+
+@pytest.fixture(scope="module")
+def models(tmp_path_factory):
+    """Untrained generators: of one kind of thing, in colour; of two categories, grey."""
+    folder = tmp_path_factory.mktemp("models")
+    torch.manual_seed(0)
+    for name, channels, categories in [("one", 3, ()), ("two", 1, ("cats", "dogs"))]:
+        network = NetworkOptions(32, 16, 16, (), channels=channels, categories=categories)
+        generator = build_generator(network)
+        if categories:
+            torch.nn.init.normal_(generator.embed.weight)  # which starts at zero
+        save_generator(folder / name / "generator.safetensors", generator, network, {})
+    return folder
+
+
+def explore(*arguments: object):
+    return CliRunner().invoke(main, ["explore", "--device", "cpu", *map(str, arguments)])
+
+
+def levels_apart(a: torch.Tensor, b: torch.Tensor) -> int:
+    return int((a.int() - b.int()).abs().max())
+
+
+@pytest.mark.parametrize("truncation", [1.0, 0.5])
+def test_a_walk_passes_through_its_pictures_and_back_to_the_first(models, truncation):
+    model = load_generator(models / "one")
+    seen = draw_pictures(model.generator, SEEDS, 1, truncation)
+
+    way = list(walk(points_of(model, SEEDS), steps=4))
+    drawn = draw_points(model.generator, way, truncation)
+
+    assert len(way) == 4 * len(SEEDS)
+    assert levels_apart(drawn[::4], seen) <= 1
+    steps = [levels_apart(a, b) for a, b in zip(drawn, drawn.roll(-1, 0), strict=True)]
+    assert min(steps) > 0  # it moves all the time, the last step back to the first too
+
+
+def test_between_categories_is_something_of_both(models):
+    model = load_generator(models / "two")
+    cat, dog = points_of(model, [5, 5], ["cats", "dogs"])
+
+    drawn = draw_points(model.generator, list(walk([cat, dog], steps=2)))
+
+    assert levels_apart(drawn[0], drawn[2]) > 10
+    assert levels_apart(drawn[1], drawn[0]) > 0
+    assert torch.equal(drawn[1], drawn[3])  # the way back is the same way: only the category changes
+
+
+def test_an_arc_keeps_its_length():
+    a, b = (
+        torch.nn.functional.normalize(torch.randn(64, generator=torch.Generator().manual_seed(i)), dim=0)
+        for i in (0, 1)
+    )
+
+    assert [float(slerp(a, b, t).norm()) for t in (0, 0.3, 0.5, 1)] == pytest.approx([1, 1, 1, 1])
+    assert torch.allclose(slerp(a, b, 0.5), (a + b) / (a + b).norm())
+    assert torch.equal(slerp(a, a, 0.3), a)
+
+
+def test_a_mixture_with_itself_is_the_picture_and_with_another_is_neither(models):
+    model = load_generator(models / "one")
+    points = points_of(model, SEEDS)
+    own = draw_points(model.generator, points)
+
+    mixed = mixtures(model.generator, points, points)
+
+    assert mixed.shape[:2] == (3, 3)
+    for i in range(3):
+        assert levels_apart(mixed[i, i], own[i]) <= 1
+        assert levels_apart(mixed[i, i - 1], own[i]) > 1
+        assert levels_apart(mixed[i, i - 1], own[i - 1]) > 10
+    assert levels_apart(draw_points(model.generator, points), own) == 0  # nothing is left behind in the generator
+
+
+def test_principal_directions_are_orthonormal_ordered_and_lead_somewhere(models):
+    model = load_generator(models / "two")
+    (point,) = points_of(model, [7], ["dogs"])
+
+    found = principal_directions(model.generator, 5, category=1)
+    flat = found.components.flatten(1)
+    drawn = along(model.generator, point, found.components[0], [-3 * float(found.deviations[0]), 0.0])
+
+    assert torch.allclose(flat @ flat.T, torch.eye(5), atol=1e-4)
+    assert found.shares.diff().max() <= 0
+    assert 0 < found.shares.sum() < 1
+    assert levels_apart(drawn[1], draw_points(model.generator, [point])[0]) <= 1
+    assert levels_apart(drawn[0], drawn[1]) > 3
+
+
+@pytest.mark.parametrize(("name", "options"), [("one", ["--truncation", 0.7]), ("two", ["--category", "dogs"])])
+def test_writes_a_video_and_two_sheets(models, tmp_path, name, options):
+    result = explore(models / name, tmp_path / "out", "--seeds", "0-2", "--seconds", 0.25, "--directions", 3, *options)
+
+    assert result.exit_code == 0, result.output
+    with av.open(str(tmp_path / "out" / "interpolation.mp4")) as video:
+        frames = [frame.to_ndarray(format="rgb24") for frame in video.decode(video=0)]
+    assert len(frames) == 3 * 6
+    assert frames[0].shape == (256, 256, 3)
+    for sheet in ("mixing.png", "directions.png"):
+        with Image.open(tmp_path / "out" / sheet) as picture:
+            assert len(picture.convert("RGB").getcolors(2**24)) > 100
+
+
+@pytest.mark.parametrize(
+    ("name", "options", "code", "sentence"),
+    [
+        ("one", ["--seeds", "7"], 2, "One seed leads nowhere"),
+        ("one", ["--category", "cats"], 1, "knows no categories"),
+        ("two", ["--category", "eels"], 1, "can't draw 'eels': it knows cats, dogs"),
+    ],
+)
+def test_what_cannot_be_explored_is_a_sentence(models, tmp_path, name, options, code, sentence):
+    result = explore(models / name, tmp_path / "out", *options)
+
+    assert result.exit_code == code
+    assert sentence in result.output
+    assert not (tmp_path / "out").exists()
