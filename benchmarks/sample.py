@@ -49,7 +49,7 @@ def main(model: Path, count: int, rounds: int, device: str) -> None:
         for turn in range(rounds + 1):
             home = Path(folder) / str(turn)
             rates.setdefault("lightweight-gan", []).append(
-                theirs_per_s(peer, loaded.network.latent_dim, home / "theirs", count, where)
+                theirs_per_s(peer, width_of(loaded), home / "theirs", count, where)
             )
             for kind in kinds:
                 rates.setdefault(f"ours, {kind}", []).append(ours_per_s(loaded, home / kind, count, kind))
@@ -66,17 +66,23 @@ def main(model: Path, count: int, rounds: int, device: str) -> None:
 
 
 def their_generator(model: Model, device: torch.device) -> nn.Module:
-    """The same weights in the package's own network, as its Trainer builds it."""
-    network = model.network
+    """The same weights in the package's own network, as its Trainer builds it; a category is more of the latent to it."""
+    network, weights = model.network, model.generator.state_dict()
+    weights.pop("embed.weight", None)
     with mock.patch.object(package, "Blur", nn.Identity):
         generator = package.Generator(
             image_size=network.size,
-            latent_dim=network.latent_dim,
+            latent_dim=width_of(model),
             fmap_max=network.fmap_max,
             attn_res_layers=list(network.attention),
         )
-    generator.load_state_dict(model.generator.state_dict())
+    generator.load_state_dict(weights)
     return generator.to(device).eval()
+
+
+def width_of(model: Model) -> int:
+    """Of what goes into the first convolution: the latent, and a category's embedding if the model has some."""
+    return model.network.latent_dim * (2 if model.categories else 1)
 
 
 @torch.no_grad()
@@ -93,20 +99,20 @@ def theirs_per_s(generator: nn.Module, latent_dim: int, dest: Path, count: int, 
 def ours_per_s(model: Model, dest: Path, count: int, precision: str) -> float:
     """As `sample` does it, the table of samples included."""
     started = time.perf_counter()
-    draw_folder(model, dest, range(count), precision=precision)
+    draw_folder(model, dest, range(count), categories=model.categories[:1], precision=precision)
     return count / (time.perf_counter() - started)
 
 
 @torch.inference_mode()
 def forward_per_s(model: Model, batch: int, count: int, device: torch.device, precision: str) -> float:
     """The forward pass alone."""
-    latents = torch.randn(batch, model.generator.latent_dim, device=device)
+    joined = torch.randn(batch, width_of(model), device=device)
     rounds = max(1, count // batch)
     with torch.autocast(device.type, torch.bfloat16, enabled=precision == "bf16"):
-        model.generator(latents)
+        model.generator.from_joined(joined)
         started = time.perf_counter()
         for _ in range(rounds):
-            drawn = model.generator(latents)
+            drawn = model.generator.from_joined(joined)
         drawn[0, 0, 0, 0].item()  # a GPU is waited for here
         return rounds * batch / (time.perf_counter() - started)
 

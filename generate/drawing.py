@@ -129,9 +129,12 @@ def _work(model: Model, seeds: Sequence[int], categories: Sequence[str]) -> Work
 def draw_some(model: Model, batch: Work, batch_size: int, truncation: float, precision: str) -> Tensor:
     """Pictures (N, 3, H, W), uint8 on the CPU, of at most a batch of work, in that precision."""
     numbers = [model.categories.index(category) for category, _ in batch] if model.categories else None
+    means = None if truncation == 1 else model.means
     device = next(model.generator.parameters()).device
     with torch.autocast(device.type, torch.bfloat16, enabled=precision == "bf16"):
-        return draw_pictures(model.generator, [seed for _, seed in batch], batch_size, truncation, numbers)
+        return draw_pictures(
+            model.generator, [seed for _, seed in batch], batch_size, numbers, truncation=truncation, means=means
+        )
 
 
 def _missing(dest: Path, work: Work, size: int, format: str) -> Work:

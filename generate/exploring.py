@@ -16,7 +16,7 @@ import torch.nn.functional as F
 from sklearn.decomposition import PCA
 from torch import Tensor, nn
 
-from generate.generator import Model, as_rgb, mean_directions, truncated
+from generate.generator import Model, as_rgb, truncated
 from generate.networks import Generator, draw_inputs, fixed_noise
 
 LATENTS = 4096  # that principal directions are found among
@@ -38,14 +38,13 @@ def points_of(model: Model, seeds: Sequence[int], categories: Sequence[str] = ()
     """The points of these seeds, and of the category of each where the model has some."""
     generator = model.generator
     latents, noises = draw_inputs(generator, seeds, generator.latent_dim)
-    told, embedded = None, torch.empty(len(seeds), 0)
-    if generator.embed is not None:
+    if generator.embed is None:
+        embedded, means = torch.empty(len(seeds), 0), model.means.expand(len(seeds), -1, -1, -1)
+    else:
         told = torch.tensor([model.categories.index(name) for name in categories])
-        told = told.to(generator.embed.weight.device)
-        embedded = generator.embed(told).detach()
-    means = mean_directions(generator, told).expand(len(seeds), -1, -1, -1)
+        embedded, means = generator.embed.weight.detach().cpu()[told], model.means[told]
     rows = zip(*noises, strict=True)
-    return [Point(*point) for point in zip(latents, embedded.cpu(), rows, means.detach(), strict=True)]
+    return [Point(*point) for point in zip(latents, embedded, rows, means, strict=True)]
 
 
 def draw_points(generator: Generator, points: Sequence[Point], truncation: float = 1.0) -> Tensor:
@@ -55,7 +54,6 @@ def draw_points(generator: Generator, points: Sequence[Point], truncation: float
     )
 
 
-@torch.inference_mode()
 def _draw(generator: Generator, points: Sequence[Point], truncation: float) -> Tensor:
     """All in one batch."""
     device = next(generator.parameters()).device
@@ -134,8 +132,7 @@ def principal_directions(generator: Generator, count: int, category: int | None 
     device = next(generator.parameters()).device
     latents = torch.randn(LATENTS, generator.latent_dim, generator=torch.Generator().manual_seed(0)).to(device)
     told = None if category is None else torch.full((LATENTS,), category, device=device)
-    first = generator.get_submodule("initial_conv")
-    maps = F.normalize(first(generator.joined(latents, told)[:, :, None, None]), dim=1)  # (LATENTS, C, 4, 4)
+    maps = generator.first_map(latents, told)  # (LATENTS, C, 4, 4)
     flat = maps.flatten(1).float().cpu().numpy()
     found = PCA(min(count, flat.shape[1]), svd_solver="randomized", random_state=0).fit(flat)
     components = torch.from_numpy(found.components_).reshape(-1, *maps.shape[1:])

@@ -11,6 +11,7 @@ import json
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +20,7 @@ import torch
 import torch.nn.functional as F
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
-from torch import Tensor
+from torch import Tensor, nn
 
 from generate.checkpoints import read_checkpoint
 from generate.images import atomic_path
@@ -42,6 +43,21 @@ class Model:
     def categories(self) -> tuple[str, ...]:
         """What it draws, by number; empty for a model of one kind of thing."""
         return self.network.categories
+
+    @cached_property
+    def means(self) -> Tensor:
+        """What truncation draws towards: the mean first feature map of all latents, (1, C, 4, 4), or of every category, (K, C, 4, 4).
+
+        Of unit length at every position, and computed once, in full precision whatever the pictures are drawn in.
+        """
+        device = next(self.generator.parameters()).device
+        latents = torch.randn(MEAN_OF, self.network.latent_dim, generator=torch.Generator().manual_seed(0)).to(device)
+        means = []
+        with torch.inference_mode(), torch.autocast(device.type, enabled=False):
+            for number in range(len(self.categories)) or (None,):
+                told = None if number is None else torch.full((MEAN_OF,), number, device=device)
+                means.append(F.normalize(self.generator.first_map(latents, told).mean(dim=0, keepdim=True)))
+        return torch.cat(means)
 
     def choose(self, asked: Sequence[str]) -> tuple[str, ...]:
         """Those asked for, each once, or all. Raises click.ClickException for one that it can't draw."""
@@ -127,13 +143,14 @@ def draw_pictures(
     generator: Generator,
     seeds: Sequence[int],
     batch_size: int,
-    truncation: float = 1.0,
     categories: Sequence[int] | None = None,
+    truncation: float = 1.0,
+    means: Tensor | None = None,
 ) -> Tensor:
     """Pictures (N, 3, H, W), uint8 on the CPU, one for each seed, which alone fixes its latent and noise.
 
     A model of several categories needs the number of each picture's. Truncation below 1 trades variety for fewer
-    odd pictures, see `truncated`. Every batch is full (the last is filled up with repeats), so that a picture comes
+    odd pictures, see `truncated`, and needs the model's `means`. Every batch is full (the last is filled up with repeats), so that a picture comes
     out of the same arithmetic wherever in the list its seed stands.
     """
     device = next(generator.parameters()).device
@@ -146,7 +163,7 @@ def draw_pictures(
         if categories is not None:
             numbers = list(categories[start : start + batch_size])
             told = torch.tensor(numbers + numbers[-1:] * repeats, device=device)
-        mean = None if truncation == 1 else mean_directions(generator, told)
+        mean = means if means is None or told is None else means[told]
         with fixed_noise(generator, [noise.to(device) for noise in noises]), truncated(generator, truncation, mean):
             drawn = generator(latents.to(device), told)[: len(batch)]
         pictures.append(drawn.float().clamp(0, 1).mul(255).round().to("cpu", torch.uint8))
@@ -162,35 +179,23 @@ def as_rgb(pictures: Tensor) -> Tensor:
 
 @contextmanager
 def truncated(generator: Generator, truncation: float, mean: Tensor | None) -> Iterator[None]:
-    """Within this context what a latent becomes is drawn towards `mean`, see `mean_directions`; 1 changes nothing.
+    """Within this context what a latent becomes is drawn towards `mean`, of a Model's `means`; 1 changes nothing.
 
     Karras et al., "A Style-Based Generator Architecture for Generative Adversarial Networks", CVPR 2019, appendix B.
     It acts on the first feature map, this generator's intermediate latent. The network divides every position of
     that by its length: so a shorter latent would make much the same picture, and what is mixed here are directions.
     """
-    if truncation == 1 or mean is None:
+    if truncation == 1:
         yield
         return
-    first = generator.get_submodule("initial_conv")
-    handle = first.register_forward_hook(lambda _, __, out: torch.lerp(mean, F.normalize(out, dim=1), truncation))
+    if mean is None:
+        raise ValueError(f"A truncation of {truncation} needs a mean to draw towards.")
+
+    def draw_towards(_: nn.Module, __: object, out: Tensor) -> Tensor:
+        return torch.lerp(mean.to(out.dtype), F.normalize(out, dim=1), truncation)
+
+    handle = generator.get_submodule("initial_conv").register_forward_hook(draw_towards)
     try:
         yield
     finally:
         handle.remove()
-
-
-def mean_directions(generator: Generator, categories: Tensor | None = None) -> Tensor:
-    """The mean first feature map of all latents, (1, C, 4, 4), or for each of these categories that of its own, (N, C, 4, 4)."""
-    if categories is None:
-        return _mean_direction(generator, None)
-    numbers = categories.tolist()
-    means = {number: _mean_direction(generator, number) for number in set(numbers)}
-    return torch.cat([means[number] for number in numbers])
-
-
-def _mean_direction(generator: Generator, category: int | None) -> Tensor:
-    device = next(generator.parameters()).device
-    latents = torch.randn(MEAN_OF, generator.latent_dim, generator=torch.Generator().manual_seed(0)).to(device)
-    told = None if category is None else torch.full((MEAN_OF,), category, device=device)
-    features = F.normalize(generator.get_submodule("initial_conv")(generator.joined(latents, told)[:, :, None, None]))
-    return F.normalize(features.mean(dim=0, keepdim=True))

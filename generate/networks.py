@@ -88,6 +88,10 @@ class Generator(package.Generator):  # type: ignore[name-defined, misc]
         pictures: Tensor = super().forward(joined)
         return pictures
 
+    def first_map(self, latents: Tensor, categories: Tensor | None = None) -> Tensor:
+        """What a latent becomes first, its intermediate latent: (N, C, 4, 4), of unit length at every position."""
+        return F.normalize(self.initial_conv(self.joined(latents, categories)[:, :, None, None]), dim=1)
+
     def joined(self, latents: Tensor, categories: Tensor | None) -> Tensor:
         """What goes into the first convolution: (N, latent_dim), or twice as wide."""
         return latents if self.embed is None else torch.cat((latents, self.embed(categories)), dim=1)

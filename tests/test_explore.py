@@ -41,7 +41,7 @@ def levels_apart(a: torch.Tensor, b: torch.Tensor) -> int:
 @pytest.mark.parametrize("truncation", [1.0, 0.5])
 def test_a_walk_passes_through_its_pictures_and_back_to_the_first(models, truncation):
     model = load_generator(models / "one")
-    seen = draw_pictures(model.generator, SEEDS, 1, truncation)
+    seen = draw_pictures(model.generator, SEEDS, 1, truncation=truncation, means=model.means)
 
     way = list(walk(points_of(model, SEEDS), steps=4))
     drawn = draw_points(model.generator, way, truncation)

@@ -137,6 +137,18 @@ def test_categories_are_folders_and_part_of_the_row(conditional, tmp_path):
     assert rows[5]["category"] == "dogs"
 
 
+def test_truncation_draws_towards_a_categorys_own_mean(conditional, tmp_path):
+    """At next to no truncation all pictures of a category are alike, those of two categories are not."""
+    sample(conditional, tmp_path, "--count", 5, "--truncation", 0.001, "--format", "png", "--precision", "fp32")
+
+    cats, dogs = (
+        np.stack([np.asarray(Image.open(path), int) for path in sorted((tmp_path / name).glob("*.png"))])
+        for name in ("cats", "dogs")
+    )
+    apart = abs(cats.mean(axis=0) - dogs.mean(axis=0)).max()
+    assert max(abs(some - some.mean(axis=0)).max() for some in (cats, dogs)) < apart / 2
+
+
 def test_unknown_categories_are_a_sentence(conditional, tiny_run, tmp_path):
     for model, sentence in [(conditional, "can't draw 'eels': it knows cats, dogs"), (tiny_run, "knows no categories")]:
         result = sample(model, tmp_path / "out", "--count", 1, "--category", "eels")
