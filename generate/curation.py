@@ -40,6 +40,7 @@ from generate.similarity import (
 
 TABLE, OPTIONS = "curation.csv", "curate.json"
 FEWEST = 5  # pictures that realism can be measured by
+SHOWN_DIGITS = 2  # of published scores: the sixth depends on the processor, and a release's id on what is published
 COPY, UNREALISTIC, DUPLICATE, NO_ROOM = "copy", "unrealistic", "duplicate", "no room"
 REJECTED, NOT_LISTED, DAMAGED = "rejected", "not on the list", "damaged"
 REASONS = {  # why a picture was left out, for people
@@ -283,7 +284,7 @@ def _write(samples: Path, dest: Path, curated: Curated) -> None:
     for verdict in curated.kept:
         with atomic_path(dest / verdict.file) as temporary:
             shutil.copyfile(samples / verdict.file, temporary)
-        scores = {"realism": verdict.realism, "difference": verdict.difference}
-        row = {"file": verdict.file, **rows.get(samples / verdict.file, {})}
-        lines.append(json.dumps(row | {"scores": {name: value for name, value in scores.items() if value is not None}}))
+        both = {"realism": verdict.realism, "difference": verdict.difference}
+        scores = {name: round(value, SHOWN_DIGITS) for name, value in both.items() if value is not None}
+        lines.append(json.dumps({"file": verdict.file, **rows.get(samples / verdict.file, {}), "scores": scores}))
     write_text(dest / ROWS, "".join(line + "\n" for line in lines))

@@ -106,6 +106,7 @@ def test_chosen_pictures_are_the_same_bytes_with_rows_and_scores(folders, curate
     for name, row in rows.items():
         assert (curated / name).read_bytes() == (folders[0] / name).read_bytes()
         assert set(row["scores"]) == {"realism", "difference"}
+        assert all(value == round(value, 2) for value in row["scores"].values())  # the same on every processor
         if int(name[-11:-4]) < HELD_OUT:
             assert row["seed"] == int(name[-11:-4])
 
