@@ -42,7 +42,7 @@ def points_of(model: Model, seeds: Sequence[int], categories: Sequence[str] = ()
         embedded, means = torch.empty(len(seeds), 0), model.means.expand(len(seeds), -1, -1, -1)
     else:
         told = torch.tensor([model.categories.index(name) for name in categories])
-        embedded, means = generator.embed.weight.detach().cpu()[told], model.means[told]
+        embedded, means = generator.embedded(told.to(generator.embed.weight.device)).detach().cpu(), model.means[told]
     rows = zip(*noises, strict=True)
     return [Point(*point) for point in zip(latents, embedded, rows, means, strict=True)]
 

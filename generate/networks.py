@@ -31,6 +31,12 @@ def _import_package() -> Any:
 package = _import_package()
 Network = TypeVar("Network", bound=nn.Module)
 
+# Adam moves a weight by about the learning rate a step, so that without a gain an embedding takes thousands of steps to
+# weigh as much as the latent beside it. With 1, 4 and 16 on 36 pictures in three colours (tests/test_conditional.py): 1
+# drew no colour as asked after 200 steps; 4 drew 53 % as asked after 300, 88 % after 400, all after 500, in as many forms
+# as before; 16 drew one picture for all after 300.
+EMBEDDING_GAIN = 4.0
+
 
 @dataclass(frozen=True)
 class NetworkOptions:
@@ -62,7 +68,7 @@ class Generator(package.Generator):  # type: ignore[name-defined, misc]
 
     The embeddings begin at zero and the discriminators' alike, so that categories part as training goes on: told of
     them from the start, generators of few pictures learn one picture for each (Shahbazi et al., "Collapse by
-    Conditioning", ICLR 2022).
+    Conditioning", ICLR 2022). How fast they part, EMBEDDING_GAIN says.
     """
 
     def __init__(self, options: NetworkOptions) -> None:
@@ -92,9 +98,15 @@ class Generator(package.Generator):  # type: ignore[name-defined, misc]
         """What a latent becomes first, its intermediate latent: (N, C, 4, 4), of unit length at every position."""
         return F.normalize(self.initial_conv(self.joined(latents, categories)[:, :, None, None]), dim=1)
 
+    def embedded(self, categories: Tensor | None) -> Tensor:
+        """What a category adds to the latent: (N, latent_dim)."""
+        assert self.embed is not None
+        added: Tensor = EMBEDDING_GAIN * self.embed(categories)
+        return added
+
     def joined(self, latents: Tensor, categories: Tensor | None) -> Tensor:
         """What goes into the first convolution: (N, latent_dim), or twice as wide."""
-        return latents if self.embed is None else torch.cat((latents, self.embed(categories)), dim=1)
+        return latents if self.embed is None else torch.cat((latents, self.embedded(categories)), dim=1)
 
 
 class Discriminator(package.Discriminator):  # type: ignore[name-defined, misc]
