@@ -33,8 +33,8 @@ Network = TypeVar("Network", bound=nn.Module)
 
 # Adam moves a weight by about the learning rate a step, so that without a gain an embedding takes thousands of steps to
 # weigh as much as the latent beside it. With 1, 4 and 16 on 36 pictures in three colours (tests/test_conditional.py): 1
-# drew no colour as asked after 200 steps; 4 drew 53 % as asked after 300, 88 % after 400, all after 500, in as many forms
-# as before; 16 drew one picture for all after 300.
+# drew no colour as asked after 200 steps; 4 drew 53 % as asked after 300, 88 % after 400 and all after 500; 16 drew one
+# picture for all after 300.
 EMBEDDING_GAIN = 4.0
 
 
