@@ -6,6 +6,7 @@ python -m generate explore runs/mine explored
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from itertools import islice
 from pathlib import Path
 
 import click
@@ -31,6 +32,7 @@ from generate.units import Seeds
 
 FRAMES_PER_S = 24
 LEAST_SIDE = 256  # of the video, which players don't enlarge
+MIXED = 6  # forms and colours at most: a sheet is to be looked at
 STEPS = (-3.0, -2.0, -1.0, 0.0, 1.0, 2.0, 3.0)  # standard deviations
 
 
@@ -69,8 +71,8 @@ def command(
     """Look at what a generator has learnt.
 
     MODEL is a run folder, a generator.safetensors, or a model_N.pt of the lightweight_gan command. DEST gets
-    interpolation.mp4, a walk from seed to seed and back to the first; mixing.png, the first half of the seeds in the
-    colours of the second half; and directions.png, what changes along the directions in which pictures differ most.
+    interpolation.mp4, a walk from seed to seed and back to the first; mixing.png, half of the first twelve seeds in the
+    colours of the other half; and directions.png, what changes along the directions in which pictures differ most.
 
     \b
     Example:
@@ -104,18 +106,19 @@ def explore(
     found = principal_directions(model.generator, directions, model.categories.index(names[0]) if names else None)
     dest.mkdir(parents=True, exist_ok=True)
     write_video(dest / "interpolation.mp4", _frames(model, points, seconds, truncation), FRAMES_PER_S)
-    half = (len(points) + 1) // 2
-    _draw_mixing(dest / "mixing.png", model, points[:half], points[half:], truncation)
+    half = min(MIXED, (len(points) + 1) // 2)
+    _draw_mixing(dest / "mixing.png", model, points[:half], points[half : half + MIXED], truncation)
     _draw_directions(dest / "directions.png", model, points[0], found, truncation)
 
 
 def _frames(model: Model, points: Sequence[Point], seconds: float, truncation: float) -> Iterator[np.ndarray]:
     """Enlarged by whole pixels where they are small."""
-    way = list(walk(points, max(1, round(seconds * FRAMES_PER_S))))
+    steps = max(1, round(seconds * FRAMES_PER_S))
+    way = walk(points, steps)
     scale = max(1, LEAST_SIDE // model.network.size)
-    with tqdm(total=len(way), desc="interpolation", unit="frame", disable=None) as bar:
-        for start in range(0, len(way), BATCH):
-            for picture in draw_points(model.generator, way[start : start + BATCH], truncation):
+    with tqdm(total=len(points) * steps, desc="interpolation", unit="frame", disable=None) as bar:
+        while some := list(islice(way, BATCH)):  # no more of them in memory: noise is as large as pictures
+            for picture in draw_points(model.generator, some, truncation):
                 yield _array(picture).repeat(scale, axis=0).repeat(scale, axis=1)
                 bar.update()
 

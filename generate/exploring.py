@@ -1,7 +1,7 @@
 """What a generator has learnt: the ways between its pictures, mixtures of two, and directions that each change one thing.
 
 points = points_of(model, seeds=[0, 1, 2], categories=["food"] * 3)
-pictures = draw_points(model.generator, walk(points, steps=48))  # (144, 3, H, W), uint8
+pictures = draw_points(model.generator, list(walk(points, steps=48)))  # (144, 3, H, W), uint8
 """
 
 from __future__ import annotations
@@ -54,6 +54,7 @@ def draw_points(generator: Generator, points: Sequence[Point], truncation: float
     )
 
 
+@torch.inference_mode()
 def _draw(generator: Generator, points: Sequence[Point], truncation: float) -> Tensor:
     """All in one batch."""
     device = next(generator.parameters()).device

@@ -22,6 +22,12 @@ COMMANDS = re.findall(
 )
 
 
+def test_their_readme_shows_how_to_run_every_one():
+    runs = {f"benchmarks.{path.stem}" for path in (ROOT / "benchmarks").glob("*.py") if "__main__" in path.read_text()}
+
+    assert set(COMMANDS) == runs != set()
+
+
 @pytest.mark.parametrize("module", sorted(set(COMMANDS)))
 def test_each_in_their_readme_starts_and_says_what_it_does(module):
     done = subprocess.run(

@@ -104,6 +104,27 @@ def test_principal_directions_are_orthonormal_ordered_and_lead_somewhere(models)
     assert levels_apart(drawn[0], drawn[1]) > 3
 
 
+def test_with_many_seeds_the_table_of_mixtures_stays_one_to_look_at(models, tmp_path):
+    explore(models / "one", tmp_path / "twelve", "--seeds", "0-11", "--seconds", 0.1, "--directions", 1)
+    result = explore(models / "one", tmp_path / "more", "--seeds", "0-19", "--seconds", 0.1, "--directions", 1)
+
+    assert result.exit_code == 0, result.output
+    assert (tmp_path / "more" / "mixing.png").read_bytes() == (tmp_path / "twelve" / "mixing.png").read_bytes()
+
+
+def test_nothing_that_is_drawn_keeps_a_graph(models):
+    model = load_generator(models / "one")
+    seen = []
+    model.generator.out_conv.register_forward_hook(lambda _, __, out: seen.append(out.requires_grad))
+    points = points_of(model, SEEDS)
+
+    draw_points(model.generator, points)
+    mixtures(model.generator, points[:1], points[1:])
+    along(model.generator, points[0], torch.zeros_like(points[0].mean), [0.0])
+
+    assert seen == [False] * 3
+
+
 @pytest.mark.parametrize(("name", "options"), [("one", ["--truncation", 0.7]), ("two", ["--category", "dogs"])])
 def test_writes_a_video_and_two_sheets(models, tmp_path, name, options):
     result = explore(models / name, tmp_path / "out", "--seeds", "0-2", "--seconds", 0.25, "--directions", 3, *options)
