@@ -31,7 +31,7 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from benchmarks.quality import compare, frechet_of
 from benchmarks.trainer import on_its_device, open_trainer
-from generate import train as training
+from generate import training
 from generate.generator import choose_device, load_generator
 from generate.images import load_pictures
 from generate.losses import discriminator_loss, generator_loss

@@ -148,7 +148,7 @@ def tiny_run(tmp_path_factory) -> Path:
     """A run folder after two real training steps of a tiny network on real pictures. Not to be changed."""
     from generate.options import TrainOptions
     from generate.prepare import prepare
-    from generate.train import train
+    from generate.training import train
 
     folder = tmp_path_factory.mktemp("tiny")
     prepare(EMOJI, folder / "prepared", size=32)

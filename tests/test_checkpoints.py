@@ -22,7 +22,7 @@ from generate.networks import draw_inputs, fixed_noise, package
 from generate.options import TrainOptions
 from generate.prepare import prepare
 from generate.snapshots import read_newest
-from generate.train import train
+from generate.training import train
 from tests.conftest import EMOJI, TINY
 
 

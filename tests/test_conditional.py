@@ -12,7 +12,7 @@ from generate.generator import draw_pictures, load_generator
 from generate.images import find_pictures
 from generate.options import TrainOptions
 from generate.prepare import prepare
-from generate.train import train
+from generate.training import train
 from tests.conftest import EMOJI
 
 COLOURS = {"blue": "#4060ff", "green": "#20d040", "red": "#ff4030"}

@@ -28,7 +28,7 @@ from generate.options import TrainOptions
 from generate.prepare import prepare
 from generate.snapshots import read_newest
 from generate.stats import best_row, is_over, read_rows
-from generate.train import train
+from generate.training import train
 from tests.conftest import EMOJI, ROOT, TINY
 
 OPTIONS = TrainOptions(**TINY)
@@ -58,6 +58,14 @@ def test_a_run_leaves_what_people_look_at(tiny_run):
     assert row["kimg"] == 0.008
     with Image.open(tiny_run / "samples-0000002.jpg") as grid:
         assert grid.size == (256, 256)
+
+
+def test_a_log_shows_how_far_it_is(prepared, tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr("generate.training.LOG_EVERY_S", 0)
+
+    train(prepared, tmp_path / "run", replace(OPTIONS, kimg=0.012, snapshot_kimg=0.012), device="cpu")
+
+    assert re.search(r"8.00/12.0 .*, D=\d.*, r_t=", capsys.readouterr().err)
 
 
 def test_resumed_is_bit_for_bit_uninterrupted(prepared, tmp_path):
@@ -260,7 +268,7 @@ def test_adaptive_augmentation_is_steered_and_resumed(prepared, tmp_path):
 
 
 def test_many_in_a_row_put_the_snapshot_back_at_half_the_rate(prepared, tmp_path, monkeypatch, capsys):
-    monkeypatch.setattr("generate.train.PATIENCE", 2)
+    monkeypatch.setattr("generate.training.PATIENCE", 2)
     _poison(monkeypatch, steps={2, 3})
 
     train(prepared, tmp_path / "run", replace(OPTIONS, kimg=0.016, snapshot_kimg=0.008), device="cpu")
@@ -272,7 +280,7 @@ def test_many_in_a_row_put_the_snapshot_back_at_half_the_rate(prepared, tmp_path
 
 
 def test_gradients_that_stay_broken_end_with_advice(prepared, tmp_path, monkeypatch):
-    monkeypatch.setattr("generate.train.PATIENCE", 1)
+    monkeypatch.setattr("generate.training.PATIENCE", 1)
     _poison(monkeypatch, steps=set(range(1, 100)))
 
     with pytest.raises(ClickException, match="again and again: start another RUN with --precision fp32"):
@@ -281,7 +289,7 @@ def test_gradients_that_stay_broken_end_with_advice(prepared, tmp_path, monkeypa
 
 def _poison(monkeypatch, steps: set[int]) -> None:
     """Let the loss of the generator be NaN in these steps."""
-    from generate import train as module
+    from generate import training as module
 
     sound, calls = module.generator_loss, iter(range(1000))
     monkeypatch.setattr(
