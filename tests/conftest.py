@@ -173,6 +173,15 @@ def inception(tmp_path_factory) -> Path:
     return path
 
 
+@pytest.fixture(scope="module")
+def server() -> Iterator[Any]:
+    """A web server with every fault that a stranger's may have, and two search engines."""
+    from tests.picture_server import serve
+
+    with serve() as running:
+        yield running
+
+
 @pytest.fixture
 def site(tmp_path) -> Iterator[Callable[..., str]]:
     """site(bucket_url, NAME="value", ...): the URL of gunicorn serving that bucket, started as the Procfile says."""

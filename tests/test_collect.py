@@ -3,36 +3,25 @@
 from __future__ import annotations
 
 import gzip
-import io
 import json
 import lzma
-import os
-import random
 import shutil
 import signal
 import subprocess
 import sys
-import tarfile
 import zipfile
 from collections import Counter
 from importlib.util import find_spec
-from itertools import islice
 
-import click
 import pytest
-from click.testing import CliRunner
 from PIL import Image
 
-from generate.__main__ import main
 from generate.collect import collect
-from generate.listing import read_list, reservoir
-from generate.polite import Manners, Refused, build_opener, check_public
+from generate.polite import Manners
 from generate.provenance import digest, read_table
-from generate.searching import licence_code, search
+from tests.collecting import QUICK, files, npm_tarball, run
 from tests.conftest import EMOJI, ROOT, wait_until
-from tests.picture_server import picture, serve
-
-QUICK = {"rate_per_s": 100, "timeout_s": 2, "total_s": 3, "max_bytes": 200_000, "private_hosts": ("localhost",)}
+from tests.picture_server import picture
 
 REASONS = {  # what the server does, and what sources.csv says of it; "" where the picture is kept
     "good/a.jpg": "",
@@ -60,20 +49,6 @@ REASONS = {  # what the server does, and what sources.csv says of it; "" where t
     "inwards/u": "private address 127.0.0.1: refused",
     "file/v": "HTTP Error 302: Found - Redirection to url 'file:///etc/passwd' is not allowed",
 }
-
-
-def run(*arguments: object):
-    return CliRunner().invoke(main, ["collect", *map(str, arguments)])
-
-
-def files(folder) -> dict[str, bytes]:
-    return {p.relative_to(folder).as_posix(): p.read_bytes() for p in sorted(folder.rglob("*")) if p.is_file()}
-
-
-@pytest.fixture(scope="module")
-def server():
-    with serve() as running:
-        yield running
 
 
 @pytest.fixture(scope="module")
@@ -199,300 +174,6 @@ def test_stopped_and_rerun_it_fetches_only_the_rest(tmp_path, server, how):
     assert not list((tmp_path / "out").rglob("*.tmp"))
 
 
-def test_a_folder_keeps_its_categories_and_the_original(tmp_path):
-    shutil.copytree(EMOJI, tmp_path / "in")
-    (tmp_path / "in" / "food" / "letter.jpg").write_text("Dear picture,")
-    (tmp_path / "in" / ".hidden.png").write_bytes(picture("PNG"))
-    before = files(tmp_path / "in")
-
-    result = run(tmp_path / "in", tmp_path / "out")
-
-    assert result.exit_code == 0, result.output
-    assert "36 pictures in" in result.output
-    assert "left out 1: not a picture, whatever its name says" in result.output
-    rows = {row.url: row for row in read_table(tmp_path / "out" / "sources.csv")}
-    assert rows["in/food/pineapple.webp"].category == "food"
-    assert (tmp_path / "out" / "food" / "pineapple.webp").read_bytes() == before["food/pineapple.webp"]
-    assert files(tmp_path / "in") == before
-
-
-def test_a_folder_collected_again_is_the_same_and_what_is_missing_comes_back(tmp_path):
-    run(EMOJI, tmp_path / "out")
-    old = (tmp_path / "out" / "sources.csv").read_text().replace("Z,", "-earlier,")
-    (tmp_path / "out" / "sources.csv").write_text(old)
-    (tmp_path / "out" / "food" / "pineapple.webp").unlink()
-
-    result = run(EMOJI, tmp_path / "out")
-
-    assert result.exit_code == 0, result.output
-    assert (tmp_path / "out" / "food" / "pineapple.webp").exists()
-    rows = read_table(tmp_path / "out" / "sources.csv")
-    assert [row.url for row in rows if not row.fetched.endswith("-earlier")] == ["emoji/food/pineapple.webp"]
-
-
-def npm_tarball(path, **package: object) -> None:
-    members = {"package/package.json": json.dumps({"name": "emoji", "version": "1.0.0"} | package).encode()}
-    members |= {f"package/assets/{p.relative_to(EMOJI)}": p.read_bytes() for p in sorted(EMOJI.rglob("*.webp"))}
-    with tarfile.open(path, "w:gz") as archive:
-        for name, data in members.items():
-            info = tarfile.TarInfo(name)
-            info.size = len(data)
-            archive.addfile(info, io.BytesIO(data))
-
-
-def test_an_npm_tarball_says_its_licence_and_its_inner_folders_are_categories(tmp_path):
-    npm_tarball(tmp_path / "emoji.tgz", license="MIT", author={"name": "Ann"}, homepage="https://example.org")
-
-    rows = collect(str(tmp_path / "emoji.tgz"), tmp_path / "out")
-
-    assert Counter(row.category for row in rows) == {"animals": 12, "faces": 12, "food": 12}
-    assert {(row.licence, row.author, row.page) for row in rows} == {("MIT", "Ann", "https://example.org")}
-    assert (tmp_path / "out" / "food" / "pineapple.webp").exists()
-
-
-def test_a_package_json_that_is_no_package_is_passed_over(tmp_path):
-    with tarfile.open(tmp_path / "emoji.tgz", "w:gz") as archive:
-        for name, data in [("package/package.json", b"[]"), ("package/a.png", picture("PNG"))]:
-            info = tarfile.TarInfo(name)
-            info.size = len(data)
-            archive.addfile(info, io.BytesIO(data))
-
-    (row,) = collect(str(tmp_path / "emoji.tgz"), tmp_path / "out", min_size=32)
-
-    assert (row.file, row.licence) == ("a.png", "")
-
-
-def test_names_that_are_not_utf8_become_so(tmp_path):
-    (tmp_path / "in").mkdir()
-    (tmp_path / "in" / os.fsdecode(b"caf\xe9.png")).write_bytes(picture("PNG"))
-
-    result = run(tmp_path / "in", tmp_path / "out", "--min-size", 32)
-
-    assert result.exit_code == 0, result.output
-    (row,) = read_table(tmp_path / "out" / "sources.csv")
-    assert (row.file, row.url) == ("caf%E9.png", "in/caf%E9.png")
-    assert (tmp_path / "out" / row.file).exists()
-
-
-@pytest.mark.parametrize("where", ["deflated", "header"])
-def test_a_damaged_member_of_a_zip_is_a_reason(tmp_path, where):
-    with zipfile.ZipFile(tmp_path / "in.zip", "w", zipfile.ZIP_DEFLATED) as archive:
-        for name in ("a.bmp", "b.bmp"):
-            archive.writestr(name, picture("BMP"))
-    data = bytearray((tmp_path / "in.zip").read_bytes())
-    start = data.index(b"a.bmp") + (5 if where == "deflated" else -30)
-    data[start : start + 4] = b"\xff" * 4
-    (tmp_path / "in.zip").write_bytes(data)
-
-    rows = collect(str(tmp_path / "in.zip"), tmp_path / "out", min_size=32)
-
-    assert [row.status for row in rows] == ["failed", "kept"]
-
-
-@pytest.mark.parametrize("suffix", ["zip", "tar", "tar.xz", "tgz"])
-def test_archives_are_told_by_their_content(tmp_path, suffix):
-    kind = {"zip": "zip", "tar": "tar", "tar.xz": "xztar", "tgz": "gztar"}[suffix]
-    made = shutil.make_archive(str(tmp_path / "made"), kind, EMOJI)
-    shutil.move(made, tmp_path / "pictures.bin")
-
-    rows = collect(str(tmp_path / "pictures.bin"), tmp_path / "out")
-
-    assert [row.status for row in rows] == ["kept"] * 36
-    assert (tmp_path / "out" / "faces" / "nerd_face.webp").exists()
-
-
-def test_an_archive_writes_nowhere_but_into_dest(tmp_path):
-    with zipfile.ZipFile(tmp_path / "bad.zip", "w") as archive:
-        for name in ("../evil.png", "/tmp/evil-absolute.png", "a/../../evil.png", "good/fine.png"):
-            archive.writestr(name, picture("PNG"))
-    with tarfile.open(tmp_path / "bad.tar", "w") as archive:
-        link = tarfile.TarInfo("link.png")
-        link.type, link.linkname = tarfile.SYMTYPE, "/etc/passwd"
-        archive.addfile(link)
-        info = tarfile.TarInfo("fine.png")
-        info.size = len(picture("PNG"))
-        archive.addfile(info, io.BytesIO(picture("PNG")))
-
-    from_zip = collect(str(tmp_path / "bad.zip"), tmp_path / "deep" / "zip", min_size=32)
-    from_tar = collect(str(tmp_path / "bad.tar"), tmp_path / "deep" / "tar", min_size=32)
-
-    assert [row.file for row in (*from_zip, *from_tar)] == ["fine.png", "fine.png"]
-    assert not list(tmp_path.rglob("*evil*"))
-
-
-def test_a_limit_of_a_folder_is_a_seeded_random_subset(tmp_path):
-    first = collect(str(EMOJI), tmp_path / "a", limit=9)
-    same = collect(str(EMOJI), tmp_path / "b", limit=9)
-    other = collect(str(EMOJI), tmp_path / "c", limit=9, seed=1)
-
-    assert len(first) == 9
-    assert [row.file for row in first] == [row.file for row in same]
-    assert [row.file for row in first] != [row.file for row in other]
-
-
-def test_reservoir_is_uniform_and_reads_once():
-    counts = Counter(number for seed in range(2000) for number in reservoir(iter(range(10)), 3, seed))
-
-    assert set(counts) == set(range(10))
-    assert all(520 < count < 680 for count in counts.values())  # 600 expected, standard deviation 20
-    assert reservoir(range(2), 3, 0) == [0, 1]
-    assert list(reservoir(islice(iter(int, 1), 100_000), 2, 0)) == [0, 0]
-
-
-def test_imagenet_lists_give_categories(tmp_path):
-    lines = ["n07753592_17\thttp://example.org/banana.jpg", "n07753275_2 http://example.org/pineapple.jpg"]
-    (tmp_path / "urls.txt").write_text("\n".join([*lines, "cakes http://example.org/cake.jpg?a b", lines[0]]))
-
-    rows = read_list(tmp_path / "urls.txt", None, 0)
-
-    assert [(row.category, row.url) for row in rows] == [
-        ("n07753592", "http://example.org/banana.jpg"),
-        ("n07753275", "http://example.org/pineapple.jpg"),
-        ("cakes", "http://example.org/cake.jpg?a b"),
-    ]
-
-
-def test_csv_lists_keep_what_they_know(tmp_path):
-    text = '\ufeffid,URL,creator,license\n1,https://example.org/1.jpg,"Smith, Ann",CC0\n2,nonsense,,\n'
-    with gzip.open(tmp_path / "list.csv.gz", "wt", encoding="utf-8") as file:
-        file.write(text)
-
-    good, bad = read_list(tmp_path / "list.csv.gz", None, 0)
-
-    assert (good.url, good.author, good.licence) == ("https://example.org/1.jpg", "Smith, Ann", "CC0")
-    assert (bad.status, bad.reason) == ("failed", "not an http or https URL")
-
-
-def test_csv_lists_without_a_header_are_searched_for_the_url(tmp_path):
-    (tmp_path / "list.csv").write_text('17,"a, b",https://example.org/1.jpg,x\n18,c,http://example.org/2.jpg,y\n')
-
-    rows = read_list(tmp_path / "list.csv", None, 0)
-
-    assert [row.url for row in rows] == ["https://example.org/1.jpg", "http://example.org/2.jpg"]
-
-
-def test_categories_of_a_list_are_folders_whatever_they_are_called(tmp_path, server):
-    names = ["..", "../../evil", "/etc", ".hidden", "é" * 200, "cakes & pies"]
-    lines = [f"{server.url}/good/{number}.jpg,{name}" for number, name in enumerate(names)]
-    (tmp_path / "list.csv").write_text("\n".join(["url,category", *lines]))
-
-    rows = collect(str(tmp_path / "list.csv"), tmp_path / "out", min_size=32, manners=Manners(**QUICK), jobs=1)
-
-    folders = ["", "evil/", "etc/", "hidden/", "é" * 100 + "/", "cakes & pies/"]
-    assert [row.file for row in rows] == [f"{folder}{number:06}.jpg" for number, folder in enumerate(folders)]
-    assert all((tmp_path / "out" / row.file).exists() for row in rows)
-
-
-def test_search_asks_both_engines_and_keeps_the_licence(server):
-    server.queries.clear()
-
-    rows = search(["pineapple"], 10, 256, manners=Manners("ann@example.org", 100), openverse_url=f"{server.url}/openverse/", commons_url=f"{server.url}/commons/")  # fmt: skip
-
-    assert [(row.author, row.licence) for row in rows] == [
-        ("Tim Sullivan", "cc0 1.0 https://creativecommons.org/publicdomain/zero/1.0/"),
-        ("", "by 1.0 https://creativecommons.org/publicdomain/zero/1.0/"),
-        ("Ann & Co", "CC BY-SA-4.0 https://creativecommons.org/licenses/by-sa/4.0"),
-        ("Ann & Co", "PD OLD https://creativecommons.org/licenses/by-sa/4.0"),
-    ]
-    assert rows[0].page == "https://stocksnap.io/photo/1"
-    assert rows[2].page == "https://commons.wikimedia.org/wiki/File:Pineapple_1.jpg"
-    assert rows[2].url.endswith("/good/commons-1.jpg")
-    asked = server.queries
-    assert asked[0]["license"] == ["cc0,pdm,by,by-sa"]
-    assert [query["page"] for query in asked[:2]] == [["1"], ["2"]]
-    assert int(asked[0]["page_size"][0]) <= 20
-    assert asked[2]["gsrsearch"] == ["pineapple filetype:bitmap"]
-    assert asked[3]["gsroffset"] == ["50"]
-    assert any("ann@example.org" in agent for agent in server.agents)
-
-
-def test_search_stops_at_the_limit(server):
-    rows = search(["a"], 2, openverse_url=f"{server.url}/openverse/", commons_url=f"{server.url}/commons/")
-
-    assert len(rows) == 2
-
-
-def test_search_to_pictures_with_categories(tmp_path, server):
-    rows = collect(
-        'search:"pineapple", banana',
-        tmp_path / "out",
-        limit=1,
-        min_size=32,
-        manners=Manners(**QUICK),
-        jobs=1,
-        openverse_url=f"{server.url}/openverse/",
-        commons_url=f"{server.url}/commons/",
-    )
-
-    assert [(row.category, row.file, row.status) for row in rows] == [
-        ("pineapple", "pineapple/000000.jpg", "kept"),
-        ("banana", "banana/000001.jpg", "kept"),
-    ]
-    assert (tmp_path / "out" / rows[1].file).exists()
-    assert rows[0].licence.startswith("cc0 1.0")
-
-
-def test_an_engine_that_refuses_is_said_and_the_other_goes_on(server, capsys):
-    rows = search(["a"], 9, openverse_url=f"{server.url}/refusing/", commons_url=f"{server.url}/commons/")
-
-    assert len(rows) == 2
-    said = capsys.readouterr().err
-    assert "openverse did not answer for 'a': 401 Unauthorized page_size may not" in said
-    assert "Only another DEST asks it again." in said
-
-
-def test_a_search_that_finds_nothing_says_what_to_try(server):
-    with pytest.raises(click.ClickException, match="No pictures found for a under cc0"):
-        search(["a"], 9, openverse_url=f"{server.url}/refusing/", commons_url=f"{server.url}/missing/")
-
-
-@pytest.mark.parametrize(
-    ("name", "code"),
-    [
-        ("CC BY-SA 4.0", "by-sa"),
-        ("cc-by-2.0-de", "by"),
-        ("CC BY-NC-ND 3.0", "by-nc-nd"),
-        ("CC0", "cc0"),
-        ("Public domain", "pdm"),
-        ("pd-old-70", "pdm"),
-        ("GFDL", ""),
-        ("cc-bypass", ""),
-        ("", ""),
-    ],
-)
-def test_licences_of_commons(name, code):
-    assert licence_code(name) == code
-
-
-@pytest.mark.parametrize(
-    "host",
-    "127.0.0.1 localhost 10.1.2.3 192.168.0.1 169.254.169.254 0.0.0.0 100.64.0.1 224.0.0.1 2130706433 0x7f.1 "
-    "::1 fe80::1 fc00::1 ::ffff:127.0.0.1 64:ff9b::7f00:1 2002:7f00:1::1".split(),
-)
-def test_private_addresses_are_refused_in_every_spelling(host):
-    with pytest.raises(Refused, match="private address"):
-        check_public(host, 80)
-
-
-@pytest.mark.parametrize("host", ["8.8.8.8", "2606:4700:4700::1111", "64:ff9b::808:808"])
-def test_public_addresses_are_not(host):
-    check_public(host, 443)
-
-
-def test_a_name_that_changes_its_address_is_caught_once_connected(server, monkeypatch):
-    import socket
-
-    answers = iter(["8.8.8.8"])
-    real = socket.getaddrinfo
-    monkeypatch.setattr(socket, "getaddrinfo", lambda host, *a, **k: real(next(answers, "127.0.0.1"), *a, **k))
-    before = sum(server.seen.values())
-
-    with pytest.raises(OSError, match=r"private address 127\.0\.0\.1"):
-        build_opener(Manners()).open(f"http://rebinding.example:{server.server_port}/good/x.jpg", timeout=5)
-
-    assert sum(server.seen.values()) == before
-
-
 @pytest.mark.parametrize(
     ("source", "options", "code", "sentence"),
     [
@@ -586,13 +267,6 @@ def test_the_other_distributors_keep_the_same_manners(tmp_path, server, distribu
 
     reasons = ["", "opted out: X-Robots-Tag", "private address 127.0.0.1: refused", "too large: over 200,000 bytes"]
     assert [row.reason for row in rows] == reasons
-
-
-def test_reading_lists_of_any_bytes_never_crashes(tmp_path):
-    draw = random.Random(0)
-    for _ in range(50):
-        (tmp_path / "list").write_bytes(draw.randbytes(300) + b"\nhttps://example.org/a.jpg\n")
-        assert read_list(tmp_path / "list", None, 0)[-1].url == "https://example.org/a.jpg"
 
 
 def test_pictures_are_opened_by_pillow_from_the_bytes_collected(collected):

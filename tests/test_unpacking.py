@@ -1,0 +1,139 @@
+"""collect: from folders and archives, which may hold anything."""
+
+from __future__ import annotations
+
+import io
+import os
+import shutil
+import tarfile
+import zipfile
+from collections import Counter
+
+import pytest
+
+from generate.collect import collect
+from generate.provenance import read_table
+from tests.collecting import files, npm_tarball, run
+from tests.conftest import EMOJI
+from tests.picture_server import picture
+
+
+def test_a_folder_keeps_its_categories_and_the_original(tmp_path):
+    shutil.copytree(EMOJI, tmp_path / "in")
+    (tmp_path / "in" / "food" / "letter.jpg").write_text("Dear picture,")
+    (tmp_path / "in" / ".hidden.png").write_bytes(picture("PNG"))
+    before = files(tmp_path / "in")
+
+    result = run(tmp_path / "in", tmp_path / "out")
+
+    assert result.exit_code == 0, result.output
+    assert "36 pictures in" in result.output
+    assert "left out 1: not a picture, whatever its name says" in result.output
+    rows = {row.url: row for row in read_table(tmp_path / "out" / "sources.csv")}
+    assert rows["in/food/pineapple.webp"].category == "food"
+    assert (tmp_path / "out" / "food" / "pineapple.webp").read_bytes() == before["food/pineapple.webp"]
+    assert files(tmp_path / "in") == before
+
+
+def test_a_folder_collected_again_is_the_same_and_what_is_missing_comes_back(tmp_path):
+    run(EMOJI, tmp_path / "out")
+    old = (tmp_path / "out" / "sources.csv").read_text().replace("Z,", "-earlier,")
+    (tmp_path / "out" / "sources.csv").write_text(old)
+    (tmp_path / "out" / "food" / "pineapple.webp").unlink()
+
+    result = run(EMOJI, tmp_path / "out")
+
+    assert result.exit_code == 0, result.output
+    assert (tmp_path / "out" / "food" / "pineapple.webp").exists()
+    rows = read_table(tmp_path / "out" / "sources.csv")
+    assert [row.url for row in rows if not row.fetched.endswith("-earlier")] == ["emoji/food/pineapple.webp"]
+
+
+def test_an_npm_tarball_says_its_licence_and_its_inner_folders_are_categories(tmp_path):
+    npm_tarball(tmp_path / "emoji.tgz", license="MIT", author={"name": "Ann"}, homepage="https://example.org")
+
+    rows = collect(str(tmp_path / "emoji.tgz"), tmp_path / "out")
+
+    assert Counter(row.category for row in rows) == {"animals": 12, "faces": 12, "food": 12}
+    assert {(row.licence, row.author, row.page) for row in rows} == {("MIT", "Ann", "https://example.org")}
+    assert (tmp_path / "out" / "food" / "pineapple.webp").exists()
+
+
+def test_a_package_json_that_is_no_package_is_passed_over(tmp_path):
+    with tarfile.open(tmp_path / "emoji.tgz", "w:gz") as archive:
+        for name, data in [("package/package.json", b"[]"), ("package/a.png", picture("PNG"))]:
+            info = tarfile.TarInfo(name)
+            info.size = len(data)
+            archive.addfile(info, io.BytesIO(data))
+
+    (row,) = collect(str(tmp_path / "emoji.tgz"), tmp_path / "out", min_size=32)
+
+    assert (row.file, row.licence) == ("a.png", "")
+
+
+def test_names_that_are_not_utf8_become_so(tmp_path):
+    (tmp_path / "in").mkdir()
+    (tmp_path / "in" / os.fsdecode(b"caf\xe9.png")).write_bytes(picture("PNG"))
+
+    result = run(tmp_path / "in", tmp_path / "out", "--min-size", 32)
+
+    assert result.exit_code == 0, result.output
+    (row,) = read_table(tmp_path / "out" / "sources.csv")
+    assert (row.file, row.url) == ("caf%E9.png", "in/caf%E9.png")
+    assert (tmp_path / "out" / row.file).exists()
+
+
+@pytest.mark.parametrize("where", ["deflated", "header"])
+def test_a_damaged_member_of_a_zip_is_a_reason(tmp_path, where):
+    with zipfile.ZipFile(tmp_path / "in.zip", "w", zipfile.ZIP_DEFLATED) as archive:
+        for name in ("a.bmp", "b.bmp"):
+            archive.writestr(name, picture("BMP"))
+    data = bytearray((tmp_path / "in.zip").read_bytes())
+    start = data.index(b"a.bmp") + (5 if where == "deflated" else -30)
+    data[start : start + 4] = b"\xff" * 4
+    (tmp_path / "in.zip").write_bytes(data)
+
+    rows = collect(str(tmp_path / "in.zip"), tmp_path / "out", min_size=32)
+
+    assert [row.status for row in rows] == ["failed", "kept"]
+
+
+@pytest.mark.parametrize("suffix", ["zip", "tar", "tar.xz", "tgz"])
+def test_archives_are_told_by_their_content(tmp_path, suffix):
+    kind = {"zip": "zip", "tar": "tar", "tar.xz": "xztar", "tgz": "gztar"}[suffix]
+    made = shutil.make_archive(str(tmp_path / "made"), kind, EMOJI)
+    shutil.move(made, tmp_path / "pictures.bin")
+
+    rows = collect(str(tmp_path / "pictures.bin"), tmp_path / "out")
+
+    assert [row.status for row in rows] == ["kept"] * 36
+    assert (tmp_path / "out" / "faces" / "nerd_face.webp").exists()
+
+
+def test_an_archive_writes_nowhere_but_into_dest(tmp_path):
+    with zipfile.ZipFile(tmp_path / "bad.zip", "w") as archive:
+        for name in ("../evil.png", "/tmp/evil-absolute.png", "a/../../evil.png", "good/fine.png"):
+            archive.writestr(name, picture("PNG"))
+    with tarfile.open(tmp_path / "bad.tar", "w") as archive:
+        link = tarfile.TarInfo("link.png")
+        link.type, link.linkname = tarfile.SYMTYPE, "/etc/passwd"
+        archive.addfile(link)
+        info = tarfile.TarInfo("fine.png")
+        info.size = len(picture("PNG"))
+        archive.addfile(info, io.BytesIO(picture("PNG")))
+
+    from_zip = collect(str(tmp_path / "bad.zip"), tmp_path / "deep" / "zip", min_size=32)
+    from_tar = collect(str(tmp_path / "bad.tar"), tmp_path / "deep" / "tar", min_size=32)
+
+    assert [row.file for row in (*from_zip, *from_tar)] == ["fine.png", "fine.png"]
+    assert not list(tmp_path.rglob("*evil*"))
+
+
+def test_a_limit_of_a_folder_is_a_seeded_random_subset(tmp_path):
+    first = collect(str(EMOJI), tmp_path / "a", limit=9)
+    same = collect(str(EMOJI), tmp_path / "b", limit=9)
+    other = collect(str(EMOJI), tmp_path / "c", limit=9, seed=1)
+
+    assert len(first) == 9
+    assert [row.file for row in first] == [row.file for row in same]
+    assert [row.file for row in first] != [row.file for row in other]
