@@ -19,10 +19,6 @@ def run(*arguments: object) -> Result:
     return CliRunner().invoke(main, ["collect", *map(str, arguments)])
 
 
-def files(folder: Path) -> dict[str, bytes]:
-    return {p.relative_to(folder).as_posix(): p.read_bytes() for p in sorted(folder.rglob("*")) if p.is_file()}
-
-
 def npm_tarball(path: Path, **package: object) -> None:
     members = {"package/package.json": json.dumps({"name": "emoji", "version": "1.0.0"} | package).encode()}
     members |= {f"package/assets/{p.relative_to(EMOJI)}": p.read_bytes() for p in sorted(EMOJI.rglob("*.webp"))}

@@ -40,6 +40,11 @@ OLD, LIVE = "20260101T000000Z-00000000", "20260202T000000Z-00000001"  # the rele
 # jobs are imported where they are used: the site's tests need no torch
 
 
+def files(folder: Path) -> dict[str, bytes]:
+    """The files in a folder, by their path in it."""
+    return {p.relative_to(folder).as_posix(): p.read_bytes() for p in sorted(folder.rglob("*")) if p.is_file()}
+
+
 def free_port() -> int:
     """A port nobody listens on."""
     with socket.socket() as probe:

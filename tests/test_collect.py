@@ -19,8 +19,8 @@ from PIL import Image
 from generate.collect import collect
 from generate.polite import Manners
 from generate.provenance import digest, read_table
-from tests.collecting import QUICK, files, npm_tarball, run
-from tests.conftest import EMOJI, ROOT, wait_until
+from tests.collecting import QUICK, npm_tarball, run
+from tests.conftest import EMOJI, ROOT, files, wait_until
 from tests.picture_server import picture
 
 REASONS = {  # what the server does, and what sources.csv says of it; "" where the picture is kept

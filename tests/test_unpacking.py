@@ -13,8 +13,8 @@ import pytest
 
 from generate.collect import collect
 from generate.provenance import read_table
-from tests.collecting import files, npm_tarball, run
-from tests.conftest import EMOJI
+from tests.collecting import npm_tarball, run
+from tests.conftest import EMOJI, files
 from tests.picture_server import picture
 
 
