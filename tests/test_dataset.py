@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from generate import dataset
-from generate.dataset import Pictures, StreamedPictures, free_memory, open_pictures
+from generate.dataset import Batches, Pictures, StreamedPictures, free_memory, open_pictures
 from tests.nasty import emoji
 
 CPU = torch.device("cpu")
@@ -50,3 +50,15 @@ def test_memory_is_counted_where_the_system_does_not_say_what_is_free(monkeypatc
     monkeypatch.setattr(os, "sysconf", lambda name: sysconf(known[name]))
 
     assert free_memory(CPU) > 0
+
+
+def test_every_picture_is_shown_once_an_epoch():
+    pictures = torch.arange(10, dtype=torch.uint8).reshape(10, 1, 1, 1)
+    batches = Batches(Pictures(pictures), torch.arange(10), 5, CPU)
+
+    (first, told_first), (second, told_second) = batches.draw(), batches.draw()
+
+    epoch = torch.cat([first, second]).flatten() * 255
+    assert epoch.round().int().tolist() == [*told_first.tolist(), *told_second.tolist()]
+
+    assert sorted(epoch.round().int().tolist()) == list(range(10))

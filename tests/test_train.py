@@ -20,14 +20,13 @@ from PIL import Image
 from safetensors.torch import load_file
 
 from generate.__main__ import main
-from generate.averaging import ema_beta, update_average
-from generate.dataset import Batches, Pictures, StreamedPictures
+from generate.dataset import Pictures, StreamedPictures
 from generate.generator import draw_pictures, load_generator
 from generate.images import find_pictures, load_pictures
 from generate.options import TrainOptions
 from generate.prepare import prepare
 from generate.snapshots import read_newest
-from generate.stats import best_row, is_over, read_rows
+from generate.stats import read_rows
 from generate.training import train
 from tests.conftest import EMOJI, ROOT, TINY
 
@@ -217,22 +216,6 @@ def test_a_last_step_that_is_not_finite_is_still_saved(prepared, tmp_path, monke
     assert (tmp_path / "run" / "snapshot-0000002.pt").exists()
 
 
-def test_the_best_snapshot_has_the_lowest_distance_without_copying():
-    rows = [
-        {"step": 1, "frechet": 50.0, "copies": 0.0},
-        {"step": 2, "frechet": 30.0, "copies": 0.01},
-        {"step": 3, "frechet": 20.0, "copies": 0.5},
-        {"step": 4, "frechet": 40.0, "copies": 0.0},
-    ]
-
-    assert best_row(rows)["step"] == 2
-    assert best_row(rows[2:3])["step"] == 3  # where all copy, the least bad
-    assert best_row([{"step": 7}, {"step": 8}])["step"] == 8  # nothing was measured
-    assert best_row([row | {"fid": row["step"]} for row in rows])["step"] == 1
-    assert is_over(rows, patience=2)
-    assert not is_over(rows, patience=3)
-
-
 def test_fid_is_measured_with_inception_where_its_weights_can_be_had(prepared, inception, tmp_path):
     train(prepared, tmp_path / "run", replace(OPTIONS, fid=str(inception)), device="cpu")
 
@@ -307,18 +290,6 @@ def test_dry_run_says_what_it_takes_and_writes_nothing(prepared, tmp_path):
     assert not (tmp_path / "run").exists()
 
 
-def test_every_picture_is_shown_once_an_epoch():
-    pictures = torch.arange(10, dtype=torch.uint8).reshape(10, 1, 1, 1)
-    batches = Batches(Pictures(pictures), torch.arange(10), 5, torch.device("cpu"))
-
-    (first, told_first), (second, told_second) = batches.draw(), batches.draw()
-
-    epoch = torch.cat([first, second]).flatten() * 255
-    assert epoch.round().int().tolist() == [*told_first.tolist(), *told_second.tolist()]
-
-    assert sorted(epoch.round().int().tolist()) == list(range(10))
-
-
 def test_streamed_pictures_are_the_held_ones(prepared):
     paths = find_pictures(prepared)
     held, streamed = Pictures(load_pictures(prepared)), StreamedPictures(paths, 3, 32)
@@ -363,18 +334,6 @@ def test_two_processes_train_as_one_does(prepared, tmp_path, discriminator):
         assert shared["loss_d"] == pytest.approx(alone["loss_d"], rel=tolerance)
         assert shared["loss_g"] == pytest.approx(alone["loss_g"], rel=tolerance, abs=tolerance)
         assert shared["frechet"] == pytest.approx(alone["frechet"], rel=tolerance)
-
-
-def test_average_halves_the_difference_in_a_half_life():
-    ema, generator = torch.nn.Linear(1, 1), torch.nn.Linear(1, 1)
-    ema.weight.data.fill_(0.0)
-    generator.weight.data.fill_(1.0)
-
-    for _ in range(10):
-        update_average(ema, generator, ema_beta(10**6, per_step=100, ema_kimg=1))
-
-    assert ema.weight.item() == pytest.approx(0.5)
-    assert ema_beta(100, per_step=100, ema_kimg=10) < 1e-5  # at the start the average is the generator itself
 
 
 @pytest.mark.slow

@@ -1,0 +1,21 @@
+"""Which snapshot is the best, and when a run gets no better."""
+
+from __future__ import annotations
+
+from generate.stats import best_row, is_over
+
+
+def test_the_best_snapshot_has_the_lowest_distance_without_copying():
+    rows = [
+        {"step": 1, "frechet": 50.0, "copies": 0.0},
+        {"step": 2, "frechet": 30.0, "copies": 0.01},
+        {"step": 3, "frechet": 20.0, "copies": 0.5},
+        {"step": 4, "frechet": 40.0, "copies": 0.0},
+    ]
+
+    assert best_row(rows)["step"] == 2
+    assert best_row(rows[2:3])["step"] == 3  # where all copy, the least bad
+    assert best_row([{"step": 7}, {"step": 8}])["step"] == 8  # nothing was measured
+    assert best_row([row | {"fid": row["step"]} for row in rows])["step"] == 1
+    assert is_over(rows, patience=2)
+    assert not is_over(rows, patience=3)
