@@ -206,6 +206,14 @@ class Gate(nn.Module):
         return value * gate.sigmoid()
 
 
+class Pointwise(nn.Conv2d):
+    """A 1x1 convolution as the matrix product that it is, for what the gradient penalty differentiates twice: torch
+    computes the second derivative of a convolution as one with kernels as large as the picture."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        return F.linear(x.permute(0, 2, 3, 1), self.weight.flatten(1), self.bias).permute(0, 3, 1, 2)
+
+
 def _with_border(tiles: int, tile: int, device: torch.device) -> Tensor:
     """The rows of a padded map that each tile sees, one tile after the other: 0..t+1, t..2t+1, ..."""
     starts = torch.arange(tiles, device=device) * tile
@@ -237,7 +245,11 @@ def build_discriminator(options: NetworkOptions) -> Discriminator:
     """
     with _as_its_trainer_builds():
         discriminator = Discriminator(options)
-    return _finish(discriminator)
+    _finish(discriminator)
+    for module in discriminator.modules():
+        if type(module) is nn.Conv2d and module.kernel_size == (1, 1):
+            module.__class__ = Pointwise  # with the weights it has
+    return discriminator
 
 
 @contextmanager

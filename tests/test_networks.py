@@ -9,6 +9,7 @@ from torch import nn
 from generate.networks import (
     Gate,
     NetworkOptions,
+    Pointwise,
     TiledAttention,
     build_discriminator,
     build_generator,
@@ -25,13 +26,26 @@ def test_tiled_attention_is_the_packages(height, width):
     torch.manual_seed(0)
     theirs = package.LinearAttention(6, dim_head=8, heads=2).double()
     ours = TiledAttention(6, dim_head=8, heads=2).double()
-    ours.load_state_dict(theirs.state_dict())
-    x = torch.randn(2, 6, height, width, dtype=torch.float64, requires_grad=True)
+    assert_same(ours, theirs, torch.randn(2, 6, height, width, dtype=torch.float64))
 
-    def value_slope_and_curvature(attention: nn.Module) -> list[torch.Tensor]:
-        value = attention(x)
-        (slope,) = torch.autograd.grad(value.square().sum(), x, create_graph=True)  # as the gradient penalty does
-        penalty = torch.autograd.grad(slope.square().sum(), list(attention.parameters()))
+
+@pytest.mark.parametrize("bias", [True, False])
+def test_pointwise_is_a_convolution(bias):
+    torch.manual_seed(0)
+    theirs, ours = (kind(6, 4, 1, bias=bias).double() for kind in (nn.Conv2d, Pointwise))
+    assert_same(ours, theirs, torch.randn(2, 6, 4, 8, dtype=torch.float64))
+    assert sum(type(module) is Pointwise for module in build_discriminator(OPTIONS).modules()) > 10
+
+
+def assert_same(ours: nn.Module, theirs: nn.Module, x: torch.Tensor) -> None:
+    """With the same weights: the value, its gradient, and the gradient of that as the gradient penalty takes it."""
+    ours.load_state_dict(theirs.state_dict())
+    x.requires_grad_()
+
+    def value_slope_and_curvature(module: nn.Module) -> list[torch.Tensor]:
+        value = module(x)
+        (slope,) = torch.autograd.grad(value.square().sum(), x, create_graph=True)
+        penalty = torch.autograd.grad(slope.square().sum(), list(module.parameters()))
         return [value, slope, *penalty]
 
     for a, b in zip(value_slope_and_curvature(ours), value_slope_and_curvature(theirs), strict=True):
