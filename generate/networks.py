@@ -248,7 +248,7 @@ def build_discriminator(options: NetworkOptions) -> Discriminator:
     _finish(discriminator)
     for module in discriminator.modules():
         if type(module) is nn.Conv2d and module.kernel_size == (1, 1):
-            module.__class__ = Pointwise  # with the weights it has
+            module.__class__ = Pointwise  # with the weights it has; the package has none with a stride
     return discriminator
 
 

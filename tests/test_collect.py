@@ -1,4 +1,4 @@
-"""collect: from folders, archives, lists and searches, against a server with every fault a stranger's may have."""
+"""collect: the job as a whole, against a server with every fault a stranger's may have, and what it refuses."""
 
 from __future__ import annotations
 

@@ -20,8 +20,6 @@ from tests.conftest import EMOJI, ROOT, files, wait_until
 from tests.nasty import emoji, make_nasty, on_a_lawn
 from tests.preparing import prepare
 
-PINEAPPLE = EMOJI / "food" / "pineapple.webp"
-
 
 def test_categories_are_kept_and_transparency_is_painted_black(tmp_path):
     result = prepare(EMOJI, tmp_path / "out", "--size", 64)
@@ -50,7 +48,7 @@ def test_background_is_the_colour_asked_for(tmp_path):
 def test_bad_pictures_are_counted_and_named_and_the_rest_go_on(tmp_path):
     shutil.copytree(EMOJI / "food", tmp_path / "in")
     whole = tmp_path / "whole.jpg"
-    Image.open(PINEAPPLE).convert("RGB").save(whole)
+    Image.open(EMOJI / "food" / "pineapple.webp").convert("RGB").save(whole)
     (tmp_path / "in" / "truncated.jpg").write_bytes(whole.read_bytes()[:2000])
     (tmp_path / "in" / "empty.png").touch()
     (tmp_path / "in" / "letter.jpg").write_text("Dear picture,")
