@@ -17,12 +17,12 @@ import matplotlib.figure
 import torch
 from torch import nn
 
-from generate.extractors import extract
-from generate.features import load_features, preprocess
 from generate.images import load_pictures
-from generate.metrics import frechet_distance
+from generate.measuring.extractors import extract
+from generate.measuring.features import load_features, preprocess
+from generate.measuring.metrics import frechet_distance
 from generate.prepare import prepare
-from generate.stats import Row, read_rows
+from generate.training.stats import Row, read_rows
 
 KINDS = ("lightweight", "projected")
 MEASURES = ("frechet", "precision", "recall", "copies")

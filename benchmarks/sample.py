@@ -20,9 +20,10 @@ import torch
 from torch import nn
 from torchvision.utils import save_image
 
-from generate.drawing import choose_batch_size, choose_precision, draw_folder
-from generate.generator import Model, choose_device, load_generator
-from generate.networks import package
+from generate.devices import choose_device, choose_precision
+from generate.model.drawing import choose_batch_size, draw_folder
+from generate.model.generator import Model, load_generator
+from generate.model.networks import package
 
 MODEL = Path(__file__).parent.parent / "demo" / "generator.safetensors"
 BATCHES = {"cpu": (1, 4, 8, 16), "cuda": (16, 64, 256), "mps": (8, 16, 32)}

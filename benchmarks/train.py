@@ -31,13 +31,14 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from benchmarks.quality import compare, frechet_of
 from benchmarks.trainer import on_its_device, open_trainer
-from generate import training
-from generate.generator import choose_device, load_generator
+from generate.devices import choose_device
 from generate.images import load_pictures
-from generate.losses import discriminator_loss, generator_loss
-from generate.networks import NetworkOptions, build_discriminator, build_generator
-from generate.options import TrainOptions, resolve
+from generate.model.generator import load_generator
+from generate.model.networks import NetworkOptions, build_discriminator, build_generator
 from generate.prepare import prepare
+from generate.training import loop as training
+from generate.training.losses import discriminator_loss, generator_loss
+from generate.training.options import TrainOptions, resolve
 
 PICTURES = Path(__file__).parent.parent / "tests" / "data" / "emoji"
 WARM_UP = 4  # steps before the measured ones

@@ -17,8 +17,8 @@ from unittest import mock
 import torch
 from torch import nn
 
-from generate.networks import package
-from generate.options import TrainOptions
+from generate.model.networks import package
+from generate.training.options import TrainOptions
 
 NEVER = 10**9  # steps
 

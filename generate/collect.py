@@ -16,13 +16,13 @@ from typing import Any
 
 import click
 
-from generate.fetching import DISTRIBUTORS, WORK, check_distributor, fetch, with_outcomes
-from generate.images import read_json, write_text
-from generate.listing import read_list
-from generate.polite import Manners
-from generate.provenance import FAILED, KEPT, Row, kind_of, read_table, write_table
-from generate.searching import COMMONS, ENGINES, FREE, LICENCES, OPENVERSE, search
-from generate.unpacking import copy_pictures, is_archive
+from generate.collecting.fetching import DISTRIBUTORS, WORK, check_distributor, fetch, with_outcomes
+from generate.collecting.listing import read_list
+from generate.collecting.polite import Manners
+from generate.collecting.provenance import FAILED, KEPT, Row, read_table, write_table
+from generate.collecting.searching import COMMONS, ENGINES, FREE, LICENCES, OPENVERSE, search
+from generate.collecting.unpacking import copy_pictures, is_archive
+from generate.images import kind_of, read_json, write_text
 
 SEARCH = "search:"
 LONGEST = 200  # bytes of a folder's name; file systems have 255

@@ -9,9 +9,9 @@ from pathlib import Path
 
 import click
 
-from generate.contact import write_page, write_sheet
-from generate.curation import curate_folder
 from generate.images import beside
+from generate.measuring.contact_sheet import write_page, write_sheet
+from generate.measuring.curation import curate_folder
 
 PAGE = "contact-sheet.html"
 

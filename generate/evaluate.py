@@ -18,15 +18,16 @@ from PIL import Image
 from torch import Tensor
 from tqdm import tqdm
 
-from generate.curation import FEWEST, TABLE, read_alike
-from generate.drawing import OPTIONS, PRECISIONS, choose_batch_size, choose_precision, draw_some
-from generate.evaluation import draw_distances, draw_neighbours
-from generate.extractors import NETWORKS, extract, load_extractor
-from generate.features import load_features
-from generate.generator import as_rgb, choose_device, load_generator
+from generate.devices import PRECISIONS, choose_device, choose_precision
 from generate.images import beside, category_of, find_pictures, write_text
-from generate.metrics import frechet_distance, kernel_distance, named_as_asked, precision_recall
-from generate.similarity import alike, copy_limit, duplicates, look
+from generate.measuring.curation import FEWEST, TABLE, read_alike
+from generate.measuring.distances import draw_distances, draw_neighbours
+from generate.measuring.extractors import NETWORKS, extract, load_extractor
+from generate.measuring.features import load_features
+from generate.measuring.metrics import frechet_distance, kernel_distance, named_as_asked, precision_recall
+from generate.measuring.similarity import alike, copy_limit, duplicates, look
+from generate.model.drawing import OPTIONS, choose_batch_size, draw_some
+from generate.model.generator import as_rgb, load_generator
 
 FIRST_SEED = 1_000_000  # not those that are published
 MEANING = {

@@ -15,7 +15,10 @@ import numpy as np
 from torch import Tensor
 from tqdm import tqdm
 
-from generate.exploring import (
+from generate.devices import choose_device
+from generate.figures import save_figure, write_video
+from generate.model.generator import Model, load_generator
+from generate.model.latent import (
     BATCH,
     Directions,
     Point,
@@ -26,8 +29,6 @@ from generate.exploring import (
     principal_directions,
     walk,
 )
-from generate.generator import Model, choose_device, load_generator
-from generate.plots import save_figure, write_video
 from generate.units import Seeds
 
 FRAMES_PER_S = 24

@@ -10,9 +10,9 @@ from pathlib import Path
 
 import click
 
-from generate.checkpoints import Checkpoint, write_checkpoint
-from generate.networks import NetworkOptions, read_options
-from generate.snapshots import read_newest
+from generate.model.checkpoints import Checkpoint, write_checkpoint
+from generate.model.networks import NetworkOptions, read_options
+from generate.training.snapshots import read_newest
 
 
 @click.command()

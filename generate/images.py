@@ -5,10 +5,11 @@ from __future__ import annotations
 import io
 import json
 import os
+import re
 import struct
 import warnings
 import zlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import lru_cache
 from pathlib import Path
@@ -29,6 +30,11 @@ MODES = {1: "L", 3: "RGB", 4: "RGBA"}  # by the number of channels
 
 class BadPicture(Exception):
     """A file that can't be used as a picture; the text says why in a few words."""
+
+
+def kind_of(reason: str) -> str:
+    """A reason without its details, to count by: "too small: 16x16, 32 px asked for" -> too small."""
+    return re.split(r"[:(]", reason)[0].strip()
 
 
 def find_pictures(folder: Path) -> list[Path]:
@@ -229,13 +235,3 @@ def read_json(path: Path) -> dict[str, Any]:
     if not isinstance(options, dict):
         raise click.ClickException(f"{path} is damaged: choose another DEST, or delete {path.parent} and begin anew.")
     return options
-
-
-def contact_sheet(pictures: Sequence[Image.Image], columns: int) -> Image.Image:
-    """Pictures of one size side by side, row after row, with no gap."""
-    width, height = pictures[0].size
-    rows = -(-len(pictures) // columns)
-    sheet = Image.new("RGB", (columns * width, rows * height))
-    for i, picture in enumerate(pictures):
-        sheet.paste(picture, (i % columns * width, i // columns * height))
-    return sheet

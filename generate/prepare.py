@@ -17,12 +17,11 @@ from typing import Any
 
 import click
 
-from generate.detecting import NAME, NAMES
-from generate.images import atomic_path, beside, category_of, find_pictures, read_json, write_text
-from generate.provenance import kind_of
-from generate.recipe import CROPS, CUTOUTS, Recipe, check_recipe
-from generate.sheet import draw_sheet
-from generate.squares import JOURNAL, make_all, without_duplicates
+from generate.images import atomic_path, beside, category_of, find_pictures, kind_of, read_json, write_text
+from generate.preparing.detecting import NAME, NAMES
+from generate.preparing.recipe import CROPS, CUTOUTS, Recipe, check_recipe
+from generate.preparing.sheet import draw_sheet
+from generate.preparing.squares import JOURNAL, make_all, without_duplicates
 
 SAID = 20  # left out pictures that are named one by one
 

@@ -11,7 +11,7 @@ import click
 
 from gallery.bucket import open_bucket
 from gallery.commit import read_pointer
-from generate.publishing import Published, publish_pictures, read_folder, summarize
+from generate.releasing.publishing import Published, publish_pictures, read_folder, summarize
 
 
 @click.command()

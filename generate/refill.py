@@ -25,12 +25,12 @@ import click
 from gallery.bucket import Bucket, Conflict, NotFound, Unavailable, open_bucket
 from gallery.commit import Pointer, read_pointer
 from gallery.release import Catalog, Category
-from generate.curation import curate_folder, shares
-from generate.drawing import PRECISIONS, BatchSize, choose_precision, draw_folder
-from generate.generator import FAMILY, choose_device, load_generator
+from generate.devices import PRECISIONS, choose_device, choose_precision
 from generate.images import find_pictures
-from generate.publishing import (
-    MADE,
+from generate.measuring.curation import curate_folder, shares
+from generate.model.drawing import BatchSize, draw_folder
+from generate.model.generator import FAMILY, load_generator
+from generate.releasing.publishing import (
     ROWS,
     Groups,
     Picture,
@@ -40,6 +40,7 @@ from generate.publishing import (
     read_folder,
     summarize,
 )
+from generate.rows import MADE
 from generate.units import Duration
 
 OVERSAMPLE = 1.5  # pictures drawn for each that is published
@@ -118,7 +119,7 @@ def refill(
 ) -> Published:
     """Draw `count` new pictures from the run's generator and make them the live release of the bucket.
 
-    Unless `curate` is off, OVERSAMPLE times as many are drawn and the best of them taken, see `generate.curation`;
+    Unless `curate` is off, OVERSAMPLE times as many are drawn and the best of them taken, see `generate.measuring.curation`;
     copies are looked for where `training` says what was trained on. Fewer than `count` where fewer are good, and under
     half of it is an error: what is live is better then.
 

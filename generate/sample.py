@@ -13,8 +13,9 @@ from typing import Any
 import click
 import torch
 
-from generate.drawing import PRECISIONS, BatchSize, draw_folder
-from generate.generator import choose_device, load_generator
+from generate.devices import PRECISIONS, choose_device
+from generate.model.drawing import BatchSize, draw_folder
+from generate.model.generator import load_generator
 from generate.units import Seeds
 
 

@@ -4,7 +4,7 @@
 
 RUN gets options.json, snapshot-*.pt (everything: a rerun continues where it stopped), generator.safetensors (the
 averaged generator), samples-*.jpg, stats.jsonl, curves.png, tensorboard/, and in the end time-lapse.mp4. The loop
-itself is in training.py.
+itself is in training/loop.py.
 """
 
 from __future__ import annotations
@@ -16,13 +16,13 @@ from typing import Any
 
 import click
 
-from generate.augment import KINDS
-from generate.dataset import open_pictures, read_categories
-from generate.estimate import estimate
-from generate.generator import choose_device
-from generate.options import DEFAULT, TrainOptions, network_of, resolve
-from generate.plots import film
-from generate.training import DOWNLOAD, steps_of, train
+from generate.devices import choose_device
+from generate.training.augment import KINDS
+from generate.training.curves import film
+from generate.training.dataset import open_pictures, read_categories
+from generate.training.estimate import estimate
+from generate.training.loop import DOWNLOAD, steps_of, train
+from generate.training.options import DEFAULT, TrainOptions, network_of, resolve
 
 
 @click.command()

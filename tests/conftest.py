@@ -151,9 +151,9 @@ def published(samples, tmp_path_factory) -> Path:
 @pytest.fixture(scope="session")
 def tiny_run(tmp_path_factory) -> Path:
     """A run folder after two real training steps of a tiny network on real pictures. Not to be changed."""
-    from generate.options import TrainOptions
     from generate.prepare import prepare
-    from generate.training import train
+    from generate.training.loop import train
+    from generate.training.options import TrainOptions
 
     folder = tmp_path_factory.mktemp("tiny")
     prepare(EMOJI, folder / "prepared", size=32)

@@ -13,7 +13,7 @@ from generate.__main__ import JOBS, main
 from tests.conftest import EMOJI, ROOT
 
 WEB = [ROOT / "main.py", *sorted((ROOT / "gallery").glob("*.py"))]
-OFFLINE = sorted((ROOT / "generate").glob("*.py"))
+OFFLINE = sorted((ROOT / "generate").rglob("*.py"))
 
 
 def imports(path) -> set[str]:
@@ -41,7 +41,7 @@ def test_the_contract_knows_neither_the_site_nor_its_framework(path):
     assert not packages(path) & {"main", "flask", "click"}
 
 
-@pytest.mark.parametrize("path", OFFLINE, ids=lambda path: path.name)
+@pytest.mark.parametrize("path", OFFLINE, ids=lambda path: str(path.relative_to(ROOT)))
 def test_the_offline_half_knows_nothing_of_the_site(path):
     assert not packages(path) & {"main", "flask"}
     others = {f"generate.{job}" for job in JOBS} - {f"generate.{path.stem}"}

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 
-from generate.augment import KINDS, adapt, augment, colour, cutout, flip, translate
+from generate.training.augment import KINDS, adapt, augment, colour, cutout, flip, translate
 
 
 def test_translate_moves_down_and_right_and_fills_with_zeros():

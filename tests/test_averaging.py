@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 
-from generate.averaging import ema_beta, update_average
+from generate.training.averaging import ema_beta, update_average
 
 
 def test_average_halves_the_difference_in_a_half_life():

@@ -12,9 +12,9 @@ import torch
 from torch import nn
 
 from benchmarks.trainer import on_its_device, open_trainer
-from generate.networks import package
-from generate.options import TrainOptions
+from generate.model.networks import package
 from generate.prepare import prepare
+from generate.training.options import TrainOptions
 from tests.conftest import EMOJI, ROOT, TINY
 
 COMMANDS = re.findall(

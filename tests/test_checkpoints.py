@@ -16,13 +16,13 @@ from PIL import Image
 from torch import nn
 
 from generate.__main__ import main
-from generate.checkpoints import read_checkpoint
-from generate.generator import draw_pictures, load_generator
-from generate.networks import draw_inputs, fixed_noise, package
-from generate.options import TrainOptions
+from generate.model.checkpoints import read_checkpoint
+from generate.model.generator import draw_pictures, load_generator
+from generate.model.networks import draw_inputs, fixed_noise, package
 from generate.prepare import prepare
-from generate.snapshots import read_newest
-from generate.training import train
+from generate.training.loop import train
+from generate.training.options import TrainOptions
+from generate.training.snapshots import read_newest
 from tests.conftest import EMOJI, TINY
 
 

@@ -17,8 +17,8 @@ import pytest
 from PIL import Image
 
 from generate.collect import collect
-from generate.polite import Manners
-from generate.provenance import digest, read_table
+from generate.collecting.polite import Manners
+from generate.collecting.provenance import digest, read_table
 from tests.collecting import QUICK, npm_tarball, run
 from tests.conftest import EMOJI, ROOT, files, wait_until
 from tests.picture_server import picture

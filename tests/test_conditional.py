@@ -8,11 +8,11 @@ import pytest
 import torch
 from PIL import Image, ImageOps
 
-from generate.generator import draw_pictures, load_generator
 from generate.images import find_pictures
-from generate.options import TrainOptions
+from generate.model.generator import draw_pictures, load_generator
 from generate.prepare import prepare
-from generate.training import train
+from generate.training.loop import train
+from generate.training.options import TrainOptions
 from tests.conftest import EMOJI
 
 COLOURS = {"blue": "#4060ff", "green": "#20d040", "red": "#ff4030"}

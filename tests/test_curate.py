@@ -16,8 +16,8 @@ from PIL import Image, ImageOps
 from playwright.sync_api import Page, expect, sync_playwright
 
 from generate.__main__ import main
-from generate.contact import write_sheet
-from generate.curation import Curated, Verdict, shares
+from generate.measuring.contact_sheet import write_sheet
+from generate.measuring.curation import Curated, Verdict, shares
 from generate.prepare import prepare
 from tests.conftest import EMOJI
 from tests.test_browser import BROWSERS, OPTIONS

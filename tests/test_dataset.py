@@ -8,8 +8,8 @@ import click
 import pytest
 import torch
 
-from generate import dataset
-from generate.dataset import Batches, Pictures, StreamedPictures, free_memory, open_pictures
+from generate.training import dataset
+from generate.training.dataset import Batches, Pictures, StreamedPictures, free_memory, open_pictures
 from tests.nasty import emoji
 
 CPU = torch.device("cpu")

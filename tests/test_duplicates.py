@@ -6,8 +6,8 @@ import shutil
 
 from PIL import Image
 
-from generate.duplicates import Fingerprint, find_duplicates
 from generate.prepare import prepare as prepare_folder
+from generate.preparing.fingerprints import Fingerprint, find_duplicates
 from tests.conftest import EMOJI
 
 

@@ -12,8 +12,8 @@ from click.testing import CliRunner, Result
 from PIL import Image
 
 from generate.__main__ import main
-from generate.generator import as_rgb
 from generate.images import find_pictures
+from generate.model.generator import as_rgb
 from generate.prepare import prepare
 from tests.conftest import EMOJI
 

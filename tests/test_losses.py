@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import torch
 
-from generate.losses import discriminator_loss, generator_loss, gradient_penalty
-from generate.networks import package
+from generate.model.networks import package
+from generate.training.losses import discriminator_loss, generator_loss, gradient_penalty
 
 
 def test_hinge_is_the_packages_summed_over_both_outputs():

@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch_fidelity.metric_fid import KEY_METRIC_FID, fid_features_to_statistics, fid_statistics_to_metric
 
-from generate.metrics import (
+from generate.measuring.metrics import (
     frechet_distance,
     gaussian,
     kernel_distance,

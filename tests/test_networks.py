@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import nn
 
-from generate.networks import (
+from generate.model.networks import (
     Gate,
     NetworkOptions,
     Pointwise,

@@ -14,7 +14,7 @@ from PIL import Image
 from torchvision.models import get_model
 
 from generate.__main__ import main
-from generate.detecting import NAME, coco_labels
+from generate.preparing.detecting import NAME, coco_labels
 from tests.conftest import EMOJI
 from tests.nasty import emoji, on_a_lawn
 

@@ -7,7 +7,7 @@ import shutil
 import av
 from PIL import Image
 
-from generate.plots import FRAMES_PER_S, LAST_FRAME_S, draw_curves, film
+from generate.training.curves import FRAMES_PER_S, LAST_FRAME_S, draw_curves, film
 
 
 def test_curves_are_drawn_again_as_rows_come(tiny_run, tmp_path):

@@ -6,7 +6,7 @@ import socket
 
 import pytest
 
-from generate.polite import Manners, Refused, build_opener, check_public
+from generate.collecting.polite import Manners, Refused, build_opener, check_public
 
 
 @pytest.mark.parametrize(

@@ -15,7 +15,7 @@ import pytest
 from PIL import Image
 
 from generate.prepare import prepare as prepare_folder
-from generate.squares import FEW
+from generate.preparing.squares import FEW
 from tests.conftest import EMOJI, ROOT, files, wait_until
 from tests.nasty import emoji, make_nasty, on_a_lawn
 from tests.preparing import prepare

@@ -6,8 +6,8 @@ import copy
 
 import torch
 
-from generate.losses import discriminator_loss
-from generate.projected import Mixing, build_projected, clamp_to_colours
+from generate.model.projected import Mixing, build_projected, clamp_to_colours
+from generate.training.losses import discriminator_loss
 
 
 def test_only_the_heads_are_trained():

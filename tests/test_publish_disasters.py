@@ -24,7 +24,7 @@ from gallery.bucket import Bucket, BucketError, Conflict, open_bucket
 from gallery.commit import read_pointer
 from gallery.release import read_live
 from generate.__main__ import main
-from generate.publishing import Published, publish_pictures, read_folder
+from generate.releasing.publishing import Published, publish_pictures, read_folder
 from tests.conftest import ROOT
 from tests.faulty_proxy import FaultyProxy
 

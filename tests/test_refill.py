@@ -18,8 +18,8 @@ from gallery.bucket import Bucket, open_bucket
 from gallery.history import list_releases
 from gallery.release import Catalog, read_live
 from generate.__main__ import main
-from generate.generator import save_generator
-from generate.networks import NetworkOptions, build_generator
+from generate.model.generator import save_generator
+from generate.model.networks import NetworkOptions, build_generator
 from generate.prepare import prepare
 from generate.units import Duration
 from tests.conftest import EMOJI, ROOT

@@ -14,8 +14,8 @@ from click.testing import CliRunner
 from PIL import Image
 
 from generate.__main__ import main
-from generate.generator import load_generator, save_generator
-from generate.networks import NetworkOptions, build_generator
+from generate.model.generator import load_generator, save_generator
+from generate.model.networks import NetworkOptions, build_generator
 from tests.conftest import ROOT
 
 TORCHRUN = "-m torch.distributed.run --standalone --nproc-per-node 2 -m"

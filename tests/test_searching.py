@@ -6,8 +6,8 @@ import click
 import pytest
 
 from generate.collect import collect
-from generate.polite import Manners
-from generate.searching import licence_code, search
+from generate.collecting.polite import Manners
+from generate.collecting.searching import licence_code, search
 from tests.collecting import QUICK
 
 

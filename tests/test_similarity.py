@@ -10,10 +10,10 @@ import torch
 import torch.nn.functional as F
 from PIL import Image
 
-from generate.features import load_features
 from generate.images import decode, find_pictures
+from generate.measuring.features import load_features
+from generate.measuring.similarity import LEAST_LIMIT, Looks, copy_limit, duplicates, look, nearest_alike, realistic
 from generate.prepare import prepare
-from generate.similarity import LEAST_LIMIT, Looks, copy_limit, duplicates, look, nearest_alike, realistic
 from tests.conftest import EMOJI
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from generate.stats import best_row, is_over
+from generate.training.stats import best_row, is_over
 
 
 def test_the_best_snapshot_has_the_lowest_distance_without_copying():

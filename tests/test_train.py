@@ -20,14 +20,14 @@ from PIL import Image
 from safetensors.torch import load_file
 
 from generate.__main__ import main
-from generate.dataset import Pictures, StreamedPictures
-from generate.generator import draw_pictures, load_generator
 from generate.images import find_pictures, load_pictures
-from generate.options import TrainOptions
+from generate.model.generator import draw_pictures, load_generator
 from generate.prepare import prepare
-from generate.snapshots import read_newest
-from generate.stats import read_rows
-from generate.training import train
+from generate.training.dataset import Pictures, StreamedPictures
+from generate.training.loop import train
+from generate.training.options import TrainOptions
+from generate.training.snapshots import read_newest
+from generate.training.stats import read_rows
 from tests.conftest import EMOJI, ROOT, TINY
 
 OPTIONS = TrainOptions(**TINY)
@@ -60,7 +60,7 @@ def test_a_run_leaves_what_people_look_at(tiny_run):
 
 
 def test_a_log_shows_how_far_it_is(prepared, tmp_path, monkeypatch, capsys):
-    monkeypatch.setattr("generate.training.LOG_EVERY_S", 0)
+    monkeypatch.setattr("generate.training.loop.LOG_EVERY_S", 0)
 
     train(prepared, tmp_path / "run", replace(OPTIONS, kimg=0.012, snapshot_kimg=0.012), device="cpu")
 
@@ -228,7 +228,7 @@ def test_fid_is_measured_with_inception_where_its_weights_can_be_had(prepared, i
 
 def test_the_best_snapshot_stays_and_a_run_without_progress_ends(prepared, tmp_path, monkeypatch, capsys):
     distances = iter([3.0, 2.0, 5.0, 5.0, 5.0, 5.0])
-    monkeypatch.setattr("generate.quality.frechet_distance", lambda real, fake: next(distances))
+    monkeypatch.setattr("generate.training.yardstick.frechet_distance", lambda real, fake: next(distances))
     options = replace(OPTIONS, kimg=0.02, snapshot_kimg=0.004, keep=1, patience=2)
 
     train(prepared, tmp_path / "run", options, device="cpu")
@@ -251,7 +251,7 @@ def test_adaptive_augmentation_is_steered_and_resumed(prepared, tmp_path):
 
 
 def test_many_in_a_row_put_the_snapshot_back_at_half_the_rate(prepared, tmp_path, monkeypatch, capsys):
-    monkeypatch.setattr("generate.training.PATIENCE", 2)
+    monkeypatch.setattr("generate.training.loop.PATIENCE", 2)
     _poison(monkeypatch, steps={2, 3})
 
     train(prepared, tmp_path / "run", replace(OPTIONS, kimg=0.016, snapshot_kimg=0.008), device="cpu")
@@ -263,7 +263,7 @@ def test_many_in_a_row_put_the_snapshot_back_at_half_the_rate(prepared, tmp_path
 
 
 def test_gradients_that_stay_broken_end_with_advice(prepared, tmp_path, monkeypatch):
-    monkeypatch.setattr("generate.training.PATIENCE", 1)
+    monkeypatch.setattr("generate.training.loop.PATIENCE", 1)
     _poison(monkeypatch, steps=set(range(1, 100)))
 
     with pytest.raises(ClickException, match="again and again: start another RUN with --precision fp32"):
@@ -272,7 +272,7 @@ def test_gradients_that_stay_broken_end_with_advice(prepared, tmp_path, monkeypa
 
 def _poison(monkeypatch, steps: set[int]) -> None:
     """Let the loss of the generator be NaN in these steps."""
-    from generate import training as module
+    from generate.training import loop as module
 
     sound, calls = module.generator_loss, iter(range(1000))
     monkeypatch.setattr(
@@ -304,7 +304,7 @@ def test_streamed_pictures_are_the_held_ones(prepared):
 
 def test_pictures_that_do_not_fit_are_streamed_and_train_alike(prepared, tmp_path, monkeypatch, capsys):
     train(prepared, tmp_path / "held", OPTIONS, device="cpu")
-    monkeypatch.setattr("generate.dataset.FITS", 0.0)
+    monkeypatch.setattr("generate.training.dataset.FITS", 0.0)
     train(prepared, tmp_path / "streamed", OPTIONS, device="cpu")
 
     assert "read from their files as they are needed" in capsys.readouterr().out

@@ -12,7 +12,7 @@ from collections import Counter
 import pytest
 
 from generate.collect import collect
-from generate.provenance import read_table
+from generate.collecting.provenance import read_table
 from tests.collecting import npm_tarball, run
 from tests.conftest import EMOJI, files
 from tests.picture_server import picture

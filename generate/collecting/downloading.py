@@ -1,0 +1,140 @@
+"""img2dataset, with manners: its reader, threads, opt-out check and distributors; our opener and our way of writing.
+
+Imported only by the processes that download (`generate.collecting.fetching` starts them), because img2dataset takes its time and
+rewires signals. Its own downloader has no limit on size, addresses or rate and calls itself Firefox; the opener of
+`generate.collecting.polite` is installed below it, in every worker, so the same rules hold on Ray and Spark. There `generate` has
+to be importable on the workers, and DEST a folder they share. X-Robots-Tag (noai, noimageai, noindex, noimageindex) is
+looked at by img2dataset itself.
+"""
+
+from __future__ import annotations
+
+import json
+import multiprocessing
+import os
+import re
+import sys
+import threading
+import urllib.request
+from dataclasses import asdict
+from functools import partial
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+os.environ["NO_ALBUMENTATIONS_UPDATE"] = "1"  # it would ask the package index whether it is the newest, at every import
+
+from img2dataset.downloader import Downloader
+
+from generate.collecting.polite import TOKEN, Manners, build_opener
+from generate.collecting.provenance import FAILED, KEPT, Row, check_picture, utc_now
+from generate.images import BadPicture, atomic_path
+
+ENGINE = import_module("img2dataset.main")  # the package's attribute `main` is a function of the same name
+THREADS = 16
+SHARD = 1000
+
+
+def download(
+    url_list: Path, work: Path, dest: Path, count: int, min_size: int, manners: Manners, distributor: str, jobs: int
+) -> None:
+    """Download the `count` URLs of a JSON Lines list (url, file): pictures into `dest`, rows into `work`/rows-*.jsonl.
+
+    Takes signals into its own hands: run it in a process of its own.
+    """
+    _die_with_parent()
+    os.environ.setdefault("PYSPARK_PYTHON", sys.executable)  # Spark's workers would take the system's Python
+    vars(ENGINE).update(  # these two names are where it lets itself be extended
+        Downloader=partial(PoliteDownloader, manners=manners),
+        FilesSampleWriter=partial(Writer, work=work, dest=dest, min_size=min_size),
+    )
+    ENGINE.download(
+        str(url_list),
+        output_folder=str(work / "img2dataset"),
+        input_format="jsonl",
+        save_additional_columns=["file"],
+        output_format="files",
+        disable_all_reencoding=True,  # the files as they came
+        extract_exif=False,
+        processes_count=jobs,
+        thread_count=THREADS,
+        number_sample_per_shard=max(1, min(SHARD, -(-count // jobs))),
+        timeout=manners.timeout_s,
+        retries=0,  # ours retries where the server asks for it, this would come back to those who opted out
+        user_agent_token=TOKEN,
+        distributor=distributor,
+        enable_wandb=False,
+    )
+
+
+class PoliteDownloader(Downloader):  # type: ignore[misc]  # img2dataset has no types
+    """Fetches through our opener, in whatever process it finds itself."""
+
+    def __init__(self, *args: Any, manners: Manners, **options: Any) -> None:
+        super().__init__(*args, **options)
+        self.manners = manners
+
+    def __call__(self, row: Any) -> Any:
+        _die_with_parent()
+        urllib.request.install_opener(_opener(self.manners))
+        return super().__call__(row)
+
+
+class Writer:
+    """A picture to its place, a row to the journal at once: who is interrupted knows what is done already."""
+
+    def __init__(self, shard: int, *_: Any, work: Path, dest: Path, min_size: int, **__: Any) -> None:
+        self.journal = (work / f"rows-{shard:05}.jsonl").open("a", encoding="utf-8")
+        self.dest = dest
+        self.min_size = min_size
+
+    def write(self, data: bytes | None, key: str, caption: str | None, meta: dict[str, Any]) -> None:
+        file, reason = str(meta["file"]), _short(meta["error_message"])
+        if data is not None:
+            try:
+                file += check_picture(data, self.min_size)
+            except BadPicture as bad:
+                data, reason = None, str(bad)
+        if data is not None:
+            with atomic_path(self.dest / file) as temporary:
+                temporary.write_bytes(data)
+        row = Row(
+            file=file if data is not None else "",
+            url=meta["url"],
+            fetched=utc_now(),
+            sha256=meta["sha256"] or "",
+            status=FAILED if data is None else KEPT,
+            reason=reason,
+        )
+        self.journal.write(json.dumps(asdict(row)) + "\n")
+        self.journal.flush()
+
+    def close(self) -> None:
+        self.journal.close()
+
+
+_openers: dict[Manners, urllib.request.OpenerDirector] = {}
+
+
+def _opener(manners: Manners) -> urllib.request.OpenerDirector:
+    """One a process: it remembers whose turn it is."""
+    return _openers.setdefault(manners, build_opener(manners))
+
+
+def _short(error: str | None) -> str:
+    """urllib's and img2dataset's own words, without the wrapping."""
+    text = re.sub(r"^(<urlopen error )+|>+$", "", (error or "").partition("\n")[0])
+    return "opted out: X-Robots-Tag" if "X-Robots-Tag" in text else text
+
+
+def _die_with_parent() -> None:
+    """Nobody goes on downloading after the command that asked for it is gone."""
+    parent = multiprocessing.parent_process()
+    if parent is None or any(thread.name == "watch parent" for thread in threading.enumerate()):
+        return
+
+    def watch() -> None:
+        parent.join()
+        os._exit(1)
+
+    threading.Thread(target=watch, name="watch parent", daemon=True).start()

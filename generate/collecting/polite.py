@@ -1,0 +1,192 @@
+"""Fetching from strangers' servers with manners: who we are, how often, how much, how long, and never private addresses.
+
+    python -c "from generate.collecting.polite import *; print(len(build_opener(Manners()).open('https://example.org').read()))"
+
+The opener is one of `urllib.request`, because that is what img2dataset fetches with. Before a connection is made every
+address of the host is checked, after it the address that was really reached, before a byte is sent: so neither a
+redirect nor a name that changes its address in between (DNS rebinding) leads to a private network. Only http and https
+are spoken, no file:, ftp: or data:. Proxies of the environment are not used: behind one, addresses can't be checked.
+"""
+
+from __future__ import annotations
+
+import http.client
+import io
+import ipaddress
+import socket
+import threading
+import time
+import urllib.error
+import urllib.request
+from dataclasses import dataclass
+from email.message import Message
+from functools import partial
+from typing import Any, cast
+from urllib.parse import urlsplit
+from urllib.response import addinfourl
+
+TOKEN = "this-stuff-does-not-exist"  # what a site calls us in `X-Robots-Tag: this-stuff-does-not-exist: noai`
+NAT64 = ipaddress.ip_network("64:ff9b::/96")  # IPv4 addresses are the last four bytes
+CHUNK = 1 << 16
+
+
+@dataclass(frozen=True)
+class Manners:
+    """What a fetch may cost the other side, and us."""
+
+    contact: str = ""  # an address or site in the user agent, as Wikimedia asks of its visitors
+    rate_per_s: float = 2.0  # requests to one host, in one process
+    timeout_s: float = 10.0  # of connecting, and of each wait for more
+    total_s: float = 60.0  # of a whole body
+    max_bytes: int = 30_000_000
+    max_retry_after_s: float = 30.0
+    private_hosts: tuple[str, ...] = ()  # of one's own, by the name in the URL: these may have a private address
+
+    @property
+    def user_agent(self) -> str:
+        """A real one: a name, a version, and whom to write to."""
+        return f"{TOKEN}/0.1 ({self.contact or 'collects pictures for a small training set'})"
+
+
+class Refused(urllib.error.URLError):
+    """We decided against it; the text says why."""
+
+
+def build_opener(manners: Manners) -> urllib.request.OpenerDirector:
+    """An opener for http and https that keeps to the manners; its answers hold their whole body.
+
+    Raises urllib.error.URLError (also as Refused and HTTPError) and OSError.
+    """
+    opener = urllib.request.OpenerDirector()
+    for handler in (
+        _Open(manners.private_hosts),
+        _Manners(manners),
+        _Redirects(),
+        urllib.request.UnknownHandler(),
+        urllib.request.HTTPErrorProcessor(),
+        urllib.request.HTTPDefaultErrorHandler(),
+    ):
+        opener.add_handler(handler)
+    return opener
+
+
+def check_public(host: str, port: int) -> None:
+    """Raises Refused where any address of the host is private, loopback, link-local, reserved or multicast."""
+    for *_, address in socket.getaddrinfo(host, port, type=socket.SOCK_STREAM):
+        _check_address(str(address[0]))
+
+
+def _check_address(text: str) -> None:
+    address: Any = ipaddress.ip_address(text.partition("%")[0])
+    if address.version == 6:
+        if address in NAT64:
+            address = ipaddress.ip_address(address.packed[-4:])
+        else:
+            address = address.ipv4_mapped or address.sixtofour or address
+    if not address.is_global or address.is_multicast:
+        raise Refused(f"private address {text}: refused")
+
+
+class _HTTPConnection(http.client.HTTPConnection):
+    """Looks where it goes, and once there, where it is."""
+
+    def __init__(self, *args: Any, private_hosts: tuple[str, ...] = (), **options: Any) -> None:
+        super().__init__(*args, **options)
+        self.may_be_private = self.host in private_hosts
+
+    def connect(self) -> None:
+        if not self.may_be_private:
+            check_public(self.host, self.port)
+        super().connect()
+        if not self.may_be_private:
+            _check_address(self.sock.getpeername()[0])
+
+
+class _HTTPSConnection(http.client.HTTPSConnection, _HTTPConnection):
+    """http.client's connect() calls the next class's, the one above, before it starts TLS."""
+
+
+class _Redirects(urllib.request.HTTPRedirectHandler):
+    max_redirections = 5
+
+    def http_error_302(self, req: Any, fp: Any, code: int, msg: str, headers: Any) -> Any:
+        fp.close()  # its body would be read to the end, which need not come
+        return super().http_error_302(req, io.BytesIO(), code, msg, headers)
+
+    http_error_301 = http_error_303 = http_error_307 = http_error_308 = http_error_302
+
+
+class _Open(urllib.request.AbstractHTTPHandler):
+    def __init__(self, private_hosts: tuple[str, ...]) -> None:
+        super().__init__()
+        self.private_hosts = private_hosts
+        self.http_request = self.https_request = self.do_request_
+
+    def http_open(self, request: urllib.request.Request) -> http.client.HTTPResponse:
+        return self.do_open(cast(Any, partial(_HTTPConnection, private_hosts=self.private_hosts)), request)
+
+    def https_open(self, request: urllib.request.Request) -> http.client.HTTPResponse:
+        return self.do_open(cast(Any, partial(_HTTPSConnection, private_hosts=self.private_hosts)), request)
+
+
+class _Manners(urllib.request.BaseHandler):
+    """Before a request: our name and our turn. After it: opt-outs, limits, one retry where the server asks for it."""
+
+    handler_order = 2000  # after HTTPErrorProcessor, which follows redirects and raises errors
+
+    def __init__(self, manners: Manners) -> None:
+        self.manners = manners
+        self.lock = threading.Lock()
+        self.next_turn: dict[str, float] = {}
+        self.http_request = self.https_request = self.before
+        self.http_response = self.https_response = self.after
+        self.http_error_429 = self.http_error_503 = self.wait_and_retry
+
+    def before(self, request: urllib.request.Request) -> urllib.request.Request:
+        request.add_header("User-Agent", self.manners.user_agent)
+        self.wait_for_turn(urlsplit(request.full_url).hostname or "")
+        return request
+
+    def wait_for_turn(self, host: str) -> None:
+        with self.lock:
+            turn = max(self.next_turn.get(host, 0.0), time.monotonic())
+            self.next_turn[host] = turn + 1 / self.manners.rate_per_s
+        time.sleep(max(0.0, turn - time.monotonic()))
+
+    def after(self, request: urllib.request.Request, response: Any) -> addinfourl:
+        headers: Message = response.headers
+        with response:
+            if headers.get("TDM-Reservation", "").strip() == "1":
+                raise Refused("opted out: TDM-Reservation")
+            if headers.get_content_maintype() == "text" and "Content-Type" in headers:
+                raise Refused(f"not a picture: {headers.get_content_type()}")
+            body = self.read(response, int(headers.get("Content-Length") or -1))
+        return addinfourl(io.BytesIO(body), headers, response.url, response.status)
+
+    def read(self, response: Any, length: int) -> bytes:
+        limit, deadline = self.manners.max_bytes, time.monotonic() + self.manners.total_s
+        chunks: list[bytes] = []
+        size = 0
+        while size <= limit and length <= limit:
+            chunk = response.read1(CHUNK)
+            if not chunk:
+                if size < length:
+                    raise Refused(f"cut short: {size} of {length} bytes")
+                return b"".join(chunks)
+            chunks.append(chunk)
+            size += len(chunk)
+            if time.monotonic() > deadline:
+                raise Refused(f"too slow: not whole after {self.manners.total_s:g} s")
+        raise Refused(f"too large: over {limit:,} bytes")
+
+    def wait_and_retry(
+        self, request: Any, response: Any, code: int, message: str, headers: Message
+    ) -> addinfourl | None:
+        """Once, after as long as the server says; None leaves it to the next handler, which raises HTTPError."""
+        wait = headers.get("Retry-After", "")
+        if getattr(request, "retried", False) or not wait.isdecimal() or int(wait) > self.manners.max_retry_after_s:
+            return None
+        request.retried = True
+        response.close()
+        time.sleep(int(wait))
+        return cast(addinfourl, self.parent.open(request, timeout=request.timeout))

@@ -1,0 +1,200 @@
+"""Searching for pictures with a licence: Openverse's and Wikimedia Commons' APIs, a page at a time.
+
+    python -c "from generate.collecting.searching import *; print(*search(['pineapple'], limit=5), sep='\\n')"
+
+Openverse, https://api.openverse.org/v1/: whoever has no account gets 20 results a page and 240 a search. Commons,
+https://commons.wikimedia.org/w/api.php: `generator=search` with `imageinfo`; pictures come scaled to 1,280 px.
+"""
+
+from __future__ import annotations
+
+import html
+import re
+import time
+from collections.abc import Iterator
+from itertools import islice
+from typing import Any
+
+import click
+import requests
+from requests.adapters import HTTPAdapter
+from urllib3.util import Retry
+
+from generate.collecting.polite import Manners
+from generate.collecting.provenance import Row
+
+OPENVERSE = "https://api.openverse.org/v1/images/"
+COMMONS = "https://commons.wikimedia.org/w/api.php"
+LICENCES = ("cc0", "pdm", "by", "by-sa", "by-nc", "by-nc-sa", "by-nd", "by-nc-nd")  # pdm: public domain
+FREE = LICENCES[:4]  # to use for anything, also changed
+ENGINES = ("openverse", "commons")
+PAGE = 20  # Openverse answers 401 to more without an account
+COMMONS_PAGE, COMMONS_PX = 50, 1280  # one of the widths Commons keeps ready
+TIMEOUT_S = (10, 30)  # to connect, to answer
+
+
+def search(
+    terms: list[str],
+    limit: int,
+    min_size: int = 0,
+    licences: tuple[str, ...] = FREE,
+    engines: tuple[str, ...] = ENGINES,
+    manners: Manners | None = None,
+    openverse_url: str = OPENVERSE,
+    commons_url: str = COMMONS,
+) -> list[Row]:
+    """At most `limit` pictures for each term, none twice; of several terms each is a category.
+
+    What is known to be smaller than `min_size` pixels or to have another licence is passed over. An engine that does
+    not answer is said on stderr; raises click.ClickException where nothing was found.
+    """
+    found: dict[str, Row] = {}
+    with _session(manners or Manners()) as session:
+        for term in terms:
+            category = term if len(terms) > 1 else ""
+            rows = _all_engines(session, term, category, min_size, licences, engines, openverse_url, commons_url)
+            new = (row for row in rows if row.url not in found)
+            found |= {row.url: row for row in islice(new, limit)}
+    if not found:
+        raise click.ClickException(
+            f"No pictures found for {', '.join(terms)} under {', '.join(licences)}: try other words, or --licence with more of {', '.join(LICENCES)}."
+        )
+    return list(found.values())
+
+
+class _Patient(HTTPAdapter):
+    """Waits before each request, so that the rate to one API is kept."""
+
+    def __init__(self, pause_s: float, **options: Any) -> None:
+        super().__init__(**options)
+        self.pause_s = pause_s
+
+    def send(self, *args: Any, **options: Any) -> requests.Response:
+        time.sleep(self.pause_s)
+        return super().send(*args, **options)
+
+
+def _session(manners: Manners) -> requests.Session:
+    session = requests.Session()
+    session.headers["User-Agent"] = manners.user_agent
+    retry = Retry(total=3, backoff_factor=1, status_forcelist=(429, 502, 503, 504), retry_after_max=60)
+    for scheme in ("http://", "https://"):
+        session.mount(scheme, _Patient(1 / manners.rate_per_s, max_retries=retry))
+    return session
+
+
+def _all_engines(
+    session: requests.Session,
+    term: str,
+    category: str,
+    min_size: int,
+    licences: tuple[str, ...],
+    engines: tuple[str, ...],
+    openverse_url: str,
+    commons_url: str,
+) -> Iterator[Row]:
+    for engine in engines:
+        try:
+            if engine == "openverse":
+                skip = "wikimedia" if "commons" in engines else ""  # or its pictures would come twice
+                yield from _openverse(session, openverse_url, term, category, min_size, licences, skip)
+            else:
+                yield from _commons(session, commons_url, term, category, min_size, licences)
+        except (requests.RequestException, ValueError, KeyError) as error:
+            click.echo(f"{engine} did not answer for {term!r}: {error}. Only another DEST asks it again.", err=True)
+
+
+def _openverse(
+    session: requests.Session,
+    url: str,
+    term: str,
+    category: str,
+    min_size: int,
+    licences: tuple[str, ...],
+    skip: str,
+) -> Iterator[Row]:
+    parameters: dict[str, Any] = {"q": term, "license": ",".join(licences), "page_size": PAGE, "page": 1}
+    if skip:
+        parameters["excluded_source"] = skip
+    while True:
+        answer = _get(session, url, parameters)
+        for result in answer["results"]:
+            if min(result.get("width") or min_size, result.get("height") or min_size) < min_size:
+                continue
+            licence = f"{result['license']} {result.get('license_version') or ''} {result.get('license_url') or ''}"
+            yield Row(
+                file="",
+                category=category,
+                url=result["url"],
+                page=result.get("foreign_landing_url") or "",
+                author=result.get("creator") or "",
+                licence=" ".join(licence.split()),
+            )
+        if parameters["page"] >= min(answer["page_count"], 240 // PAGE):
+            return
+        parameters["page"] += 1
+
+
+def _commons(
+    session: requests.Session, url: str, term: str, category: str, min_size: int, licences: tuple[str, ...]
+) -> Iterator[Row]:
+    parameters: dict[str, Any] = {
+        "action": "query",
+        "format": "json",
+        "formatversion": 2,
+        "generator": "search",
+        "gsrsearch": f"{term} filetype:bitmap",
+        "gsrnamespace": 6,  # files
+        "gsrlimit": COMMONS_PAGE,
+        "prop": "imageinfo",
+        "iiprop": "url|size|extmetadata",
+        "iiurlwidth": COMMONS_PX,
+        "iiextmetadatafilter": "License|LicenseShortName|LicenseUrl|Artist",
+        "maxlag": 5,  # come back later when the servers are behind
+    }
+    while True:
+        answer = _get(session, url, parameters)
+        pages = answer.get("query", {}).get("pages", [])
+        for page in sorted(pages, key=lambda page: page.get("index", 0)):
+            (info,) = page.get("imageinfo") or [{}]
+            about = {name: str(field.get("value", "")) for name, field in info.get("extmetadata", {}).items()}
+            code = licence_code(about.get("License") or about.get("LicenseShortName", ""))
+            if not info or code not in licences or min(info["width"], info["height"]) < min_size:
+                continue
+            yield Row(
+                file="",
+                category=category,
+                url=info.get("thumburl") or info["url"],
+                page=info["descriptionurl"],
+                author=_plain(about.get("Artist", "")),
+                licence=f"{about.get('LicenseShortName', code)} {about.get('LicenseUrl', '')}".strip(),
+            )
+        if "continue" not in answer:
+            return
+        parameters |= answer["continue"]
+
+
+def licence_code(name: str) -> str:
+    """Openverse's code for a licence of Commons: "CC BY-SA 4.0" -> by-sa, pd-old -> pdm; "" for any other."""
+    name = name.lower().replace(" ", "-").replace("_", "-")
+    if name.startswith(("cc0", "cc-zero")):
+        return "cc0"
+    if name.startswith(("pd", "public-domain")):
+        return "pdm"
+    match = re.match(r"cc-(by(-nc)?(-nd|-sa)?)(-\d|$)", name)
+    return match[1] if match else ""
+
+
+def _get(session: requests.Session, url: str, parameters: dict[str, Any]) -> dict[str, Any]:
+    """Raises requests.RequestException or ValueError with what the API says is wrong."""
+    response = session.get(url, params=parameters, timeout=TIMEOUT_S)
+    answer = response.json() if "json" in response.headers.get("Content-Type", "") else {}
+    detail = answer.get("detail") or answer.get("error", {})
+    if not response.ok or detail or not answer:
+        raise ValueError(f"{response.status_code} {response.reason} {detail or ''}".strip())
+    return dict(answer)
+
+
+def _plain(text: str) -> str:
+    """Commons' authors are HTML."""
+    return " ".join(html.unescape(re.sub(r"<[^>]*>", " ", text)).split())

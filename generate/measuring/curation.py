@@ -1,0 +1,290 @@
+"""Choosing which samples to show: what `curate` and `refill` share.
+
+    curated = curate_folder(Path("samples"), Path("chosen"), keep=384, training=Path("prepared"))
+
+The scores are those of `generate.measuring.similarity` (is it a copy, a duplicate) and of `generate.measuring.metrics.realism`.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import shutil
+from collections import Counter
+from collections.abc import Collection, Iterator, Sequence
+from dataclasses import asdict, dataclass, fields, replace
+from pathlib import Path
+
+import click
+import numpy as np
+import torch
+from torch import Tensor
+from tqdm import tqdm
+
+from generate.devices import choose_device
+from generate.images import BadPicture, atomic_path, category_of, decode, find_pictures, write_text
+from generate.measuring.features import load_features
+from generate.measuring.similarity import (
+    COPY_QUANTILE,
+    LEAST_LIMIT,
+    Looks,
+    copy_limit,
+    duplicates,
+    look,
+    nearest_alike,
+    realistic,
+)
+from generate.model.drawing import ROWS
+from generate.rows import read_rows
+
+TABLE, OPTIONS = "curation.csv", "curate.json"
+FEWEST = 5  # pictures that realism can be measured by
+SHOWN_DIGITS = 2  # of published scores: the sixth depends on the processor, and a release's id on what is published
+COPY, UNREALISTIC, DUPLICATE, NO_ROOM = "copy", "unrealistic", "duplicate", "no room"
+REJECTED, NOT_LISTED, DAMAGED = "rejected", "not on the list", "damaged"
+REASONS = {  # why a picture was left out, for people
+    REJECTED: "on your list of rejects",
+    NOT_LISTED: "not on your keep list",
+    COPY: "copies of training pictures",
+    UNREALISTIC: "least realistic",
+    DUPLICATE: "near-duplicates of a better one",
+    NO_ROOM: "good, but there are enough",
+    DAMAGED: "damaged, or of another size",
+}
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What became of a sample, and why; a line of curation.csv."""
+
+    file: str  # below SAMPLES
+    category: str = ""
+    kept: bool = True
+    reason: str = ""  # of REASONS
+    realism: float | None = None  # above 1 within the manifold of the training pictures
+    difference: float | None = None  # to the nearest training picture, 0 to 1
+    nearest: str = ""  # that picture, below DATA
+    repeats: str = ""  # the sample that a duplicate is one of
+    note: str = ""
+
+
+@dataclass(frozen=True)
+class Curated:
+    """All verdicts, in the order of their files, and the difference below which a picture is a copy."""
+
+    verdicts: Sequence[Verdict]
+    limit: float
+
+    @property
+    def kept(self) -> list[Verdict]:
+        return [verdict for verdict in self.verdicts if verdict.kept]
+
+    def summary(self) -> str:
+        """ "384 of 576 kept; left out: 12 copies of training pictures, 58 least realistic"."""
+        why = Counter(verdict.reason for verdict in self.verdicts if not verdict.kept)
+        left_out = ", ".join(f"{why[reason]} {text}" for reason, text in REASONS.items() if why[reason])
+        return f"{len(self.kept)} of {len(self.verdicts)} kept" + (f"; left out: {left_out}" if left_out else "")
+
+
+def curate_folder(
+    samples: Path,
+    dest: Path,
+    *,
+    keep: int,
+    training: Path | None = None,
+    max_similarity: float | None = None,
+    worst: float = 0.1,
+    mix: str = "equal",
+    reject: Collection[str] = (),
+    keep_list: Collection[str] | None = None,
+    device: str = "auto",
+) -> Curated:
+    """Copy the best `keep` pictures of `samples` to `dest`, with their rows and scores, and write dest/curation.csv.
+
+    In this order copies of training pictures go, the `worst` share by realism, and near-duplicates of better ones; of
+    the rest each category gets its share, best first. Names in `reject` go before all that; with a `keep_list`, just
+    those on it stay. Raises click.ClickException for folders that can't be used.
+    """
+    paths = find_pictures(samples)
+    names = [path.relative_to(samples).as_posix() for path in paths]
+    _check_names(names, [*reject, *(keep_list or ())], samples)
+    _check_dest(dest, samples)
+    options = {"keep": keep, "worst": worst, "mix": mix, "max_similarity": max_similarity}
+    listed = {"reject": sorted(reject), "keep_list": None if keep_list is None else sorted(keep_list)}
+    folders = {"samples": str(samples), "train": str(training) if training else None}
+    network = load_features(choose_device(device))
+    known = find_pictures(training) if training else []
+    if training and len(known) < FEWEST:
+        raise click.ClickException(
+            f"{training} holds {len(known)} pictures, too few to compare with: give {FEWEST} or more."
+        )
+    trained = look(network, read_alike(known, "training pictures")) if training else None
+
+    write_text(dest / OPTIONS, json.dumps(folders | options | listed, indent=2) + "\n")
+    bad: dict[Path, str] = {}
+    drawn = look(network, read_alike(paths, "samples", bad))
+    good = [i for i, path in enumerate(paths) if path not in bad]
+    limit = LEAST_LIMIT if trained is None else copy_limit(trained, COPY_QUANTILE)
+    if max_similarity is not None:
+        limit = 1 - max_similarity
+    verdicts = score(
+        [names[i] for i in good],
+        [category_of(paths[i], samples) for i in good],
+        drawn,
+        trained,
+        [path.relative_to(training).as_posix() for path in known] if training else [],
+    )
+    order = choose(verdicts, drawn, limit=limit, keep=keep, worst=worst, mix=mix, reject=reject, keep_list=keep_list)
+    damaged = [
+        Verdict(name, category_of(path, samples), kept=False, reason=DAMAGED, note=bad[path])
+        for name, path in zip(names, paths, strict=True)
+        if path in bad
+    ]
+    curated = Curated(sorted([*order, *damaged], key=lambda verdict: verdict.file), limit)
+    _write(samples, dest, curated)
+    return curated
+
+
+def read_alike(paths: Sequence[Path], what: str, bad: dict[Path, str] | None = None) -> Iterator[Tensor]:
+    """Pictures (3, H, W), uint8, one after the other, all of the first one's size.
+
+    What is not is a reason in `bad`; without that, or when nothing is good, a click.ClickException.
+    """
+    size = None
+    found: dict[Path, str] = {} if bad is None else bad
+    for path in tqdm(paths, desc=f"look at {what}", unit="picture", disable=None, leave=False):
+        try:
+            image = decode(path)
+            size = size or image.size
+            if image.size != size:
+                raise BadPicture("{}x{}, the first is {}x{}".format(*image.size, *size))
+        except BadPicture as reason:
+            found[path] = str(reason)
+            if bad is None:
+                raise click.ClickException(
+                    f"{path} can't be compared ({reason}): make the {what} alike with `python -m generate prepare`."
+                ) from None
+            continue
+        yield torch.from_numpy(np.array(image)).permute(2, 0, 1)
+    if size is None:
+        raise click.ClickException(f"None of the {len(paths)} {what} can be read: {next(iter(found.values()))}.")
+
+
+def score(
+    names: Sequence[str], categories: Sequence[str], drawn: Looks, trained: Looks | None, known: Sequence[str]
+) -> list[Verdict]:
+    """A verdict for each picture with its scores, so far all kept. Without training pictures they are judged by each
+    other: what is unlike all the others is not realistic."""
+    if trained is None:
+        fits = realistic(drawn) if len(drawn) >= FEWEST else torch.ones(len(drawn))
+    else:
+        fits = realistic(drawn, trained)
+    verdicts = [
+        Verdict(name, category, realism=round(value, 4))
+        for name, category, value in zip(names, categories, fits.tolist(), strict=True)
+    ]
+    if trained is None:
+        return verdicts
+    distances, indices = nearest_alike(drawn, trained)
+    return [
+        replace(verdict, difference=round(distance, 4), nearest=known[index])
+        for verdict, distance, index in zip(verdicts, distances.tolist(), indices.tolist(), strict=True)
+    ]
+
+
+def choose(
+    verdicts: Sequence[Verdict],
+    drawn: Looks,
+    *,
+    limit: float,
+    keep: int,
+    worst: float = 0.1,
+    mix: str = "equal",
+    reject: Collection[str] = (),
+    keep_list: Collection[str] | None = None,
+) -> list[Verdict]:
+    """The same verdicts with `kept` and `reason` decided. A keep list overrules all else."""
+    if keep_list is not None:
+        return [v if v.file in keep_list else replace(v, kept=False, reason=NOT_LISTED) for v in verdicts]
+    found = list(verdicts)
+
+    def drop(row: int, reason: str, repeats: str = "") -> None:
+        found[row] = replace(found[row], kept=False, reason=reason, repeats=repeats)
+
+    for row, verdict in enumerate(verdicts):
+        if verdict.file in reject:
+            drop(row, REJECTED)
+        elif verdict.difference is not None and verdict.difference < limit:
+            drop(row, COPY)
+    best = sorted((row for row, v in enumerate(found) if v.kept), key=lambda row: -(found[row].realism or 0))
+    for row in best[len(best) - int(worst * len(best)) :]:
+        drop(row, UNREALISTIC)
+    for row, first in duplicates(drawn, limit, [row for row in best if found[row].kept]).items():
+        if found[row].kept:
+            drop(row, DUPLICATE, found[first].file)
+    left = [row for row in best if found[row].kept]
+    room = shares(Counter(found[row].category for row in left), keep, mix)
+    for row in left:
+        category = found[row].category
+        if not room[category]:
+            drop(row, NO_ROOM)
+        else:
+            room[category] -= 1
+    return found
+
+
+def shares(available: Counter[str], keep: int, mix: str) -> dict[str, int]:
+    """How many of each category to keep: `equal` numbers, or numbers `proportional` to those available.
+
+    What one category can't fill goes to the others.
+    """
+    total = sum(available.values())
+    keep = min(keep, total)
+    room = dict.fromkeys(available, 0)
+    for _ in range(keep):  # the next place goes to the category that is farthest behind
+        behind = [name for name in room if room[name] < available[name]]
+        weigh = {name: available[name] if mix == "proportional" else 1 for name in behind}
+        room[min(behind, key=lambda name: ((room[name] + 0.5) / weigh[name], name))] += 1
+    return room
+
+
+def _check_names(names: Sequence[str], listed: Sequence[str], samples: Path) -> None:
+    if unknown := sorted(set(listed) - set(names)):
+        raise click.ClickException(
+            f"{unknown[0]!r} is on your list but not in {samples}: lists hold paths below it, one a line, as in {names[0]!r}."
+        )
+
+
+def _check_dest(dest: Path, samples: Path) -> None:
+    if dest.resolve().is_relative_to(samples.resolve()):
+        raise click.UsageError(
+            f"{dest} lies in {samples}: choose a DEST outside, or the chosen would be samples the next time."
+        )
+    if dest.exists() and not (dest / OPTIONS).exists() and any(dest.iterdir()):
+        raise click.ClickException(f"{dest} holds something that curate did not put there: choose another DEST.")
+
+
+def _write(samples: Path, dest: Path, curated: Curated) -> None:
+    """Whatever is cut off here, the next run puts right: it knows from the table what it may delete."""
+    wanted = {verdict.file for verdict in curated.kept}
+    if (dest / TABLE).exists():
+        for line in csv.DictReader(io.StringIO((dest / TABLE).read_text(encoding="utf-8", errors="replace"))):
+            old = dest / (name := line.get("file") or "")
+            if name not in wanted and old.resolve().is_relative_to(dest.resolve()) and old.is_file():
+                old.unlink()
+    table = io.StringIO()
+    writer = csv.DictWriter(table, [field.name for field in fields(Verdict)], lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(asdict(v) | {"kept": "yes" if v.kept else "no"} for v in curated.verdicts)
+    write_text(dest / TABLE, table.getvalue())
+
+    rows = read_rows(samples)
+    lines = []
+    for verdict in curated.kept:
+        with atomic_path(dest / verdict.file) as temporary:
+            shutil.copyfile(samples / verdict.file, temporary)
+        both = {"realism": verdict.realism, "difference": verdict.difference}
+        scores = {name: round(value, SHOWN_DIGITS) for name, value in both.items() if value is not None}
+        lines.append(json.dumps({"file": verdict.file, **rows.get(samples / verdict.file, {}), "scores": scores}))
+    write_text(dest / ROWS, "".join(line + "\n" for line in lines))

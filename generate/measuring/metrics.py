@@ -1,0 +1,139 @@
+"""How good pictures are: distances between two sets of features, and how well each picture fits the real ones.
+
+    from generate.measuring.metrics import frechet_distance, precision_recall
+    precision, recall = precision_recall(look(network, real).features, look(network, fake).features)
+
+All take features (N, D) on the CPU, of whatever network. Kernel distance, precision and recall are torch-fidelity's,
+the classifier is scikit-learn's.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from sklearn.linear_model import LogisticRegression
+from sklearn.model_selection import StratifiedKFold, cross_val_score
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
+from torch import Tensor
+from torch_fidelity.metric_kid import KEY_METRIC_KID_MEAN, kid_features_to_metric
+from torch_fidelity.metric_prc import KEY_METRIC_PRECISION, KEY_METRIC_RECALL, prc_features_to_metric
+
+BLOCK = 2048  # rows of a matrix of distances that are in memory at a time
+
+
+@dataclass(frozen=True)
+class Gaussian:
+    """Mean (D,) and a factor R (min(N - 1, D) or so, D) of the covariance R^T R, both in double precision."""
+
+    mean: Tensor
+    factor: Tensor
+
+
+def gaussian(features: Tensor) -> Gaussian:
+    """The statistics of features (N, D) that a Frechet distance needs: worth keeping for the side that stays.
+
+    Raises ValueError for fewer than two rows.
+    """
+    if len(features) < 2:
+        raise ValueError(f"{len(features)} pictures have no covariance: give 2 or more.")
+    x = features.double()
+    mean = x.mean(dim=0)
+    factor = (x - mean) / (len(x) - 1) ** 0.5
+    if len(factor) > factor.shape[1]:
+        factor = torch.linalg.qr(factor, mode="r").R
+    return Gaussian(mean, factor)
+
+
+def frechet_distance(real: Tensor | Gaussian, fake: Tensor | Gaussian) -> float:
+    """|m1 - m2|^2 + tr(C1 + C2 - 2 (C1 C2)^(1/2)) of the Gaussians through both sets of features, at least 0.
+
+    Heusel et al., "GANs Trained by a Two Time-Scale Update Rule Converge to a Local Nash Equilibrium", 2017. Of the
+    root only the trace is needed, and with C1 = A^T A and C2 = B^T B that is the sum of the singular values of A B^T:
+    exact, real and no larger than the number of pictures, where a matrix root of few pictures' covariance is neither.
+    """
+    a = real if isinstance(real, Gaussian) else gaussian(real)
+    b = fake if isinstance(fake, Gaussian) else gaussian(fake)
+    root_trace = torch.linalg.svdvals(a.factor @ b.factor.T).sum()
+    total = (a.mean - b.mean).square().sum() + a.factor.square().sum() + b.factor.square().sum() - 2 * root_trace
+    return max(0.0, float(total))
+
+
+def kernel_distance(real: Tensor, fake: Tensor, subsets: int = 100, subset_size: int = 1000) -> float:
+    """The squared maximum mean discrepancy with the kernel (x.y / D + 1)^3, averaged over seeded random subsets.
+
+    Binkowski et al., "Demystifying MMD GANs", ICLR 2018. Unlike Frechet's it is unbiased: few pictures do not raise it
+    (and it may be a little below 0). Subsets are no larger than the smaller side.
+    """
+    size = min(subset_size, len(real), len(fake))
+    if size < 2:
+        raise ValueError(f"{size} pictures have no kernel distance: give 2 or more on both sides.")
+    found = kid_features_to_metric(
+        real.float(), fake.float(), kid_subsets=subsets, kid_subset_size=size, rng_seed=0, verbose=False
+    )
+    return float(found[KEY_METRIC_KID_MEAN])
+
+
+def precision_recall(real: Tensor, fake: Tensor, neighbours: int = 3) -> tuple[float, float]:
+    """The share of fake pictures within the manifold of real ones, and of real ones within that of the fakes.
+
+    Kynkaanniemi et al., "Improved Precision and Recall Metric for Assessing Generative Models", NeurIPS 2019: a
+    manifold is the union of balls around its pictures, each reaching to its `neighbours`-th nearest neighbour.
+    """
+    if (fewest := min(len(real), len(fake))) <= neighbours:
+        raise ValueError(
+            f"{fewest} pictures span no manifold of {neighbours} neighbours: give {neighbours + 1} or more."
+        )
+    found = prc_features_to_metric(
+        fake.float(),
+        real.float(),
+        prc_neighborhood=neighbours,
+        prc_batch_size=BLOCK,
+        save_cpu_ram=True,
+        verbose=False,
+    )
+    return float(found[KEY_METRIC_PRECISION]), float(found[KEY_METRIC_RECALL])
+
+
+def realism(real: Tensor, fake: Tensor | None = None, neighbours: int = 3) -> Tensor:
+    """How well each fake (N, D) fits the manifold of the real ones: (N,), over 1 within it, towards 0 far away.
+
+    Section 5 of the same paper: the largest ratio of a real picture's radius to the distance from it, leaving out
+    the half of the real ones with the larger radii, whose surroundings are too thinly known. Without fakes it is
+    the real ones', each against the others.
+    """
+    if len(real) <= neighbours + 1:
+        raise ValueError(f"{len(real)} pictures span no manifold: give {neighbours + 2} or more.")
+    radii = torch.cat(
+        [torch.cdist(block, real).kthvalue(neighbours + 1).values for block in real.split(BLOCK)]  # type: ignore[no-untyped-call]
+    )
+    trusted = radii <= radii.median()
+    scores = []
+    others = real if fake is None else fake
+    for start in range(0, len(others), BLOCK):
+        apart = torch.cdist(others[start : start + BLOCK], real)
+        if fake is None:
+            rows = torch.arange(len(apart))
+            apart[rows, rows + start] = torch.inf
+        scores.append((radii[trusted] / apart[:, trusted].clamp_min(1e-6)).max(dim=1).values)
+    return torch.cat(scores)
+
+
+def named_as_asked(real: Tensor, labels: Tensor, fake: Tensor, asked: Tensor) -> tuple[float, float]:
+    """The share of fakes that a classifier of the real pictures gives the category they were asked for, and its own.
+
+    Shmelkov et al., "How Good Is My GAN?", ECCV 2018 (GAN-test), with a logistic regression. Labels and asked are
+    numbers (N,) and (M,). Its own share is of real pictures that it has not seen, by cross-validation: what fakes as
+    good as real ones would reach. Raises ValueError where a category has only one real picture.
+    """
+    counts = labels.bincount()
+    fewest = int(counts[counts > 0].min())
+    if (counts > 0).sum() < 2 or fewest < 2:
+        raise ValueError("A classifier needs two categories or more, of two pictures or more.")
+    classifier = make_pipeline(StandardScaler(), LogisticRegression(max_iter=1000))
+    folds = StratifiedKFold(min(5, fewest), shuffle=True, random_state=0)
+    x, y = real.double().numpy(), labels.numpy()
+    own = cross_val_score(classifier, x, y, cv=folds).mean()
+    named = classifier.fit(x, y).predict(fake.double().numpy())
+    return float((torch.from_numpy(named) == asked).double().mean()), float(own)

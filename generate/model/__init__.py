@@ -1,0 +1,1 @@
+"""The networks: built, stored, loaded, drawn from and looked into."""

@@ -1,0 +1,191 @@
+"""Pictures from a generator into a folder, one file a seed: what `sample`, `refill` and `evaluate` share."""
+
+from __future__ import annotations
+
+import fcntl
+import io
+import json
+import os
+from collections.abc import Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import click
+import torch
+from torch import Tensor
+from tqdm import tqdm
+
+from generate.devices import choose_precision
+from generate.images import BadPicture, decode, paint, read_json, to_picture, write_text
+from generate.model.generator import Model, draw_pictures
+
+ROWS, OPTIONS = "samples.jsonl", "samples.json"
+Work = Sequence[tuple[str, int]]  # category, or "" where the model knows none, and seed
+
+
+class BatchSize(click.IntRange):
+    """A number of pictures from 1 up, or auto, which is 0: see `choose_batch_size`."""
+
+    name = "auto or a number"
+
+    def __init__(self) -> None:
+        super().__init__(min=1)
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
+        return 0 if value == "auto" else int(super().convert(value, param, ctx))
+
+
+def draw_folder(
+    model: Model,
+    dest: Path,
+    seeds: Sequence[int],
+    *,
+    categories: Sequence[str] = (),
+    batch_size: int = 0,
+    truncation: float = 1.0,
+    format: str = "jpg",
+    quality: int = 90,
+    precision: str = "auto",
+    rank: int = 0,
+    world: int = 1,
+) -> int:
+    """Write dest/<seed>.<format> for every seed and dest/samples.jsonl, a row a picture: file, seed, truncation, model.
+
+    A model of several categories draws every seed of each, or of those asked for, as dest/<category>/<seed>.<format>.
+    The next batch is computed while threads encode and write the last one. Pictures that are there already and whole
+    are kept, which continues an interrupted run; click.ClickException where they were drawn otherwise. Of `world`
+    processes each draws its share; returns how many pictures that is.
+    """
+    device = next(model.generator.parameters()).device
+    precision = choose_precision(precision, device)
+    batch_size = batch_size or choose_batch_size(model, precision, device)
+    how = {
+        "truncation": truncation,
+        "model": model.sha256,
+        "format": format,
+        "quality": quality,
+        "precision": precision,
+    }
+    work = _work(model, seeds, categories)
+    _check_same_drawing(dest, how, batch_size)
+    share = work[rank::world]
+    missing = _missing(dest, share, model.network.size, format)
+
+    with (
+        ThreadPoolExecutor(8) as pool,
+        tqdm(
+            total=len(share),
+            initial=len(share) - len(missing),
+            desc="sample",
+            unit="picture",
+            disable=True if rank else None,
+        ) as bar,
+    ):
+        writing: list[Future[None]] = []
+        for start in range(0, len(missing), batch_size):
+            batch = missing[start : start + batch_size]
+            pictures = draw_some(model, batch, batch_size, truncation, precision)
+            for done in writing:  # of the batch before: at most two are in memory
+                done.result()
+            paths = [dest / file_name(seed, format, category) for category, seed in batch]
+            writing = [
+                pool.submit(_write, picture, path, quality) for picture, path in zip(pictures, paths, strict=True)
+            ]
+            bar.update(len(batch))
+        for done in writing:
+            done.result()
+    _write_rows(dest, work, format, how)
+    return len(share)
+
+
+def file_name(seed: int, format: str, category: str = "") -> str:
+    """The seed is the file's identity."""
+    return f"{category}/{seed:07d}.{format}" if category else f"{seed:07d}.{format}"
+
+
+def choose_batch_size(model: Model, precision: str, device: torch.device) -> int:
+    """A CPU is fastest while a batch stays in its caches; a GPU wants enough pixels. A fixed rule, so that a run that
+    is continued draws the same bytes."""
+    if device.type == "cpu":
+        return 4 if precision == "bf16" else 8
+    return max(8, min(256, 64 * 256**2 // model.network.size**2))
+
+
+def _work(model: Model, seeds: Sequence[int], categories: Sequence[str]) -> Work:
+    return [(category, seed) for category in model.choose(categories) or ("",) for seed in seeds]
+
+
+def draw_some(model: Model, batch: Work, batch_size: int, truncation: float, precision: str) -> Tensor:
+    """Pictures (N, 3, H, W), uint8 on the CPU, of at most a batch of work, in that precision."""
+    numbers = [model.categories.index(category) for category, _ in batch] if model.categories else None
+    means = None if truncation == 1 else model.means
+    device = next(model.generator.parameters()).device
+    with torch.autocast(device.type, torch.bfloat16, enabled=precision == "bf16"):
+        return draw_pictures(
+            model.generator, [seed for _, seed in batch], batch_size, numbers, truncation=truncation, means=means
+        )
+
+
+def _missing(dest: Path, work: Work, size: int, format: str) -> Work:
+    """What is not there whole."""
+    paths = [dest / file_name(seed, format, category) for category, seed in work]
+    with ThreadPoolExecutor(8) as pool:
+        whole = list(pool.map(lambda path: _is_whole(path, size), paths))
+    return [one for one, there in zip(work, whole, strict=True) if not there]
+
+
+def _is_whole(path: Path, size: int) -> bool:
+    if not path.exists():
+        return False
+    try:
+        return decode(path).size == (size, size)
+    except BadPicture:
+        return False
+
+
+def _check_same_drawing(dest: Path, how: dict[str, Any], batch_size: int) -> None:
+    options = dest / OPTIONS
+    if options.exists():
+        before = {"precision": "fp32", **read_json(options)}
+        for name, value in how.items():
+            if before.get(name) != value:
+                raise click.ClickException(
+                    f"{dest} holds samples of {name} {before.get(name)}, not {value}: choose another DEST or delete that one."
+                )
+    write_text(options, json.dumps(how | {"batch_size": batch_size}, indent=2) + "\n")
+
+
+def _write(picture: Tensor, path: Path, quality: int) -> None:
+    """Under a temporary name first. No fsync, which costs more than the rest: what a power cut damages is drawn again."""
+    kind = {"jpg": "JPEG", "png": "PNG", "webp": "WEBP"}[path.suffix[1:]]
+    image = to_picture(picture)
+    if kind == "JPEG":  # knows no transparency
+        image = paint(image, "black")
+    encoded = io.BytesIO()
+    image.save(encoded, kind, quality=quality)
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    try:
+        temporary.write_bytes(encoded.getvalue())
+    except FileNotFoundError:  # the first of its folder
+        path.parent.mkdir(parents=True, exist_ok=True)
+        temporary.write_bytes(encoded.getvalue())
+    temporary.replace(path)
+
+
+def _write_rows(dest: Path, work: Work, format: str, how: dict[str, Any]) -> None:
+    """Add the rows of the pictures that are there to those of earlier runs, ordered by category and seed.
+
+    Each of several processes does so when it ends, one after the other: the last finds all pictures there.
+    """
+    with (dest / ".samples.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        rows: dict[tuple[str, int], dict[str, Any]] = {}
+        if (dest / ROWS).exists():
+            for row in map(json.loads, (dest / ROWS).read_text().splitlines()):
+                rows[row.get("category", ""), row["seed"]] = row
+        for category, seed in work:
+            if (dest / (name := file_name(seed, format, category))).exists():
+                row = {"file": name, "seed": seed, "truncation": how["truncation"], "model": how["model"]}
+                rows[category, seed] = row | ({"category": category} if category else {})
+        write_text(dest / ROWS, "".join(json.dumps(rows[key]) + "\n" for key in sorted(rows)))

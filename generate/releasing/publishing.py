@@ -1,0 +1,246 @@
+"""From a folder of pictures to a release in a bucket: what `publish` and `refill` share.
+
+groups, title = read_folder(Path("samples"), "This Emoji Does Not Exist")
+published = publish_pictures(open_bucket("gs://my-pictures"), groups, title)
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import shlex
+import time
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import click
+from PIL import Image
+from tqdm import tqdm
+
+from gallery import commit, history
+from gallery.bucket import Bucket, Unavailable, crc32c
+from gallery.commit import Draft, Pointer
+from gallery.release import EXTENSIONS, Catalog, Category
+from generate.images import BadPicture, category_of, decode, find_pictures
+from generate.releasing.naming import category_of_title, default_title, draw_developers, name_category
+from generate.rows import read_rows
+from generate.units import size_text
+
+DEVELOPERS = 256  # imaginary people, who share the pictures among them
+ROWS = "images.jsonl"
+NAMED = 5  # how many bad pictures an error names
+
+
+@dataclass(frozen=True)
+class Picture:
+    """A picture that can be published: how to get its bytes, and what is known of it."""
+
+    read: Callable[[], bytes]
+    type: str  # as in image/jpeg
+    size: tuple[int, int]  # width and height in pixels
+    length: int  # in bytes
+    crc32c: int
+    sha256: str
+    made: Mapping[str, Any] = field(default_factory=dict)  # of MADE, as far as known
+
+
+Groups = Sequence[tuple[Category, Sequence[Picture]]]
+
+
+@dataclass(frozen=True)
+class Published:
+    """What was done, for the last lines of a command."""
+
+    release: str
+    categories: tuple[Category, ...]
+    total_bytes: int  # of all the release's pictures
+    objects: int
+    sent: int  # of the objects; the others were there already
+    before: str | None  # the release visitors saw until now
+    was_live: bool
+    pruned: Sequence[str]  # releases that were deleted
+    seconds: float
+    operations: dict[str, int]  # by the class they are billed as
+
+
+def read_folder(samples: Path, title: str | None) -> tuple[Groups, str]:
+    """Check every picture below `samples`; returns them by category, and the title or its default.
+
+    First-level folders are the categories; pictures beside them belong to one that the title names. Raises
+    click.ClickException where there are none, or some can't be decoded, or differ in size or type.
+    """
+    paths = find_pictures(samples)
+    rows = read_rows(samples)
+    with ThreadPoolExecutor(os.cpu_count()) as pool:
+        checks = pool.map(lambda path: _check(path, rows.get(path, {})), paths)
+        checked = list(tqdm(checks, total=len(paths), desc="check", unit="picture", disable=None))
+    names = [str(path.relative_to(samples)) for path in paths]
+    bad = [f"{name} ({reason})" for name, reason in zip(names, checked, strict=True) if isinstance(reason, str)]
+    if bad:
+        raise click.ClickException(
+            f"{len(bad)} of {len(paths)} pictures in {samples} can't be published: {_first(bad)}. "
+            "Delete or replace them, then publish again."
+        )
+    pictures = [picture for picture in checked if isinstance(picture, Picture)]
+    check_alike(dict(zip(names, pictures, strict=True)))
+
+    folders: dict[str, list[Picture]] = {}
+    for path, picture in zip(paths, pictures, strict=True):
+        folders.setdefault(category_of(path, samples), []).append(picture)
+    groups = [
+        (name_category(folder, len(members)) if folder else category_of_title(title, len(members)), members)
+        for folder, members in folders.items()
+    ]
+    slugs = Counter(category.slug for category, _ in groups)
+    if twice := [slug for slug, count in slugs.items() if count > 1]:
+        raise click.ClickException(f"Two folders in {samples} would both be the category {twice[0]!r}: rename one.")
+    return groups, title or default_title([category for category, _ in groups])
+
+
+def publish_pictures(
+    bucket: Bucket,
+    pointer: Pointer,
+    groups: Groups,
+    title: str,
+    description: str = "",
+    model: Mapping[str, Any] | None = None,
+    keep: int | None = None,
+    dry_run: bool = False,
+) -> Published:
+    """Make the pictures the live release of the bucket; with `dry_run`, only find out what that would take.
+
+    `keep` then deletes all but that many of the newest releases, see `gallery.history.prune`.
+
+    `pointer` is what was live when the pictures were chosen. Raises a BucketError, see `gallery.commit.publish`.
+    """
+    started = time.monotonic()
+    draft = draft_release(groups, title, description, model or {})
+    plan = commit.plan_for(bucket, draft, pointer)
+    if not dry_run:
+        with tqdm(total=len(plan.missing), desc="publish", unit="object", disable=None) as bar:
+            try:
+                commit.publish(bucket, draft, plan, bar.update)
+            except Unavailable as error:
+                raise Unavailable(f"{error} Run the same again: it continues where this ended.") from error
+    before = pointer.live.release if pointer.live else None
+    pruned = history.prune(bucket, keep, protect={before or ""}) if keep and not dry_run else []
+    return Published(
+        release=plan.release,
+        categories=tuple(category for category, _ in groups),
+        total_bytes=sum(picture.length for _, pictures in groups for picture in pictures),
+        objects=len(draft.checksums),
+        sent=len(plan.missing),
+        before=before,
+        was_live=plan.is_live,
+        pruned=pruned,
+        seconds=time.monotonic() - started,
+        operations=dict(bucket.operations),
+    )
+
+
+def draft_release(groups: Groups, title: str, description: str, model: Mapping[str, Any]) -> Draft:
+    """Number the pictures and describe the release. The same input makes the same draft, byte for byte."""
+    first = groups[0][1][0]
+    pictures: dict[str, Picture] = {}
+    rows = []
+    for category, members in groups:
+        for number, picture in enumerate(members):
+            name = f"{category.slug}/{number:05d}.{EXTENSIONS[picture.type]}"
+            pictures[name] = picture
+            stored = {"bytes": picture.length, "sha256": picture.sha256}
+            rows.append({"file": name, "category": category.slug, **picture.made, **stored})
+    table = "".join(json.dumps(row) + "\n" for row in rows).encode()
+    catalog = Catalog(
+        release="",
+        created="",
+        title=title,
+        description=description,
+        categories=tuple(category for category, _ in groups),
+        type=first.type,
+        width=first.size[0],
+        height=first.size[1],
+        model={**_common(pictures.values()), **model},
+        total_bytes=sum(picture.length for picture in pictures.values()),
+    )
+    digest = hashlib.sha256(catalog.to_json() + table).hexdigest()[:8]
+
+    def finish(release: str) -> Catalog:
+        created = commit.created_at(release).isoformat().replace("+00:00", "Z")
+        developers = draw_developers(digest, min(len(pictures), DEVELOPERS))
+        return replace(catalog, release=release, created=created, developers=developers)
+
+    return Draft(
+        digest,
+        {name: picture.crc32c for name, picture in pictures.items()} | {ROWS: crc32c(table)},
+        lambda name: table if name == ROWS else pictures[name].read(),
+        finish,
+    )
+
+
+def summarize(published: Published, url: str, dry_run: bool = False) -> list[str]:
+    """The last lines of a command: what was made and where, how to undo it, what to do next."""
+    counts = ", ".join(f"{category.name} {category.count}" for category in published.categories)
+    total = sum(category.count for category in published.categories)
+    pictures = f"{total} pictures ({counts}), {size_text(published.total_bytes)}"
+    if dry_run:
+        state = "is live already" if published.was_live else f"would become live in {url}"
+        return [f"Release {published.release} {state}: {pictures}; {published.sent} objects to be sent."]
+    quoted = shlex.quote(url)
+    state = "was live already" if published.was_live else "is live"
+    line = (
+        f"Release {published.release} {state} in {url}: {pictures}, {published.sent} of {published.objects} objects "
+        f"sent in {published.seconds:.1f} s"
+    )
+    if published.operations:  # of a folder nothing is billed
+        line += "; storage operations: {A} of class A, {B} of class B".format(**{"A": 0, "B": 0} | published.operations)
+    lines = [line + "."]
+    if published.before and not published.was_live:
+        lines.append(f"Undo: python -m generate releases {quoted} --rollback {published.before}")
+    if published.pruned:
+        lines.append(f"Deleted {len(published.pruned)} old releases: {', '.join(published.pruned)}.")
+    return [*lines, f"Next: CLOUD_STORAGE_BUCKET={quoted} make run"]
+
+
+def _check(path: Path, made: Mapping[str, Any]) -> Picture | str:
+    """The picture, or the reason why not."""
+    try:
+        decode(path)
+        data = path.read_bytes()
+        with Image.open(path) as image:
+            content_type, size = Image.MIME.get(image.format or "", "unknown"), image.size
+    except (BadPicture, OSError) as reason:
+        return str(reason)
+    if content_type not in EXTENSIONS:
+        return f"{content_type}, which browsers don't all show: make them jpg, png or webp"
+    return Picture(path.read_bytes, content_type, size, len(data), crc32c(data), hashlib.sha256(data).hexdigest(), made)
+
+
+def check_alike(pictures: Mapping[str, Picture]) -> None:
+    """A page is laid out for one size, and numbered pictures share one suffix."""
+    kinds = {name: f"{p.type} of {p.size[0]}x{p.size[1]}" for name, p in pictures.items()}
+    ((usual, count), *others) = Counter(kinds.values()).most_common()
+    if others:
+        odd = [f"{name} ({kind})" for name, kind in kinds.items() if kind != usual]
+        raise click.ClickException(
+            f"A release has pictures of one size and type: {count} are {usual}, but not {_first(odd)}. "
+            "Make them alike with `python -m generate prepare`, or leave those out."
+        )
+
+
+def _common(pictures: Any) -> dict[str, Any]:
+    """What is the same of every picture's making describes the release."""
+    made = [picture.made for picture in pictures]
+    names = ("model", "truncation")
+    return {
+        name: made[0][name] for name in names if name in made[0] and all(m.get(name) == made[0][name] for m in made)
+    }
+
+
+def _first(names: Sequence[str]) -> str:
+    more = f" and {len(names) - NAMED} more" if len(names) > NAMED else ""
+    return ", ".join(names[:NAMED]) + more

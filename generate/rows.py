@@ -1,0 +1,27 @@
+"""What is written down of each picture, a JSON object a line in a table beside them."""
+
+from __future__ import annotations
+
+import json
+from itertools import chain
+from pathlib import Path
+from typing import Any
+
+import click
+
+MADE = ("seed", "truncation", "model", "scores")  # what is known of how a picture came about
+
+
+def read_rows(samples: Path) -> dict[Path, dict[str, Any]]:
+    """What `sample` and `curate` wrote down about each picture, in the folder itself or in its categories."""
+    rows = {}
+    for table in chain(samples.glob("*.jsonl"), samples.glob("*/*.jsonl")):
+        for number, line in enumerate(table.read_text(encoding="utf-8").splitlines(), start=1):
+            try:
+                row = json.loads(line)
+                rows[table.parent / row["file"]] = {name: row[name] for name in MADE if name in row}
+            except (ValueError, KeyError, TypeError):
+                raise click.ClickException(
+                    f"{table}, line {number} is not a JSON object with a 'file': mend or delete that table."
+                ) from None
+    return rows
