@@ -10,8 +10,7 @@ from pathlib import Path
 import click
 
 from generate.images import beside
-from generate.measuring.contact_sheet import write_page, write_sheet
-from generate.measuring.curation import curate_folder
+from generate.shared_options import device_option, training_option
 
 PAGE = "contact-sheet.html"
 
@@ -33,12 +32,7 @@ class Names(click.ParamType[list[str]]):
 @click.argument("samples", type=click.Path(path_type=Path))
 @click.argument("dest", type=click.Path(file_okay=False, path_type=Path))
 @click.option("--keep", type=click.IntRange(1), default=384, show_default=True, help="How many pictures, at most.")
-@click.option(
-    "--train",
-    "training",
-    type=click.Path(path_type=Path),
-    help="The prepared pictures trained on, to find copies of them.",
-)
+@training_option
 @click.option(
     "--max-similarity",
     type=click.FloatRange(0, 1),
@@ -60,7 +54,7 @@ class Names(click.ParamType[list[str]]):
 )
 @click.option("--reject", type=Names(), help="A list of pictures to leave out; the next best move up.")
 @click.option("--keep-list", type=Names(), help="A list of the pictures to keep, just these.")
-@click.option("--device", default="auto", show_default=True, help="auto, cuda, cuda:1, mps or cpu.")
+@device_option
 def command(
     samples: Path,
     dest: Path,
@@ -84,6 +78,9 @@ def command(
     Example:
       python -m generate curate samples chosen --keep 384 --train prepared
     """
+    from generate.measuring.contact_sheet import write_page, write_sheet
+    from generate.measuring.curation import curate_folder
+
     curated = curate_folder(
         samples,
         dest,

@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import click
-import torch
+
+if TYPE_CHECKING:  # torch takes seconds to import: only what computes waits for it
+    import torch
 
 PRECISIONS = ("auto", "bf16", "fp32")
 
 
 def choose_device(name: str) -> torch.device:
     """ "auto" is CUDA, else Apple's MPS, else the CPU. Raises click.BadParameter for what isn't here."""
+    import torch
+
     if name == "auto":
         name = "cuda" if torch.cuda.is_available() else "mps" if torch.backends.mps.is_available() else "cpu"
     try:
@@ -25,6 +31,8 @@ def choose_device(name: str) -> torch.device:
 
 def choose_precision(name: str, device: torch.device) -> str:
     """ "auto" is bf16 where the processor computes it, which is three times as fast on a CPU; else fp32."""
+    import torch
+
     if name != "auto":
         return name
     if device.type == "cuda":

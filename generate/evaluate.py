@@ -5,30 +5,18 @@ python -m generate evaluate runs/mine prepared
 
 from __future__ import annotations
 
-import io
 import json
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import click
-import numpy as np
-import torch
-from PIL import Image
-from torch import Tensor
-from tqdm import tqdm
 
-from generate.devices import PRECISIONS, choose_device, choose_precision
+from generate.devices import choose_device
 from generate.images import beside, category_of, find_pictures, write_text
-from generate.measuring.curation import FEWEST, TABLE, read_alike
-from generate.measuring.distances import draw_distances, draw_neighbours
-from generate.measuring.extractors import NETWORKS, extract, load_extractor
-from generate.measuring.features import load_features
-from generate.measuring.metrics import frechet_distance, kernel_distance, named_as_asked, precision_recall
-from generate.measuring.similarity import alike, copy_limit, duplicates, look
-from generate.model.drawing import OPTIONS, choose_batch_size, draw_some
-from generate.model.generator import as_rgb, load_generator
+from generate.measuring.verdicts import CURATION_TABLE, MIN_PICTURES
+from generate.shared_options import device_option, precision_option, truncation_option
 
+NETWORKS = ("lite0", "inception", "dinov2")  # EfficientNet-lite0, and those of `load_extractor`
 FIRST_SEED = 1_000_000  # not those that are published
 MEANING = {
     "frechet": "Frechet distance, 0 is best; grows as pictures get fewer",
@@ -51,15 +39,13 @@ MEANING = {
     help="Default an evaluation folder beside the samples or in the run.",
 )
 @click.option(
-    "--count", type=click.IntRange(FEWEST), help="Pictures to draw from a model; default as many as DATA has."
+    "--count", type=click.IntRange(MIN_PICTURES), help="Pictures to draw from a model; default as many as DATA has."
 )
 @click.option("--features", type=click.Choice(NETWORKS), default="lite0", show_default=True, help="What measures.")
 @click.option("--weights", type=click.Path(path_type=Path), help="Of inception or dinov2; default they are downloaded.")
-@click.option(
-    "--truncation", type=click.FloatRange(0, 1, min_open=True), default=1.0, show_default=True, help="As of `sample`."
-)
-@click.option("--precision", type=click.Choice(PRECISIONS), default="auto", show_default=True, help="As of `sample`.")
-@click.option("--device", default="auto", show_default=True, help="auto, cuda, cuda:1, mps or cpu.")
+@truncation_option
+@precision_option
+@device_option
 def command(source: Path, data: Path, **options: Any) -> None:
     """Measure samples against training pictures.
 
@@ -83,7 +69,7 @@ def command(source: Path, data: Path, **options: Any) -> None:
         f"python -m generate sample {source} samples --count 576"
         if is_model(source)
         else f"python -m generate publish {source} bucket"
-        if (source / TABLE).exists()  # curated already
+        if (source / CURATION_TABLE).exists()  # curated already
         else f"python -m generate curate {source} chosen --train {data}"
     )
     click.echo(f"In {dest}: evaluation.json, distances.png, neighbours.png. Next: {next_}")
@@ -109,33 +95,34 @@ def evaluate(
         raise click.UsageError("--weights are of --features inception or dinov2; those of lite0 are installed.")
     if (count or truncation != 1) and not is_model(source):
         raise click.UsageError(f"--count and --truncation are for a model; {source} is measured as it is.")
+    from generate.measuring.curation import read_alike
+    from generate.measuring.evaluation import encoding_of, measure, treat_alike
+    from generate.measuring.extractors import load_extractor
+    from generate.model.drawing import draw_evenly
+    from generate.model.generator import load_generator
+
     where = choose_device(device)
     known = find_pictures(data)
     extractor = None if features == "lite0" else load_extractor(features, weights, where)
     if is_model(source):
         dest = dest or (source if source.is_dir() else source.parent) / "evaluation"
-        drawn, asked = _draw(source, count or len(known), truncation, precision, where)
+        model = load_generator(source, where)
+        drawn, asked = draw_evenly(model, count or len(known), FIRST_SEED, truncation, precision)
         how: dict[str, Any] = {"truncation": truncation, "encoded": None}
     else:
         dest = dest or beside(source, "-evaluation")
         paths = find_pictures(source)
         drawn = list(read_alike(paths, "samples"))
         asked = [category_of(path, source) for path in paths]
-        how = {"encoded": _encoding(source)}
-    if min(len(drawn), len(known)) < FEWEST:
+        how = {"encoded": encoding_of(source)}
+    if min(len(drawn), len(known)) < MIN_PICTURES:
         raise click.ClickException(
-            f"{len(drawn)} samples and {len(known)} training pictures are too few: {FEWEST} of each."
+            f"{len(drawn)} samples and {len(known)} training pictures are too few: {MIN_PICTURES} of each."
         )
-    real = [
-        _encode(_fit(picture, drawn[0].shape[1]), how["encoded"]) for picture in read_alike(known, "training pictures")
-    ]
+    side = drawn[0].shape[1]
+    real = [treat_alike(picture, side, how["encoded"]) for picture in read_alike(known, "training pictures")]
 
-    network = load_features(where)
-    a, b = look(network, real), look(network, drawn)
-    x, y = (a.features, b.features) if extractor is None else (extract(extractor, real), extract(extractor, drawn))
-    limit = copy_limit(a)
-    distances, nearest = alike(b, a)
-    precise, recall = precision_recall(x, y)
+    categories = [category_of(path, data) for path in known]
     found = {
         "source": str(source),
         "data": str(data),
@@ -143,73 +130,12 @@ def evaluate(
         "training": len(real),
         "features": features,
         **how,
-        "frechet": frechet_distance(x, y),
-        "kernel": kernel_distance(x, y),
-        "precision": precise,
-        "recall": recall,
-        "copies": (distances[:, 0] < limit).float().mean().item(),
-        "copy_limit": limit,
-        "duplicates": len(duplicates(b, limit)) / len(drawn),
-    } | _named(x, [category_of(path, data) for path in known], y, asked)
+        **measure(dest, drawn, real, where, extractor, asked, categories),
+    }
     write_text(dest / "evaluation.json", json.dumps(found, indent=2) + "\n")
-    draw_distances(dest / "distances.png", distances[:, 0], alike(a)[0][:, 0], limit)
-    draw_neighbours(dest / "neighbours.png", drawn, real, distances, nearest)
     return found, dest
 
 
 def is_model(source: Path) -> bool:
     """Whether it is one rather than a folder of samples."""
     return source.suffix in (".safetensors", ".pt") or (source / "generator.safetensors").is_file()
-
-
-def _draw(
-    source: Path, count: int, truncation: float, precision: str, where: torch.device
-) -> tuple[list[Tensor], list[str]]:
-    """As many of each category, and of which each is."""
-    model = load_generator(source, where)
-    precision = choose_precision(precision, where)
-    size = choose_batch_size(model, precision, where)
-    names: Sequence[str] = model.categories or ("",)
-    work = [(names[i % len(names)], FIRST_SEED + i) for i in range(count)]
-    drawn: list[Tensor] = []
-    for start in tqdm(range(0, count, size), desc="sample", unit="batch", disable=None, leave=False):
-        drawn += as_rgb(draw_some(model, work[start : start + size], size, truncation, precision))
-    return drawn, [category for category, _ in work]
-
-
-def _named(real: Tensor, known: list[str], drawn: Tensor, asked: list[str]) -> dict[str, float]:
-    """Whether samples show the category asked for; nothing where the two sides have no categories in common."""
-    names = sorted(set(known))
-    if len(names) < 2 or not set(asked) <= set(names) or min(map(known.count, names)) < 2:
-        return {}
-    labels, wanted = (torch.tensor([names.index(name) for name in side]) for side in (known, asked))
-    named, of_real = named_as_asked(real, labels, drawn, wanted)
-    return {"named": named, "named_real": of_real}
-
-
-def _encoding(samples: Path) -> dict[str, Any] | None:
-    """How the samples are encoded, where that loses something."""
-    kinds = {path.suffix.lower() for path in find_pictures(samples)}
-    kind = "JPEG" if kinds & {".jpg", ".jpeg"} else "WEBP" if ".webp" in kinds else None
-    if kind is None:
-        return None
-    try:
-        quality = json.loads((samples / OPTIONS).read_text())["quality"]
-    except (OSError, ValueError, KeyError):
-        quality = 90  # what `sample` writes
-    return {"format": kind, "quality": quality}
-
-
-def _encode(picture: Tensor, how: dict[str, Any] | None) -> Tensor:
-    if how is None:
-        return picture
-    stored = io.BytesIO()
-    Image.fromarray(picture.permute(1, 2, 0).numpy()).save(stored, **how)
-    return torch.from_numpy(np.array(Image.open(stored))).permute(2, 0, 1)
-
-
-def _fit(picture: Tensor, side: int) -> Tensor:
-    if picture.shape[1] == side:
-        return picture
-    image = Image.fromarray(picture.permute(1, 2, 0).numpy()).resize((side, side), Image.Resampling.LANCZOS)
-    return torch.from_numpy(np.array(image)).permute(2, 0, 1)

@@ -7,12 +7,12 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
-from generate.model.checkpoints import Checkpoint, write_checkpoint
-from generate.model.networks import NetworkOptions, read_options
-from generate.training.snapshots import read_newest
+if TYPE_CHECKING:
+    from generate.model.checkpoints import Checkpoint
 
 
 @click.command()
@@ -35,6 +35,8 @@ def command(run: Path, dest: Path, number: int) -> None:
     Example:
       python -m generate export runs/mine models/mine --number 12
     """
+    from generate.model.checkpoints import write_checkpoint
+
     path = write_checkpoint(dest, number, checkpoint_of(run))
     click.echo(f"{path} is ready.")
     click.echo(f"Next: lightweight_gan --name {dest.name} --models-dir {dest.parent} --load-from {number} --generate")
@@ -42,6 +44,10 @@ def command(run: Path, dest: Path, number: int) -> None:
 
 def checkpoint_of(run: Path) -> Checkpoint:
     """What the newest snapshot of a run holds. Raises click.ClickException where there is none."""
+    from generate.model.checkpoints import Checkpoint
+    from generate.model.networks import NetworkOptions, read_options
+    from generate.training.snapshots import read_newest
+
     state = read_newest(run)
     if state is None:
         raise click.ClickException(

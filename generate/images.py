@@ -23,7 +23,17 @@ from tqdm import tqdm
 if TYPE_CHECKING:  # load_pictures imports it: who only decodes need not wait for torch
     import torch
 
-SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".webp", ".gif", ".bmp", ".tif", ".tiff"})
+FORMATS = {  # that are read, by Pillow's name: how their files are called, the usual suffix first
+    "JPEG": (".jpg", ".jpeg"),
+    "PNG": (".png",),
+    "WEBP": (".webp",),
+    "GIF": (".gif",),
+    "BMP": (".bmp",),
+    "TIFF": (".tif", ".tiff"),
+}
+LOSSY = ("JPEG", "WEBP")
+SUFFIXES = {suffix: name for name, suffixes in FORMATS.items() for suffix in suffixes}
+WRITTEN = ("jpg", "png", "webp")  # formats that samples are written in: what every browser shows
 
 MODES = {1: "L", 3: "RGB", 4: "RGBA"}  # by the number of channels
 
@@ -59,6 +69,11 @@ def find_pictures(folder: Path) -> list[Path]:
             f"{str(odd[0])!a} has a name that is not UTF-8: rename it, or have `collect` copy {folder}."
         )
     return pictures
+
+
+def format_of(path: Path) -> str:
+    """Pillow's name of the format that the suffix stands for, as in JPEG. KeyError for one that is not in FORMATS."""
+    return SUFFIXES[path.suffix.lower()]
 
 
 def beside(folder: Path, ending: str) -> Path:
@@ -101,6 +116,18 @@ def size_of(path: Path | BinaryIO) -> tuple[int, int]:
     """Width and height as its header says, nothing decoded. Raises BadPicture where it has none."""
     with _bad_pictures(), Image.open(path) as image:
         return image.size
+
+
+def suffix_of(path: Path | BinaryIO) -> str:
+    """The usual suffix of a file's real format, whatever its name says: ".jpg", ".png", ...
+
+    Raises BadPicture where it is not one of FORMATS.
+    """
+    with _bad_pictures(), Image.open(path) as image:
+        name = "JPEG" if image.format == "MPO" else image.format or ""  # MPO: a JPEG with more pictures after it
+    if name not in FORMATS:
+        raise BadPicture(f"a format that is not read: {name}")
+    return FORMATS[name][0]
 
 
 @contextmanager

@@ -20,8 +20,6 @@ import click
 from generate.images import atomic_path, beside, category_of, find_pictures, kind_of, read_json, write_text
 from generate.preparing.detecting import NAME, NAMES
 from generate.preparing.recipe import CROPS, CUTOUTS, Recipe, check_recipe
-from generate.preparing.sheet import draw_sheet
-from generate.preparing.squares import JOURNAL, make_all, without_duplicates
 
 SAID = 20  # left out pictures that are named one by one
 
@@ -72,6 +70,9 @@ def prepare(source: Path, dest: Path, jobs: int | None = None, **options: Any) -
     Returns {"count", "categories": {name: count}, "reasons": {reason: count}, "rejected": [(name, reason)]}; all but the
     last are in `dest/dataset.json`. Raises click.ClickException where nothing can be prepared; then nothing is written.
     """
+    from generate.preparing.sheet import draw_sheet
+    from generate.preparing.squares import JOURNAL, make_all, without_duplicates
+
     recipe = Recipe(**options)
     check_recipe(recipe)
     if source.resolve() in (dest.resolve(), *dest.resolve().parents):

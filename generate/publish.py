@@ -6,12 +6,12 @@ python -m generate publish samples gs://my-pictures --title "This Emoji Does Not
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
-from gallery.bucket import open_bucket
-from gallery.commit import read_pointer
-from generate.releasing.publishing import Published, publish_pictures, read_folder, summarize
+if TYPE_CHECKING:
+    from generate.releasing.publishing import Published
 
 
 @click.command()
@@ -34,6 +34,8 @@ def command(
     Example:
       python -m generate publish samples gs://my-pictures --title "This Emoji Does Not Exist"
     """
+    from generate.releasing.publishing import summarize
+
     published = publish(samples, bucket, title=title, description=description, keep=keep, dry_run=dry_run)
     for line in summarize(published, bucket, dry_run):
         click.echo(line)
@@ -53,6 +55,10 @@ def publish(
     Raises click.ClickException for pictures that can't be published, GalleryError for a bucket that can't
     take them; what is live has not changed then.
     """
+    from gallery.bucket import open_bucket
+    from gallery.commit import read_pointer
+    from generate.releasing.publishing import publish_pictures, read_folder
+
     bucket = open_bucket(url)
     pointer = read_pointer(bucket)
     groups, title = read_folder(samples, title)

@@ -9,6 +9,7 @@ from typing import Any
 
 import click
 
+SAMPLES_TABLE, SAMPLES_OPTIONS = "samples.jsonl", "samples.json"  # what `sample` writes beside its pictures
 MADE = ("seed", "truncation", "model", "scores")  # what is known of how a picture came about
 
 

@@ -11,11 +11,16 @@ from pathlib import Path
 from typing import Any
 
 import click
-import torch
 
-from generate.devices import PRECISIONS, choose_device
-from generate.model.drawing import BatchSize, draw_folder
-from generate.model.generator import load_generator
+from generate.devices import choose_device
+from generate.images import WRITTEN
+from generate.shared_options import (
+    batch_size_option,
+    category_option,
+    device_option,
+    precision_option,
+    truncation_option,
+)
 from generate.units import Seeds
 
 
@@ -24,27 +29,13 @@ from generate.units import Seeds
 @click.argument("dest", type=click.Path(file_okay=False, path_type=Path))
 @click.option("--count", type=click.IntRange(1), help="How many pictures: those of seeds 0 to COUNT - 1.")
 @click.option("--seeds", type=Seeds(), help="Which pictures, as in 0-383,1000.")
-@click.option(
-    "--truncation",
-    type=click.FloatRange(0, 1, min_open=True),
-    default=1.0,
-    show_default=True,
-    help="Below 1: fewer odd pictures, less variety.",
-)
-@click.option("--format", type=click.Choice(["jpg", "png", "webp"]), default="jpg", show_default=True)
+@truncation_option
+@click.option("--format", type=click.Choice(WRITTEN), default="jpg", show_default=True)
 @click.option("--quality", type=click.IntRange(1, 100), default=90, show_default=True, help="Of jpg and webp.")
-@click.option(
-    "--category", "categories", multiple=True, help="Only this one of the model's categories; may be repeated."
-)
-@click.option("--batch-size", type=BatchSize(), default="auto", show_default=True)
-@click.option(
-    "--precision",
-    type=click.Choice(PRECISIONS),
-    default="auto",
-    show_default=True,
-    help="auto is bf16 where the processor computes it; fp32 agrees across devices.",
-)
-@click.option("--device", default="auto", show_default=True, help="auto, cuda, cuda:1, mps or cpu.")
+@category_option
+@batch_size_option
+@precision_option
+@device_option
 def command(
     model: Path, dest: Path, count: int | None, seeds: Sequence[int] | None, device: str, **options: Any
 ) -> None:
@@ -60,6 +51,11 @@ def command(
     """
     if (count is None) == (seeds is None):
         raise click.UsageError("Say which pictures: either --count 384 or --seeds 0-383.")
+    import torch
+
+    from generate.model.drawing import draw_folder
+    from generate.model.generator import load_generator
+
     seeds = seeds if seeds is not None else range(count or 0)
     rank, world = int(os.environ.get("RANK", 0)), int(os.environ.get("WORLD_SIZE", 1))
     if world > 1 and device in ("auto", "cuda") and torch.cuda.is_available():

@@ -1,6 +1,8 @@
-"""What people write for numbers: durations as 30m, 24h or 7d, seeds as 0-383,1000; and sizes as they read them."""
+"""What people write for numbers: durations as 30m, 24h or 7d, seeds as 0-383,1000, batches as auto; and sizes as they read them."""
 
 from __future__ import annotations
+
+from typing import Any
 
 import click
 
@@ -38,6 +40,18 @@ class Seeds(click.ParamType[list[int]]):
         if not seeds:
             self.fail(f"{value!r} holds no seed: write them as in 0-383.", param, ctx)
         return list(seeds)
+
+
+class BatchSize(click.IntRange):
+    """A number of pictures from 1 up, or auto, which is 0: see `generate.model.drawing.choose_batch_size`."""
+
+    name = "auto or a number"
+
+    def __init__(self) -> None:
+        super().__init__(min=1)
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
+        return 0 if value == "auto" else int(super().convert(value, param, ctx))
 
 
 def size_text(length: int) -> str:

@@ -12,7 +12,7 @@ from PIL import Image
 
 from generate.images import decode, find_pictures
 from generate.measuring.features import load_features
-from generate.measuring.similarity import LEAST_LIMIT, Looks, copy_limit, duplicates, look, nearest_alike, realistic
+from generate.measuring.similarity import LEAST_LIMIT, Looks, copy_limit, find_repeats, look, nearest_alike, realistic
 from generate.prepare import prepare
 from tests.conftest import EMOJI
 
@@ -85,8 +85,8 @@ def test_a_training_set_with_doubles_keeps_a_limit(network, real):
 def test_of_twins_the_first_in_the_order_stays(network, real):
     looks = look(network, [real[0], real[1], encoded(real[0]), mirrored(real[0]), real[2], shifted(real[2])])
 
-    assert duplicates(looks, LEAST_LIMIT) == {2: 0, 3: 0, 5: 4}
-    assert duplicates(looks, LEAST_LIMIT, order=[3, 5, 4, 2, 1, 0]) == {0: 3, 2: 3, 4: 5}
+    assert find_repeats(looks, LEAST_LIMIT) == {2: 0, 3: 0, 5: 4}
+    assert find_repeats(looks, LEAST_LIMIT, order=[3, 5, 4, 2, 1, 0]) == {0: 3, 2: 3, 4: 5}
 
 
 def test_noise_is_the_least_realistic(network, real, training):

@@ -9,6 +9,7 @@ looked at by img2dataset itself.
 
 from __future__ import annotations
 
+import io
 import json
 import multiprocessing
 import os
@@ -28,7 +29,7 @@ from img2dataset.downloader import Downloader
 
 from generate.collecting.polite import TOKEN, Manners, build_opener
 from generate.collecting.provenance import FAILED, KEPT, Row, check_picture, utc_now
-from generate.images import BadPicture, atomic_path
+from generate.images import BadPicture, atomic_path, suffix_of
 
 ENGINE = import_module("img2dataset.main")  # the package's attribute `main` is a function of the same name
 THREADS = 16
@@ -92,7 +93,8 @@ class Writer:
         file, reason = str(meta["file"]), _short(meta["error_message"])
         if data is not None:
             try:
-                file += check_picture(data, self.min_size)
+                check_picture(data, self.min_size)
+                file += suffix_of(io.BytesIO(data))
             except BadPicture as bad:
                 data, reason = None, str(bad)
         if data is not None:

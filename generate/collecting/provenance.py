@@ -61,29 +61,8 @@ def digest(data: bytes) -> str:
     return hashlib.sha256(data).hexdigest()
 
 
-def check_picture(data: bytes, min_size: int) -> str:
-    """The suffix of its real format, whatever its name or server said: ".jpg", ".png", ...
-
-    Raises BadPicture for what can't be decoded whole, or whose shorter side has fewer than `min_size` pixels.
-    """
+def check_picture(data: bytes, min_size: int) -> None:
+    """Raises BadPicture for what can't be decoded whole, or whose shorter side has fewer than `min_size` pixels."""
     image = decode(io.BytesIO(data))
     if min(image.size) < min_size:
         raise BadPicture(f"too small: {image.width}x{image.height}, {min_size} px asked for")
-    return suffix_of(data)
-
-
-def suffix_of(data: bytes) -> str:
-    """By the first bytes, of the formats that `prepare` reads; "" for any other."""
-    if data[:4] == b"RIFF" and data[8:12] == b"WEBP":
-        return ".webp"
-    for magic, suffix in (
-        (b"\xff\xd8\xff", ".jpg"),
-        (b"\x89PNG\r\n\x1a\n", ".png"),
-        (b"GIF8", ".gif"),
-        (b"BM", ".bmp"),
-        (b"II*\0", ".tif"),
-        (b"MM\0*", ".tif"),
-    ):
-        if data.startswith(magic):
-            return suffix
-    return ""

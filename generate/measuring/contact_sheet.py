@@ -17,7 +17,7 @@ import jinja2
 from PIL import Image, ImageDraw, ImageFont
 
 from generate.images import BadPicture, atomic_path, decode, write_text
-from generate.measuring.curation import DUPLICATE, REASONS, Curated, Verdict
+from generate.measuring.verdicts import DUPLICATE, REASONS, Curated, Verdict
 
 TEMPLATE = Path(__file__).with_name("contact-sheet.html")
 THUMBNAIL = 128  # pixels a side at most

@@ -13,7 +13,7 @@ import json
 import shutil
 from collections import Counter
 from collections.abc import Collection, Iterator, Sequence
-from dataclasses import asdict, dataclass, fields, replace
+from dataclasses import asdict, fields, replace
 from pathlib import Path
 
 import click
@@ -30,61 +30,28 @@ from generate.measuring.similarity import (
     LEAST_LIMIT,
     Looks,
     copy_limit,
-    duplicates,
+    find_repeats,
     look,
     nearest_alike,
     realistic,
 )
-from generate.model.drawing import ROWS
-from generate.rows import read_rows
+from generate.measuring.verdicts import (
+    COPY,
+    CURATION_TABLE,
+    DAMAGED,
+    DUPLICATE,
+    MIN_PICTURES,
+    NO_ROOM,
+    NOT_LISTED,
+    REJECTED,
+    UNREALISTIC,
+    Curated,
+    Verdict,
+)
+from generate.rows import SAMPLES_TABLE, read_rows
 
-TABLE, OPTIONS = "curation.csv", "curate.json"
-FEWEST = 5  # pictures that realism can be measured by
+CURATE_OPTIONS = "curate.json"
 SHOWN_DIGITS = 2  # of published scores: the sixth depends on the processor, and a release's id on what is published
-COPY, UNREALISTIC, DUPLICATE, NO_ROOM = "copy", "unrealistic", "duplicate", "no room"
-REJECTED, NOT_LISTED, DAMAGED = "rejected", "not on the list", "damaged"
-REASONS = {  # why a picture was left out, for people
-    REJECTED: "on your list of rejects",
-    NOT_LISTED: "not on your keep list",
-    COPY: "copies of training pictures",
-    UNREALISTIC: "least realistic",
-    DUPLICATE: "near-duplicates of a better one",
-    NO_ROOM: "good, but there are enough",
-    DAMAGED: "damaged, or of another size",
-}
-
-
-@dataclass(frozen=True)
-class Verdict:
-    """What became of a sample, and why; a line of curation.csv."""
-
-    file: str  # below SAMPLES
-    category: str = ""
-    kept: bool = True
-    reason: str = ""  # of REASONS
-    realism: float | None = None  # above 1 within the manifold of the training pictures
-    difference: float | None = None  # to the nearest training picture, 0 to 1
-    nearest: str = ""  # that picture, below DATA
-    repeats: str = ""  # the sample that a duplicate is one of
-    note: str = ""
-
-
-@dataclass(frozen=True)
-class Curated:
-    """All verdicts, in the order of their files, and the difference below which a picture is a copy."""
-
-    verdicts: Sequence[Verdict]
-    limit: float
-
-    @property
-    def kept(self) -> list[Verdict]:
-        return [verdict for verdict in self.verdicts if verdict.kept]
-
-    def summary(self) -> str:
-        """ "384 of 576 kept; left out: 12 copies of training pictures, 58 least realistic"."""
-        why = Counter(verdict.reason for verdict in self.verdicts if not verdict.kept)
-        left_out = ", ".join(f"{why[reason]} {text}" for reason, text in REASONS.items() if why[reason])
-        return f"{len(self.kept)} of {len(self.verdicts)} kept" + (f"; left out: {left_out}" if left_out else "")
 
 
 def curate_folder(
@@ -115,13 +82,13 @@ def curate_folder(
     folders = {"samples": str(samples), "train": str(training) if training else None}
     network = load_features(choose_device(device))
     known = find_pictures(training) if training else []
-    if training and len(known) < FEWEST:
+    if training and len(known) < MIN_PICTURES:
         raise click.ClickException(
-            f"{training} holds {len(known)} pictures, too few to compare with: give {FEWEST} or more."
+            f"{training} holds {len(known)} pictures, too few to compare with: give {MIN_PICTURES} or more."
         )
     trained = look(network, read_alike(known, "training pictures")) if training else None
 
-    write_text(dest / OPTIONS, json.dumps(folders | options | listed, indent=2) + "\n")
+    write_text(dest / CURATE_OPTIONS, json.dumps(folders | options | listed, indent=2) + "\n")
     bad: dict[Path, str] = {}
     drawn = look(network, read_alike(paths, "samples", bad))
     good = [i for i, path in enumerate(paths) if path not in bad]
@@ -177,7 +144,7 @@ def score(
     """A verdict for each picture with its scores, so far all kept. Without training pictures they are judged by each
     other: what is unlike all the others is not realistic."""
     if trained is None:
-        fits = realistic(drawn) if len(drawn) >= FEWEST else torch.ones(len(drawn))
+        fits = realistic(drawn) if len(drawn) >= MIN_PICTURES else torch.ones(len(drawn))
     else:
         fits = realistic(drawn, trained)
     verdicts = [
@@ -220,7 +187,7 @@ def choose(
     best = sorted((row for row, v in enumerate(found) if v.kept), key=lambda row: -(found[row].realism or 0))
     for row in best[len(best) - int(worst * len(best)) :]:
         drop(row, UNREALISTIC)
-    for row, first in duplicates(drawn, limit, [row for row in best if found[row].kept]).items():
+    for row, first in find_repeats(drawn, limit, [row for row in best if found[row].kept]).items():
         if found[row].kept:
             drop(row, DUPLICATE, found[first].file)
     left = [row for row in best if found[row].kept]
@@ -261,15 +228,15 @@ def _check_dest(dest: Path, samples: Path) -> None:
         raise click.UsageError(
             f"{dest} lies in {samples}: choose a DEST outside, or the chosen would be samples the next time."
         )
-    if dest.exists() and not (dest / OPTIONS).exists() and any(dest.iterdir()):
+    if dest.exists() and not (dest / CURATE_OPTIONS).exists() and any(dest.iterdir()):
         raise click.ClickException(f"{dest} holds something that curate did not put there: choose another DEST.")
 
 
 def _write(samples: Path, dest: Path, curated: Curated) -> None:
     """Whatever is cut off here, the next run puts right: it knows from the table what it may delete."""
     wanted = {verdict.file for verdict in curated.kept}
-    if (dest / TABLE).exists():
-        for line in csv.DictReader(io.StringIO((dest / TABLE).read_text(encoding="utf-8", errors="replace"))):
+    if (dest / CURATION_TABLE).exists():
+        for line in csv.DictReader(io.StringIO((dest / CURATION_TABLE).read_text(encoding="utf-8", errors="replace"))):
             old = dest / (name := line.get("file") or "")
             if name not in wanted and old.resolve().is_relative_to(dest.resolve()) and old.is_file():
                 old.unlink()
@@ -277,7 +244,7 @@ def _write(samples: Path, dest: Path, curated: Curated) -> None:
     writer = csv.DictWriter(table, [field.name for field in fields(Verdict)], lineterminator="\n")
     writer.writeheader()
     writer.writerows(asdict(v) | {"kept": "yes" if v.kept else "no"} for v in curated.verdicts)
-    write_text(dest / TABLE, table.getvalue())
+    write_text(dest / CURATION_TABLE, table.getvalue())
 
     rows = read_rows(samples)
     lines = []
@@ -287,4 +254,4 @@ def _write(samples: Path, dest: Path, curated: Curated) -> None:
         both = {"realism": verdict.realism, "difference": verdict.difference}
         scores = {name: round(value, SHOWN_DIGITS) for name, value in both.items() if value is not None}
         lines.append(json.dumps({"file": verdict.file, **rows.get(samples / verdict.file, {}), "scores": scores}))
-    write_text(dest / ROWS, "".join(line + "\n" for line in lines))
+    write_text(dest / SAMPLES_TABLE, "".join(line + "\n" for line in lines))

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from generate.figures import save_figure
 
-ROWS, NEIGHBOURS = 5, 4  # of nearest samples, and as many spread over the others
+STRIPS, NEIGHBOURS = 5, 4  # of nearest samples, and as many spread over the others
 
 
 def draw_distances(path: Path, drawn: Tensor, real: Tensor, limit: float) -> None:
@@ -34,8 +34,8 @@ def draw_neighbours(
 ) -> None:
     """Strips of a sample and the training pictures most like it: first the samples that are nearest to any."""
     order = distances[:, 0].argsort().tolist()
-    others = order[ROWS :: max(1, (len(order) - ROWS) // ROWS)][:ROWS]
-    shown = order[:ROWS] + others
+    others = order[STRIPS :: max(1, (len(order) - STRIPS) // STRIPS)][:STRIPS]
+    shown = order[:STRIPS] + others
     count = min(NEIGHBOURS, distances.shape[1])
     figure = matplotlib.figure.Figure(figsize=(1.5 * (count + 1), 1.75 * len(shown)), layout="constrained")
     grid = figure.subplots(len(shown), count + 1, squeeze=False)
@@ -48,7 +48,7 @@ def draw_neighbours(
             axes.set_title(title, fontsize=9, color=colour)
             axes.axis("off")
     figure.suptitle(
-        f"The {min(ROWS, len(order))} samples most like a training picture, then others.\n"
+        f"The {min(STRIPS, len(order))} samples most like a training picture, then others.\n"
         "Right of each the training pictures most like it, and by how much they differ",
         fontsize=9,
     )

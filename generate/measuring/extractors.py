@@ -19,7 +19,6 @@ from torch_fidelity.feature_extractor_inceptionv3 import FeatureExtractorIncepti
 
 from generate.measuring.features import batches
 
-NETWORKS = ("lite0", "inception", "dinov2")
 SIDES = {"inception": 299, "dinov2": 224}
 WEIGHTS = {
     "inception": "weights-inception-2015-12-05-6726825d.pth of torch-fidelity's releases",

@@ -1,6 +1,6 @@
 """How good pictures are: distances between two sets of features, and how well each picture fits the real ones.
 
-    from generate.measuring.metrics import frechet_distance, precision_recall
+    from generate.measuring.similarity import look
     precision, recall = precision_recall(look(network, real).features, look(network, fake).features)
 
 All take features (N, D) on the CPU, of whatever network. Kernel distance, precision and recall are torch-fidelity's,

@@ -162,7 +162,7 @@ def copy_limit(training: Looks, quantile: float = COPY_QUANTILE) -> float:
     return min(max(LEAST_LIMIT, nearest_alike(training)[0].quantile(quantile).item()), MOST_LIMIT)
 
 
-def duplicates(drawn: Looks, limit: float, order: Iterable[int] | None = None) -> dict[int, int]:
+def find_repeats(drawn: Looks, limit: float, order: Iterable[int] | None = None) -> dict[int, int]:
     """Which to leave out so that of each bunch of pictures nearer than the limit the first stays, with that one.
 
     `order` says who comes first; what is near to a left-out picture repeats the same one.

@@ -17,23 +17,11 @@ from torch import Tensor
 from tqdm import tqdm
 
 from generate.devices import choose_precision
-from generate.images import BadPicture, decode, paint, read_json, to_picture, write_text
-from generate.model.generator import Model, draw_pictures
+from generate.images import BadPicture, decode, format_of, paint, read_json, to_picture, write_text
+from generate.model.generator import Model, as_rgb, draw_pictures
+from generate.rows import SAMPLES_OPTIONS, SAMPLES_TABLE
 
-ROWS, OPTIONS = "samples.jsonl", "samples.json"
 Work = Sequence[tuple[str, int]]  # category, or "" where the model knows none, and seed
-
-
-class BatchSize(click.IntRange):
-    """A number of pictures from 1 up, or auto, which is 0: see `choose_batch_size`."""
-
-    name = "auto or a number"
-
-    def __init__(self) -> None:
-        super().__init__(min=1)
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
-        return 0 if value == "auto" else int(super().convert(value, param, ctx))
 
 
 def draw_folder(
@@ -71,16 +59,11 @@ def draw_folder(
     _check_same_drawing(dest, how, batch_size)
     share = work[rank::world]
     missing = _missing(dest, share, model.network.size, format)
+    there, hidden = len(share) - len(missing), True if rank else None  # None: hidden where there is no terminal
 
     with (
         ThreadPoolExecutor(8) as pool,
-        tqdm(
-            total=len(share),
-            initial=len(share) - len(missing),
-            desc="sample",
-            unit="picture",
-            disable=True if rank else None,
-        ) as bar,
+        tqdm(total=len(share), initial=there, desc="sample", unit="picture", disable=hidden) as bar,
     ):
         writing: list[Future[None]] = []
         for start in range(0, len(missing), batch_size):
@@ -127,6 +110,21 @@ def draw_some(model: Model, batch: Work, batch_size: int, truncation: float, pre
         )
 
 
+def draw_evenly(
+    model: Model, count: int, first_seed: int, truncation: float = 1.0, precision: str = "auto"
+) -> tuple[list[Tensor], list[str]]:
+    """`count` pictures (3, H, W) from `first_seed` on, as many of each category, and the category of each ("" without)."""
+    device = next(model.generator.parameters()).device
+    precision = choose_precision(precision, device)
+    size = choose_batch_size(model, precision, device)
+    names = model.categories or ("",)
+    work = [(names[i % len(names)], first_seed + i) for i in range(count)]
+    drawn: list[Tensor] = []
+    for start in tqdm(range(0, count, size), desc="sample", unit="batch", disable=None, leave=False):
+        drawn += as_rgb(draw_some(model, work[start : start + size], size, truncation, precision))
+    return drawn, [category for category, _ in work]
+
+
 def _missing(dest: Path, work: Work, size: int, format: str) -> Work:
     """What is not there whole."""
     paths = [dest / file_name(seed, format, category) for category, seed in work]
@@ -145,7 +143,7 @@ def _is_whole(path: Path, size: int) -> bool:
 
 
 def _check_same_drawing(dest: Path, how: dict[str, Any], batch_size: int) -> None:
-    options = dest / OPTIONS
+    options = dest / SAMPLES_OPTIONS
     if options.exists():
         before = {"precision": "fp32", **read_json(options)}
         for name, value in how.items():
@@ -158,7 +156,7 @@ def _check_same_drawing(dest: Path, how: dict[str, Any], batch_size: int) -> Non
 
 def _write(picture: Tensor, path: Path, quality: int) -> None:
     """Under a temporary name first. No fsync, which costs more than the rest: what a power cut damages is drawn again."""
-    kind = {"jpg": "JPEG", "png": "PNG", "webp": "WEBP"}[path.suffix[1:]]
+    kind = format_of(path)
     image = to_picture(picture)
     if kind == "JPEG":  # knows no transparency
         image = paint(image, "black")
@@ -181,11 +179,11 @@ def _write_rows(dest: Path, work: Work, format: str, how: dict[str, Any]) -> Non
     with (dest / ".samples.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         rows: dict[tuple[str, int], dict[str, Any]] = {}
-        if (dest / ROWS).exists():
-            for row in map(json.loads, (dest / ROWS).read_text().splitlines()):
+        if (dest / SAMPLES_TABLE).exists():
+            for row in map(json.loads, (dest / SAMPLES_TABLE).read_text().splitlines()):
                 rows[row.get("category", ""), row["seed"]] = row
         for category, seed in work:
             if (dest / (name := file_name(seed, format, category))).exists():
                 row = {"file": name, "seed": seed, "truncation": how["truncation"], "model": how["model"]}
                 rows[category, seed] = row | ({"category": category} if category else {})
-        write_text(dest / ROWS, "".join(json.dumps(rows[key]) + "\n" for key in sorted(rows)))
+        write_text(dest / SAMPLES_TABLE, "".join(json.dumps(rows[key]) + "\n" for key in sorted(rows)))

@@ -1,7 +1,7 @@
 """A trained generator: saved and loaded as safetensors, and turned into pictures from seeds.
 
-from generate.model.generator import draw_pictures, load_generator
-pictures = draw_pictures(load_generator(Path("demo/generator.safetensors")), seeds=[0, 1, 2])
+model = load_generator(Path("demo/generator.safetensors"))
+pictures = draw_pictures(model.generator, seeds=[0, 1, 2], batch_size=8, categories=[0, 0, 0])
 """
 
 from __future__ import annotations

@@ -14,10 +14,11 @@ import click
 from PIL import Image
 
 from generate.images import BadPicture
-from generate.preparing.masks import Box
 
 if TYPE_CHECKING:
     import torch
+
+    from generate.preparing.masks import Box
 
 NAME = "fasterrcnn_mobilenet_v3_large_320_fpn"  # 19 million parameters, the quickest of them
 NAMES = (

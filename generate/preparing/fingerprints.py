@@ -1,6 +1,6 @@
 """Fingerprints of pictures, and which of many are duplicates of another: the same file, or nearly the same picture.
 
-python -c "from generate.preparing.fingerprints import *; print(fingerprint(Image.open('a.jpg')))"
+python -c "from generate.preparing.fingerprints import *; print(perceptual_hash(Image.open('a.jpg')))"
 """
 
 from __future__ import annotations
@@ -12,9 +12,10 @@ import imagehash
 import numpy as np
 from PIL import Image
 
+from generate.preparing.recipe import Recipe
+
 SIDE = 16  # of the hash: 256 bits
 COLOUR_SIDE, COLOUR_FAR = 8, 10  # of a tiny picture; and how far two may be apart, of 255, on average
-NEAR = 6  # bits
 
 
 @dataclass(frozen=True)
@@ -41,7 +42,7 @@ def tiny_colours(array: np.ndarray) -> str:
     return cv2.resize(array, (COLOUR_SIDE, COLOUR_SIDE), interpolation=cv2.INTER_AREA).tobytes().hex()
 
 
-def find_duplicates(prints: list[Fingerprint], near: int = NEAR) -> dict[int, tuple[int, bool]]:
+def find_duplicates(prints: list[Fingerprint], near: int = Recipe.near) -> dict[int, tuple[int, bool]]:
     """Index of each duplicate -> (index of the picture that stays, whether the file is the same).
 
     The largest stays, of equals the first. Two pictures are near where at most `near` of the hash's 256 bits differ

@@ -24,8 +24,9 @@ from tqdm import tqdm
 
 from generate.images import BadPicture, atomic_path, open_picture, paint, size_of, write_text
 from generate.preparing.checks import check_content, check_shape, overview
+from generate.preparing.cropping import make_square
 from generate.preparing.fingerprints import Fingerprint, find_duplicates, perceptual_hash, tiny_colours
-from generate.preparing.recipe import Recipe, make_square
+from generate.preparing.recipe import Recipe
 
 JOURNAL = ".pictures.jsonl"  # in DEST: what was found out of each picture, so that a rerun need not
 FEW = 64  # pictures for which other processes are not worth their start

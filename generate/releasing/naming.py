@@ -7,8 +7,9 @@ from functools import cache
 
 import inflect
 from faker import Faker
+from slugify import slugify
 
-from gallery.release import Category, slugify
+from gallery.release import Category
 
 TITLE = re.compile(r"This (.+) Does Not Exist", re.IGNORECASE)
 NO_PLURALS = ("ss", "us", "is")  # glass, cactus, iris: inflect would cut their last letter
@@ -18,14 +19,14 @@ def name_category(folder: str, count: int) -> Category:
     """The category of a folder: faces is called Face, as in "This Face Does Not Exist"."""
     words = re.sub(r"[\s_-]+", " ", folder).strip().split(" ")
     words[-1] = singular(words[-1])
-    return _category(slugify(folder), " ".join(words), count)
+    return _category(slug_of(folder), " ".join(words), count)
 
 
 def category_of_title(title: str | None, count: int) -> Category:
     """The category of pictures in no folder: "This Emoji Does Not Exist" is of Emoji; without a title, Picture."""
     match = TITLE.fullmatch((title or "").strip())
     name = match[1] if match else "Picture"
-    return _category(slugify(name), name, count)
+    return _category(slug_of(name), name, count)
 
 
 def default_title(categories: list[Category]) -> str:
@@ -52,9 +53,14 @@ def draw_developers(seed: str, count: int) -> tuple[str, ...]:
     return tuple(dict.fromkeys(f"{faker.first_name()} {faker.last_name()}" for _ in range(count)))
 
 
+def slug_of(name: str) -> str:
+    """A category's part of a URL: lower-case letters, digits and hyphens. Crème Brûlée -> creme-brulee."""
+    return slugify(name, max_length=64) or "picture"
+
+
 def _category(slug: str, name: str, count: int) -> Category:
     name = " ".join(word[:1].upper() + word[1:] for word in name.split())
-    return Category(slug or "picture", name or "Picture", count, article(name or "Picture"))
+    return Category(slug, name or "Picture", count, article(name or "Picture"))
 
 
 @cache

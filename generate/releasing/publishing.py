@@ -1,7 +1,11 @@
 """From a folder of pictures to a release in a bucket: what `publish` and `refill` share.
 
+from gallery.bucket import open_bucket
+from gallery.commit import read_pointer
+bucket = open_bucket("gs://my-pictures")
+pointer = read_pointer(bucket)
 groups, title = read_folder(Path("samples"), "This Emoji Does Not Exist")
-published = publish_pictures(open_bucket("gs://my-pictures"), groups, title)
+published = publish_pictures(bucket, pointer, groups, title)
 """
 
 from __future__ import annotations
@@ -26,13 +30,13 @@ from gallery import commit, history
 from gallery.bucket import Bucket, Unavailable, crc32c
 from gallery.commit import Draft, Pointer
 from gallery.release import EXTENSIONS, Catalog, Category
-from generate.images import BadPicture, category_of, decode, find_pictures
+from generate.images import WRITTEN, BadPicture, category_of, decode, find_pictures
 from generate.releasing.naming import category_of_title, default_title, draw_developers, name_category
 from generate.rows import read_rows
 from generate.units import size_text
 
 DEVELOPERS = 256  # imaginary people, who share the pictures among them
-ROWS = "images.jsonl"
+RELEASE_TABLE = "images.jsonl"
 NAMED = 5  # how many bad pictures an error names
 
 
@@ -176,8 +180,8 @@ def draft_release(groups: Groups, title: str, description: str, model: Mapping[s
 
     return Draft(
         digest,
-        {name: picture.crc32c for name, picture in pictures.items()} | {ROWS: crc32c(table)},
-        lambda name: table if name == ROWS else pictures[name].read(),
+        {name: picture.crc32c for name, picture in pictures.items()} | {RELEASE_TABLE: crc32c(table)},
+        lambda name: table if name == RELEASE_TABLE else pictures[name].read(),
         finish,
     )
 
@@ -216,7 +220,7 @@ def _check(path: Path, made: Mapping[str, Any]) -> Picture | str:
     except (BadPicture, OSError) as reason:
         return str(reason)
     if content_type not in EXTENSIONS:
-        return f"{content_type}, which browsers don't all show: make them jpg, png or webp"
+        return f"{content_type}, which not every browser shows: make them {' or '.join(WRITTEN)}"
     return Picture(path.read_bytes, content_type, size, len(data), crc32c(data), hashlib.sha256(data).hexdigest(), made)
 
 

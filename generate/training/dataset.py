@@ -1,7 +1,7 @@
 """The pictures a network is trained on: all of them on the device where they fit, else decoded as they are needed.
 
 pictures = open_pictures(Path("prepared"), torch.device("cpu"))
-batches = Batches(pictures, labels=None, size=16)
+batches = Batches(pictures, labels=None, size=16, device=torch.device("cpu"))
 real, told = batches.draw()  # (16, 3, H, W), 0..1
 """
 
