@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import csv
+import io
 import json
+import re
 
 import numpy as np
 import pytest
 from PIL import Image, ImageCms
 
-from generate.images import open_picture
+from generate.images import FORMATS, BadPicture, open_picture, suffix_of
 from tests.conftest import EMOJI, files
 from tests.nasty import emoji, linear_profile, make_nasty
 from tests.preparing import prepare
@@ -42,6 +44,35 @@ def test_every_format_is_read(tmp_path, suffix):
 
     assert prepare(tmp_path / "in", tmp_path / "out", "--size", 32).exit_code == 0
     assert (tmp_path / "out" / "a name with spaces.png").exists()
+
+
+def test_the_help_names_every_format():
+    text = prepare("--help").output
+    for suffixes in FORMATS.values():
+        assert any(re.search(rf"\b{suffix[1:]}\b", text) for suffix in suffixes)
+
+
+@pytest.mark.parametrize("name", FORMATS)
+def test_the_real_format_decides_the_suffix(name):
+    file = io.BytesIO()
+    Image.new("RGB", (8, 8)).save(file, name)
+
+    assert suffix_of(file) == FORMATS[name][0]
+
+
+def test_a_jpeg_with_more_pictures_in_it_is_a_jpeg():
+    file = io.BytesIO()
+    Image.new("RGB", (8, 8)).save(file, "MPO", save_all=True, append_images=[Image.new("RGB", (8, 8))])
+
+    assert suffix_of(file) == ".jpg"
+
+
+def test_a_format_that_is_not_read_is_a_reason():
+    file = io.BytesIO()
+    Image.new("RGB", (8, 8)).save(file, "PPM")
+
+    with pytest.raises(BadPicture, match="a format that is not read: PPM"):
+        suffix_of(file)
 
 
 def test_exif_rotation_is_applied(tmp_path):
