@@ -1,4 +1,4 @@
-"""Collect pictures: from a folder, an archive, a list of URLs or a picture search, each with where it comes from.
+"""Collect pictures from a folder, an archive, a list of URLs or a picture search, and record the source of each.
 
 python -m generate collect 'search:pineapple,banana' photos --limit 300
 """
@@ -26,11 +26,11 @@ from generate.images import kind_of, read_json, write_text
 
 SEARCH = "search:"
 LONGEST = 200  # bytes of a folder's name; file systems have 255
-SEARCH_LIMIT = 500  # of each term, where nobody says
+SEARCH_LIMIT = 500  # pictures a term, without --limit
 
 
 class Choices(click.ParamType[tuple[str, ...]]):
-    """Some of a few words, as in by,by-sa."""
+    """One or more of the given words, separated by commas: by,by-sa."""
 
     name = "list"
 
@@ -43,24 +43,34 @@ class Choices(click.ParamType[tuple[str, ...]]):
         words = tuple(word.strip().lower() for word in value.split(",")) if isinstance(value, str) else value
         for word in words:
             if word not in self.choices:
-                self.fail(f"{word!r} is none of {', '.join(self.choices)}; separate several by commas.", param, ctx)
+                self.fail(f"{word!r} is not one of {', '.join(self.choices)}; separate several by commas.", param, ctx)
         return words
 
 
 @click.command()
 @click.argument("source")
 @click.argument("dest", type=click.Path(file_okay=False, path_type=Path))
-@click.option("--limit", type=click.IntRange(1), help="A random subset of so many; of a search, the first so many of each term, else 500.")  # fmt: skip
-@click.option("--seed", type=int, default=0, show_default=True, help="Which random subset.")
-@click.option("--min-size", type=click.IntRange(0), default=256, show_default=True, help="Pixels of the shorter side.")
+@click.option("--limit", type=click.IntRange(1), help="At most this many pictures, chosen at random; of a search, the first ones of each term.  [default: all; of a search 500]")  # fmt: skip
+@click.option("--seed", type=int, default=0, show_default=True, help="Seed of the random subset.")
+@click.option(
+    "--min-size",
+    type=click.IntRange(0),
+    default=256,
+    show_default=True,
+    help="Minimum length of the shorter side, in pixels.",
+)
 @click.option("--engine", type=Choices(ENGINES), default=",".join(ENGINES), show_default=True, help="Where to search.")
 @click.option("--licence", type=Choices(LICENCES), default=",".join(FREE), show_default=True, help=f"For a search, some of {', '.join(LICENCES)}.")  # fmt: skip
-@click.option("--contact", default="", help="Your e-mail address or site, told to every server; Wikimedia asks for it.")
-@click.option("--rate", type=click.FloatRange(0, min_open=True), default=Manners.rate_per_s, show_default=True, help="Requests a second to one host.")  # fmt: skip
+@click.option(
+    "--contact",
+    default="",
+    help="Your e-mail address or site, sent to every server in the user agent; Wikimedia requires it.",
+)
+@click.option("--rate", type=click.FloatRange(0, min_open=True), default=Manners.rate_per_s, show_default=True, help="Maximum requests a second to one host.")  # fmt: skip
 @click.option("--timeout-s", type=click.FloatRange(0, min_open=True), default=Manners.timeout_s, show_default=True)
-@click.option("--max-mb", type=click.FloatRange(0, min_open=True), default=Manners.max_bytes / 1e6, show_default=True, help="Of one picture.")  # fmt: skip
-@click.option("--distributor", type=click.Choice(list(DISTRIBUTORS)), default="multiprocessing", show_default=True, help="img2dataset's, for lists that outgrow a machine.")  # fmt: skip
-@click.option("--jobs", type=click.IntRange(1), help="Processes that fetch.  [default: one a core]")
+@click.option("--max-mb", type=click.FloatRange(0, min_open=True), default=Manners.max_bytes / 1e6, show_default=True, help="Maximum size of one picture.")  # fmt: skip
+@click.option("--distributor", type=click.Choice(list(DISTRIBUTORS)), default="multiprocessing", show_default=True, help="img2dataset's distributor; pyspark and ray use many machines.")  # fmt: skip
+@click.option("--jobs", type=click.IntRange(1), help="Download processes.  [default: one a core]")
 def command(
     source: str,
     dest: Path,
@@ -76,7 +86,7 @@ def command(
     distributor: str,
     jobs: int | None,
 ) -> None:
-    """Collect pictures and where each comes from.
+    """Collect pictures and record the source of each.
 
     SOURCE is a folder; an archive (zip, tar, tgz, an npm tarball); a text or CSV list of URLs, also ImageNet's
     "<category> <url>"; or search:TERM[,TERM...], of which several are categories. DEST/sources.csv says of every
@@ -101,9 +111,11 @@ def command(
     )
     reasons = Counter(kind_of(row.reason) for row in rows if row.status == FAILED)
     for reason, count in reasons.most_common():
-        click.echo(f"left out {count}: {reason}", err=True)
+        click.echo(f"rejected {count}: {reason}", err=True)
     kept = sum(row.status == KEPT for row in rows)
-    click.echo(f"{kept} pictures in {dest}, {len(rows) - kept} not; {dest / 'sources.csv'} says where from and why.")
+    click.echo(
+        f"{kept} pictures in {dest}, {len(rows) - kept} rejected; {dest / 'sources.csv'} lists sources and reasons."
+    )
     if kept:
         click.echo(f"Next: python -m generate prepare {dest} prepared")
 
@@ -124,8 +136,8 @@ def collect(
 ) -> list[Row]:
     """Collect the pictures of `source` (see the command) into `dest`; returns the rows of `dest/sources.csv`.
 
-    The first-level folder of a picture is its category. Raises click.ClickException for a source that holds nothing,
-    and where `dest` was collected from another or with other options.
+    The first-level folder of a picture is its category. Raises click.ClickException if the source holds no pictures, or
+    if `dest` was collected from another source or with other options.
     """
     manners = manners or Manners()
     path, searched = Path(source), source.startswith(SEARCH)
@@ -134,17 +146,19 @@ def collect(
         options |= {"engines": list(engines), "licences": list(licences)}
     elif not path.exists():
         raise click.ClickException(
-            f"{source} is not there: give a folder, an archive, a list of URLs, or search:TERM for a picture search."
+            f"{source} does not exist: give a folder, an archive, a list of URLs, or search:TERM for a picture search."
         )
     elif path.is_dir() and dest.resolve().is_relative_to(path.resolve()):
-        raise click.UsageError(f"{dest} lies in {source}: choose a DEST outside, or it would read its own output.")
+        raise click.UsageError(
+            f"{dest} is inside {source}, so the next run would read its own output: choose a DEST outside."
+        )
     with _same_options(dest, options):
         table, plan = dest / "sources.csv", dest / WORK / "plan.csv"
         if not searched and (path.is_dir() or is_archive(path)):
             rows = copy_pictures(path, dest, limit, seed, min_size, read_table(table))
             write_table(table, rows)
             return rows
-        rows = read_table(plan)  # a search is not asked twice, a list not read twice
+        rows = read_table(plan)  # the search was done or the list was read by an earlier run
         if not rows:
             check_distributor(distributor)
             if searched:
@@ -162,17 +176,17 @@ def collect(
 
 
 def _terms(source: str) -> list[str]:
-    """What to search for: search:"cake", pie -> cake and pie."""
+    """The terms of a search: search:"cake", pie -> cake and pie."""
     terms = [term for word in source.removeprefix(SEARCH).split(",") if (term := word.strip(" \"'"))]
     if not terms:
         raise click.ClickException(
-            f"{source} has no term: write search:pineapple, or search:cake,pie for two categories."
+            f"{source} has no search term: write search:pineapple, or search:cake,pie for two categories."
         )
     return terms
 
 
 def _numbered(rows: list[Row]) -> list[Row]:
-    """Where each picture will lie: its category's folder and its number in the list."""
+    """The rows with the path of each picture: the folder of its category, then its number in the list."""
     return [
         row if row.status else replace(row, file=f"{_folder(row.category)}{number:06}")
         for number, row in enumerate(rows)
@@ -180,7 +194,7 @@ def _numbered(rows: list[Row]) -> list[Row]:
 
 
 def _folder(category: str) -> str:
-    """A category as a folder's name: nothing that leads elsewhere, hides, is too long or no name on some system."""
+    """A category as a folder name: no path separators, not hidden, not too long, valid on every system."""
     name = re.sub(r'[/\\:*?"<>|\x00-\x1f]+', "-", category).strip(" .-")
     name = name.encode()[:LONGEST].decode(errors="ignore").strip(" .-")
     return f"{name}/" if name else ""
@@ -188,7 +202,7 @@ def _folder(category: str) -> str:
 
 @contextmanager
 def _same_options(dest: Path, options: dict[str, Any]) -> Iterator[None]:
-    """Options are written before the work; a second run has to want the same. Where there is no work, they go again."""
+    """Write the options before the work and require the same on a rerun. They are removed if nothing was collected."""
     path = dest / "collect.json"
     before = read_json(path) if path.exists() else options
     for name, value in options.items():

@@ -1,4 +1,4 @@
-"""Make pictures fit for training: upright, square, one size, no duplicates, nothing blurred or broken.
+"""Prepare pictures for training: upright, square, of one size, without duplicates, blurred or damaged ones.
 
 python -m generate prepare photos prepared --size 256
 """
@@ -21,54 +21,56 @@ from generate.images import atomic_path, beside, category_of, find_pictures, kin
 from generate.preparing.detecting import NAME, NAMES
 from generate.preparing.recipe import CROPS, CUTOUTS, Recipe, check_recipe
 
-SAID = 20  # left out pictures that are named one by one
+SHOWN = 20  # rejected pictures that are printed
 
 
 @click.command()
 @click.argument("source", type=click.Path(path_type=Path))
 @click.argument("dest", type=click.Path(file_okay=False, path_type=Path))
-@click.option("--size", type=int, default=Recipe.size, show_default=True, help="Side of the square in pixels, a power of two.")  # fmt: skip
-@click.option("--crop", type=click.Choice(CROPS), default=Recipe.crop, show_default=True, help="The middle, around the object, or all of it with bars.")  # fmt: skip
-@click.option("--background", default=Recipe.background, show_default=True, help="What is painted where nothing is: a colour name, #rrggbb, keep or transparent.")  # fmt: skip
-@click.option("--cutout", type=click.Choice(CUTOUTS), default=Recipe.cutout, show_default=True, help="Cut the object out of its background.")  # fmt: skip
-@click.option("--label", multiple=True, help="Keep only pictures in which this COCO category is found, as in cake; repeatable.")  # fmt: skip
-@click.option("--weights", default=Recipe.weights, help="Of the detector: hub, or the path of a state dict.  [default: hub with --label, else no detector]")  # fmt: skip
-@click.option("--detector", type=click.Choice(NAMES), default=NAME, show_default=True, help="Of torchvision.")
-@click.option("--rembg-model", default=Recipe.rembg_model, show_default=True, help="A name of rembg's, or an .onnx file.")  # fmt: skip
-@click.option("--padding", type=click.FloatRange(0, 2), default=Recipe.padding, show_default=True, help="Around the object, as a part of its longer side.")  # fmt: skip
-@click.option("--min-side", type=click.IntRange(1), help="Leave out pictures and objects of fewer pixels.  [default: half of --size]")  # fmt: skip
-@click.option("--max-aspect", type=click.FloatRange(1), default=Recipe.max_aspect, show_default=True, help="Leave out what is longer than so many times its width.")  # fmt: skip
-@click.option("--min-sharpness", type=click.FloatRange(0), default=Recipe.min_sharpness, show_default=True, help="Leave out blurred pictures; 0 keeps them.")  # fmt: skip
-@click.option("--near", type=click.IntRange(-1, 256), default=Recipe.near, show_default=True, help="How many of 256 bits near duplicates differ by; -1 keeps these.")  # fmt: skip
-@click.option("--jobs", type=click.IntRange(1), help="Processes.  [default: one a core]")
+@click.option("--size", type=int, default=Recipe.size, show_default=True, help="Side of the square in pixels: 32, 64, 128, 256, 512 or 1024.")  # fmt: skip
+@click.option("--crop", type=click.Choice(CROPS), default=Recipe.crop, show_default=True, help="center: the middle. object: around the object. pad: all of it, with bars.")  # fmt: skip
+@click.option("--background", default=Recipe.background, show_default=True, help="For transparent areas and bars: a colour name, #rrggbb, keep or transparent.")  # fmt: skip
+@click.option("--cutout", type=click.Choice(CUTOUTS), default=Recipe.cutout, show_default=True, help="Remove the background of the object.")  # fmt: skip
+@click.option("--label", multiple=True, help="Keep only pictures that show this COCO category, such as cake; repeatable.")  # fmt: skip
+@click.option("--weights", default=Recipe.weights, help="Weights of the detector: hub to download them, or the path of a state dict.  [default: hub with --label, else no detector]")  # fmt: skip
+@click.option(
+    "--detector", type=click.Choice(NAMES), default=NAME, show_default=True, help="The detector, one of torchvision's."
+)
+@click.option("--rembg-model", default=Recipe.rembg_model, show_default=True, help="The name of a rembg model, or an .onnx file.")  # fmt: skip
+@click.option("--padding", type=click.FloatRange(0, 2), default=Recipe.padding, show_default=True, help="Space around the object, as a fraction of its longer side.")  # fmt: skip
+@click.option("--min-side", type=click.IntRange(1), help="Drop pictures and objects whose shorter side has fewer pixels.  [default: half of --size]")  # fmt: skip
+@click.option("--max-aspect", type=click.FloatRange(1), default=Recipe.max_aspect, show_default=True, help="Drop pictures whose longer side is more than this many times the shorter one.")  # fmt: skip
+@click.option("--min-sharpness", type=click.FloatRange(0), default=Recipe.min_sharpness, show_default=True, help="Drop pictures that are more blurred than this; 0 keeps all.")  # fmt: skip
+@click.option("--near", type=click.IntRange(-1, 256), default=Recipe.near, show_default=True, help="Drop pictures whose 256-bit hash differs from another's by at most this many bits; -1 keeps near duplicates.")  # fmt: skip
+@click.option("--jobs", type=click.IntRange(1), help="Number of processes.  [default: one a core]")
 def command(source: Path, dest: Path, label: tuple[str, ...], jobs: int | None, **options: Any) -> None:
     """Square, resize and clean the pictures of a folder.
 
-    Reads jpg, png, webp, gif, bmp and tiff below SOURCE; its first-level folders are the categories. What can't be
-    used is named in DEST/rejected.csv with its reason. Look at the sheet beside DEST: before, after, and what was left
-    out. Run again, it does only what is missing or new.
+    Reads jpg, png, webp, gif, bmp and tiff below SOURCE; its first-level folders are the categories. DEST/rejected.csv
+    lists the pictures that were dropped and why. A sheet beside DEST shows pictures before and after, and dropped ones. A
+    rerun prepares only new and missing pictures.
 
     \b
     Example:
       python -m generate prepare photos prepared --size 256 --crop object
     """
     summary = prepare(source, dest, jobs=jobs, labels=label, **options)
-    for name, reason in summary["rejected"][:SAID]:
-        click.echo(f"left out {name}: {reason}", err=True)
-    if (more := len(summary["rejected"]) - SAID) > 0:
+    for name, reason in summary["rejected"][:SHOWN]:
+        click.echo(f"dropped {name}: {reason}", err=True)
+    if (more := len(summary["rejected"]) - SHOWN) > 0:
         click.echo(f"and {more} more: see {dest / 'rejected.csv'}", err=True)
     counts = ", ".join(f"{name or 'pictures'} {count}" for name, count in summary["categories"].items())
     size = options["size"]
-    click.echo(f"{summary['count']} pictures of {size} px in {dest} ({counts}); {len(summary['rejected'])} left out.")
+    click.echo(f"{summary['count']} pictures of {size} px in {dest} ({counts}); {len(summary['rejected'])} dropped.")
     click.echo(f"Look at {sheet_path(dest)}, then: python -m generate train {dest} runs/{dest.resolve().name}")
 
 
 def prepare(source: Path, dest: Path, jobs: int | None = None, **options: Any) -> dict[str, Any]:
     """Write every usable picture of `source` to the same place in `dest` as a `size` x `size` RGB PNG.
 
-    The options are the fields of Recipe. The result depends on neither `jobs` nor what an earlier run left.
+    The options are the fields of Recipe. The result depends neither on `jobs` nor on earlier runs.
     Returns {"count", "categories": {name: count}, "reasons": {reason: count}, "rejected": [(name, reason)]}; all but the
-    last are in `dest/dataset.json`. Raises click.ClickException where nothing can be prepared; then nothing is written.
+    last are in `dest/dataset.json`. Raises click.ClickException if no picture can be prepared; then nothing is written.
     """
     from generate.preparing.sheet import draw_sheet
     from generate.preparing.squares import JOURNAL, make_all, without_duplicates
@@ -77,7 +79,7 @@ def prepare(source: Path, dest: Path, jobs: int | None = None, **options: Any) -
     check_recipe(recipe)
     if source.resolve() in (dest.resolve(), *dest.resolve().parents):
         raise click.UsageError(
-            f"{dest} lies in {source}: choose a DEST outside SOURCE, or it would read its own output."
+            f"{dest} is inside {source}, so the next run would read its own output: choose a DEST outside SOURCE."
         )
     pictures = find_pictures(source)
     written = {"source": source.absolute().name} | asdict(recipe) | {"labels": list(recipe.labels)}
@@ -94,7 +96,7 @@ def prepare(source: Path, dest: Path, jobs: int | None = None, **options: Any) -
     if not kept:
         for name in ("dataset.json", JOURNAL):
             (dest / name).unlink(missing_ok=True)
-        with suppress(OSError):  # not empty: it holds what isn't ours
+        with suppress(OSError):  # not empty: other files are in it
             dest.rmdir()
         raise click.ClickException(f"None of the {len(pictures)} pictures in {source} can be used: {rejected[0][1]}.")
     summary = {
@@ -105,13 +107,13 @@ def prepare(source: Path, dest: Path, jobs: int | None = None, **options: Any) -
     _write_rejected(dest / "rejected.csv", rejected)
     with atomic_path(sheet_path(dest)) as temporary:
         draw_sheet(pictures, targets, [outcome.reason for outcome in outcomes], source).save(temporary, "PNG")
-    os.sync()  # the pictures, which were written without
+    os.sync()  # the pictures, which were written without fsync
     write_text(dest / "dataset.json", json.dumps(written | summary, indent=2) + "\n")
     return summary | {"rejected": rejected}
 
 
 def _check_same_options(dest: Path, options: dict[str, Any]) -> None:
-    """A second run continues the first only if it would make the same pictures."""
+    """A rerun must have the options of the first run, or its pictures would differ."""
     if not (dest / "dataset.json").exists():
         if any(dest.rglob("*.png")):
             raise click.ClickException(f"{dest} holds pictures that prepare did not make: choose another DEST.")
@@ -125,7 +127,7 @@ def _check_same_options(dest: Path, options: dict[str, Any]) -> None:
 
 
 def _targets(pictures: list[Path], source: Path, dest: Path) -> list[Path]:
-    """Where each picture goes: the same relative name as PNG; a.jpg beside a.png or a.jpg.webp becomes a.jpg.png."""
+    """The target of each picture: the same relative path as PNG; a.jpg becomes a.jpg.png if a.png would have two sources."""
     names = [p.relative_to(source) for p in pictures]
     plain = [name.with_suffix(".png") for name in names]
     whole = [name.with_name(name.name + ".png") for name in names]
@@ -140,5 +142,5 @@ def _write_rejected(path: Path, rejected: list[tuple[str, str]]) -> None:
 
 
 def sheet_path(dest: Path) -> Path:
-    """Beside the folder, not in it, where it would be taken for one of the pictures."""
+    """The path of the sheet, beside the folder; inside it would be taken for a training picture."""
     return beside(dest, "-sheet.png")

@@ -81,7 +81,7 @@ def make_nasty(folder: Path) -> dict[str, str]:
     put("pixel.png", Image.new("RGB", (1, 1), "red"), "too small: 1x1")
     put("wide.png", emoji("food/bread").resize((10_000, 64)), "odd shape: 10000x64")
     put("flat.png", Image.new("RGB", (128, 128), "navy"), "nearly empty: contrast")
-    put("invisible.png", Image.new("RGBA", (128, 128), (255, 255, 255, 0)), "nearly empty: 0.0% of it")
+    put("invisible.png", Image.new("RGBA", (128, 128), (255, 255, 255, 0)), "nearly empty: 0.0% of the pixels")
     put("blurred.png", emoji("food/pizza").filter(ImageFilter.GaussianBlur(5)), "blurred: sharpness")
     put("a folder.png", jpeg(emoji("food/avocado")), "")  # a JPEG by another name is a picture all the same
     put("cmyk.jpg", emoji("food/lemon", "CMYK"))

@@ -31,7 +31,7 @@ REASONS = {  # what the server does, and what sources.csv says of it; "" where t
     "otherbot/e": "",
     "redirect/f.jpg": "",
     "away/w.jpg": "",
-    "small/g": "too small: 16x16, 32 px asked for",
+    "small/g": "too small: 16x16, 32 px required",
     "missing/h": "HTTP Error 404: Not Found",
     "error/i": "HTTP Error 500: Internal Server Error",
     "page/j": "not a picture: text/html",
@@ -128,7 +128,7 @@ def test_the_command_refuses_private_addresses(tmp_path, server):
     result = run(tmp_path / "urls.txt", tmp_path / "out", "--jobs", 1)
 
     assert result.exit_code == 0, result.output
-    assert "left out 1: private address" in result.output
+    assert "rejected 1: private address" in result.output
     assert "0 pictures in" in result.output
     assert not server.seen["/good/private.jpg"]
 
@@ -177,10 +177,10 @@ def test_stopped_and_rerun_it_fetches_only_the_rest(tmp_path, server, how):
 @pytest.mark.parametrize(
     ("source", "options", "code", "sentence"),
     [
-        ("nowhere", [], 1, "nowhere is not there: give a folder, an archive, a list of URLs, or search:TERM"),
-        ("search:cake", ["--engine", "google"], 2, "'google' is none of openverse, commons"),
-        ("search:cake", ["--licence", "by,all"], 2, "'all' is none of cc0"),
-        ("search:", [], 1, "search: has no term"),
+        ("nowhere", [], 1, "nowhere does not exist: give a folder, an archive, a list of URLs, or search:TERM"),
+        ("search:cake", ["--engine", "google"], 2, "'google' is not one of openverse, commons"),
+        ("search:cake", ["--licence", "by,all"], 2, "'all' is not one of cc0"),
+        ("search:", [], 1, "search: has no search term"),
         ("notes.txt", [], 1, "holds no http or https URLs"),
         ("list.csv", [], 1, "can't be read as a list of URLs: field larger than field limit"),
         ("list.txt.gz", [], 1, "can't be read as a list of URLs: Not a gzipped file"),
@@ -188,7 +188,7 @@ def test_stopped_and_rerun_it_fetches_only_the_rest(tmp_path, server, how):
         ("damaged.tgz", [], 1, "damaged archive"),
         ("spoilt.tgz", [], 1, "damaged archive"),
         ("spoilt.tar.xz", [], 1, "damaged archive"),
-        ("spoilt.tar", [], 1, "damaged archive: unreadable from byte 1,024 on"),
+        ("spoilt.tar", [], 1, "damaged archive (unreadable from byte 1,024 on)"),
         ("spoilt.txt.gz", [], 1, "can't be read as a list of URLs"),
         ("folder", [], 1, "holds no pictures"),
     ],

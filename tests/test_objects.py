@@ -63,8 +63,8 @@ def test_a_model_of_rembg_that_cannot_be_had_is_one_sentence(tmp_path, photos):
         result = prepare(photos, tmp_path / "out", "--cutout", "rembg", "--rembg-model", model)
 
         assert result.exit_code == 1
-        assert f"Error: rembg's model {model!r} can't be had" in result.output
-        assert "use --cutout grabcut, which needs none" in result.output
+        assert f"Error: The rembg model {model!r} can't be loaded" in result.output
+        assert "use --cutout grabcut, which needs no model" in result.output
         assert not (tmp_path / "out").exists()
 
 
@@ -105,7 +105,7 @@ def test_the_crop_is_around_the_detectors_box(tmp_path, photos, weights):
 
 @pytest.mark.parametrize(
     ("content", "reason"),
-    [(None, "No such file"), (b"no weights", "can't be had"), ({"a": torch.zeros(1)}, "Missing key")],
+    [(None, "No such file"), (b"no weights", "can't be loaded"), ({"a": torch.zeros(1)}, "Missing key")],
 )
 def test_weights_that_cannot_be_had_are_one_sentence_with_the_alternatives(tmp_path, photos, content, reason):
     path = tmp_path / "weights.pth"
@@ -142,7 +142,7 @@ def test_an_unknown_label_names_the_near_ones(tmp_path):
     result = prepare(EMOJI, tmp_path / "out", "--label", "cakes")
 
     assert result.exit_code == 2
-    assert "'cakes' is no category of COCO: did you mean cake" in result.output
+    assert "'cakes' is not a COCO category: did you mean cake" in result.output
     assert not (tmp_path / "out").exists()
 
 

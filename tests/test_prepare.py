@@ -57,10 +57,10 @@ def test_bad_pictures_are_counted_and_named_and_the_rest_go_on(tmp_path):
 
     assert result.exit_code == 0
     assert "12 pictures" in result.output
-    assert "3 left out" in result.output
+    assert "3 dropped" in result.output
     with (tmp_path / "out" / "rejected.csv").open() as table:
         assert [row["file"] for row in csv.DictReader(table)] == ["empty.png", "letter.jpg", "truncated.jpg"]
-    assert "left out truncated.jpg: damaged" in result.output
+    assert "dropped truncated.jpg: damaged" in result.output
 
 
 def test_same_name_with_two_suffixes_is_two_pictures(tmp_path):

@@ -65,8 +65,8 @@ def test_an_engine_that_refuses_is_said_and_the_other_goes_on(server, capsys):
 
     assert len(rows) == 2
     said = capsys.readouterr().err
-    assert "openverse did not answer for 'a': 401 Unauthorized page_size may not" in said
-    assert "Only another DEST asks it again." in said
+    assert "openverse did not answer for 'a' (401 Unauthorized page_size may not" in said
+    assert "to ask it again, collect into another DEST." in said
 
 
 def test_a_search_that_finds_nothing_says_what_to_try(server):

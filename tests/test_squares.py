@@ -102,5 +102,5 @@ def test_a_picture_without_an_object_is_left_out(tmp_path):
 
     result = prepare(tmp_path / "in", tmp_path / "out", "--size", 128, "--crop", "object")
 
-    assert "left out tiny.png: " in result.output
+    assert "dropped tiny.png: " in result.output
     assert [p.name for p in (tmp_path / "out").glob("*.png")] == ["good.png"]

@@ -28,7 +28,7 @@ def test_a_folder_keeps_its_categories_and_the_original(tmp_path):
 
     assert result.exit_code == 0, result.output
     assert "36 pictures in" in result.output
-    assert "left out 1: not a picture, whatever its name says" in result.output
+    assert "rejected 1: not a picture, whatever its name says" in result.output
     rows = {row.url: row for row in read_table(tmp_path / "out" / "sources.csv")}
     assert rows["in/food/pineapple.webp"].category == "food"
     assert (tmp_path / "out" / "food" / "pineapple.webp").read_bytes() == before["food/pineapple.webp"]

@@ -1,10 +1,10 @@
-"""img2dataset, with manners: its reader, threads, opt-out check and distributors; our opener and our way of writing.
+"""img2dataset with our own opener and writer: it contributes the reader, threads, opt-out check and distributors.
 
-Imported only by the processes that download (`generate.collecting.fetching` starts them), because img2dataset takes its time and
-rewires signals. Its own downloader has no limit on size, addresses or rate and calls itself Firefox; the opener of
-`generate.collecting.polite` is installed below it, in every worker, so the same rules hold on Ray and Spark. There `generate` has
-to be importable on the workers, and DEST a folder they share. X-Robots-Tag (noai, noimageai, noindex, noimageindex) is
-looked at by img2dataset itself.
+Only the download processes that `generate.collecting.fetching` starts import this module, because img2dataset is slow to
+import and replaces signal handlers. Its own downloader limits neither size, addresses nor rate, and its user agent says
+Firefox. So every worker installs the opener of `generate.collecting.polite` below it, on Ray and Spark too. There
+`generate` must be importable on the workers and DEST must be a shared folder. img2dataset itself honours X-Robots-Tag
+(noai, noimageai, noindex, noimageindex).
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
-os.environ["NO_ALBUMENTATIONS_UPDATE"] = "1"  # it would ask the package index whether it is the newest, at every import
+os.environ["NO_ALBUMENTATIONS_UPDATE"] = "1"  # it would look for a newer version at every import
 
 from img2dataset.downloader import Downloader
 
@@ -31,7 +31,7 @@ from generate.collecting.polite import TOKEN, Manners, build_opener
 from generate.collecting.provenance import FAILED, KEPT, Row, check_picture, utc_now
 from generate.images import BadPicture, atomic_path, suffix_of
 
-ENGINE = import_module("img2dataset.main")  # the package's attribute `main` is a function of the same name
+ENGINE = import_module("img2dataset.main")  # the attribute `main` of the package is a function
 THREADS = 16
 SHARD = 1000
 
@@ -41,11 +41,11 @@ def download(
 ) -> None:
     """Download the `count` URLs of a JSON Lines list (url, file): pictures into `dest`, rows into `work`/rows-*.jsonl.
 
-    Takes signals into its own hands: run it in a process of its own.
+    Replaces signal handlers, so it needs a process of its own.
     """
     _die_with_parent()
-    os.environ.setdefault("PYSPARK_PYTHON", sys.executable)  # Spark's workers would take the system's Python
-    vars(ENGINE).update(  # these two names are where it lets itself be extended
+    os.environ.setdefault("PYSPARK_PYTHON", sys.executable)  # or Spark's workers would use the system's Python
+    vars(ENGINE).update(  # img2dataset has no other way to replace these two classes
         Downloader=partial(PoliteDownloader, manners=manners),
         FilesSampleWriter=partial(Writer, work=work, dest=dest, min_size=min_size),
     )
@@ -55,13 +55,13 @@ def download(
         input_format="jsonl",
         save_additional_columns=["file"],
         output_format="files",
-        disable_all_reencoding=True,  # the files as they came
+        disable_all_reencoding=True,  # keep the files unchanged
         extract_exif=False,
         processes_count=jobs,
         thread_count=THREADS,
         number_sample_per_shard=max(1, min(SHARD, -(-count // jobs))),
         timeout=manners.timeout_s,
-        retries=0,  # ours retries where the server asks for it, this would come back to those who opted out
+        retries=0,  # our opener retries where the server asks for it; img2dataset would retry opt-outs too
         user_agent_token=TOKEN,
         distributor=distributor,
         enable_wandb=False,
@@ -69,7 +69,7 @@ def download(
 
 
 class PoliteDownloader(Downloader):  # type: ignore[misc]  # img2dataset has no types
-    """Fetches through our opener, in whatever process it finds itself."""
+    """Fetches through our opener, in any process."""
 
     def __init__(self, *args: Any, manners: Manners, **options: Any) -> None:
         super().__init__(*args, **options)
@@ -82,7 +82,7 @@ class PoliteDownloader(Downloader):  # type: ignore[misc]  # img2dataset has no 
 
 
 class Writer:
-    """A picture to its place, a row to the journal at once: who is interrupted knows what is done already."""
+    """Writes each picture and its row in the journal at once, so that an interrupted run can continue."""
 
     def __init__(self, shard: int, *_: Any, work: Path, dest: Path, min_size: int, **__: Any) -> None:
         self.journal = (work / f"rows-{shard:05}.jsonl").open("a", encoding="utf-8")
@@ -119,18 +119,18 @@ _openers: dict[Manners, urllib.request.OpenerDirector] = {}
 
 
 def _opener(manners: Manners) -> urllib.request.OpenerDirector:
-    """One a process: it remembers whose turn it is."""
+    """One opener a process, because it limits the rate."""
     return _openers.setdefault(manners, build_opener(manners))
 
 
 def _short(error: str | None) -> str:
-    """urllib's and img2dataset's own words, without the wrapping."""
+    """The message of urllib or img2dataset, without its decoration."""
     text = re.sub(r"^(<urlopen error )+|>+$", "", (error or "").partition("\n")[0])
     return "opted out: X-Robots-Tag" if "X-Robots-Tag" in text else text
 
 
 def _die_with_parent() -> None:
-    """Nobody goes on downloading after the command that asked for it is gone."""
+    """End this process when the command that started it has ended."""
     parent = multiprocessing.parent_process()
     if parent is None or any(thread.name == "watch parent" for thread in threading.enumerate()):
         return

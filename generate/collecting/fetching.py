@@ -1,4 +1,4 @@
-"""Fetch rows of URLs into a folder, each once: hands what is missing to img2dataset and keeps its journal.
+"""Download a table of URLs into a folder, each once: img2dataset downloads what a journal does not have yet.
 
 python -c "from generate.collecting.fetching import *; fetch([Row('0', url='https://...')], Path('photos'))"
 """
@@ -21,13 +21,13 @@ from generate.collecting.polite import Manners
 from generate.collecting.provenance import Row
 from generate.images import write_text
 
-DISTRIBUTORS = {"multiprocessing": "", "pyspark": "pyspark", "ray": "ray"}  # and the package each needs
-OUTCOME = ("file", "fetched", "sha256", "status", "reason")  # what the fetch adds to a row
-WORK = ".collect"  # in DEST: hidden, so that nobody takes its files for pictures
+DISTRIBUTORS = {"multiprocessing": "", "pyspark": "pyspark", "ray": "ray"}  # with the package each needs
+OUTCOME = ("file", "fetched", "sha256", "status", "reason")  # the fields of a row that fetching fills in
+WORK = ".collect"  # in DEST; hidden, so that its files are not taken for pictures
 
 
 def check_distributor(distributor: str) -> None:
-    """Raises click.ClickException where a package is missing. (img2dataset itself would quietly do nothing.)"""
+    """Raises click.ClickException if a package is missing. img2dataset itself would do nothing and report no error."""
     if not find_spec("img2dataset"):
         raise click.ClickException("Fetching URLs needs img2dataset: pip install -r generate/requirements-collect.txt.")
     package = DISTRIBUTORS[distributor]
@@ -43,10 +43,10 @@ def fetch(
     distributor: str = "multiprocessing",
     jobs: int | None = None,
 ) -> None:
-    """Fetch what is missing of the rows; `file` of each, without suffix, is where its picture goes below `dest`.
+    """Fetch the rows that have no outcome yet; `file` of each is its path below `dest`, without a suffix.
 
-    What an earlier call fetched or failed at is not asked for again. Raises click.ClickException where img2dataset
-    gives up; the journal keeps what was done until then.
+    URLs that an earlier call fetched or failed to fetch are skipped. Raises click.ClickException if img2dataset exits
+    with an error; the journal then has everything that was done before.
     """
     known = _journal(dest)
     missing = [row for row in rows if not row.status and row.url not in known]
@@ -56,13 +56,13 @@ def fetch(
 
 
 def with_outcomes(rows: list[Row], dest: Path) -> list[Row]:
-    """The rows with what became of them so far; what is still to be fetched has no status and no file."""
+    """The rows with their outcomes so far. Rows that are not fetched yet have neither status nor file."""
     known = _journal(dest)
     return [replace(row, **known.get(row.url, {} if row.status else {"file": ""})) for row in rows]
 
 
 def _journal(dest: Path) -> dict[str, dict[str, str]]:
-    """What became of a URL, in the fields of its row, of all runs so far. A last line that was cut off by a crash is as if it had not been."""
+    """The outcome of each URL, from all runs so far. A last line that a crash cut off is ignored."""
     outcomes = {}
     for path in sorted((dest / WORK).glob("run-*/rows-*.jsonl")):
         for line in path.read_text(encoding="utf-8").splitlines():
@@ -86,7 +86,7 @@ def _run(missing: list[Row], dest: Path, min_size: int, manners: Manners, distri
         "dest": dest,
         "count": len(missing),
         "min_size": min_size,
-        "manners": replace(manners, rate_per_s=manners.rate_per_s / jobs),  # each process keeps its own time
+        "manners": replace(manners, rate_per_s=manners.rate_per_s / jobs),  # each process limits its own rate
         "distributor": distributor,
         "jobs": jobs,
     }
@@ -98,7 +98,9 @@ def _run(missing: list[Row], dest: Path, min_size: int, manners: Manners, distri
         process.terminate()
         process.join()
     if process.exitcode:
-        raise click.ClickException(f"img2dataset ended with code {process.exitcode}: see {work / 'log.txt'}.")
+        raise click.ClickException(
+            f"img2dataset exited with code {process.exitcode}: see {work / 'log.txt'}, then run the same command to continue."
+        )
 
 
 def _watch(process: Any, work: Path, count: int) -> None:
@@ -109,7 +111,7 @@ def _watch(process: Any, work: Path, count: int) -> None:
 
 
 def _child(log: Path, options: dict[str, Any]) -> None:
-    """img2dataset says much to both streams, and from several processes: all of it to the log."""
+    """img2dataset writes to both streams, from several processes; redirect all of it to the log."""
     with log.open("w", encoding="utf-8") as file:
         os.dup2(file.fileno(), 1)
         os.dup2(file.fileno(), 2)

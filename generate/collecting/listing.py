@@ -1,4 +1,4 @@
-"""Lists of picture URLs: text, CSV, or ImageNet's `<category_id> <url>`; a random subset in one pass.
+"""Read lists of picture URLs (text, CSV, or ImageNet's `<category_id> <url>`) or a random subset of one, in one pass.
 
 python -c "from generate.collecting.listing import *; print(read_list(Path('urls.txt'), limit=5, seed=0))"
 """
@@ -26,9 +26,9 @@ COLUMNS = {"license": "licence", "licence": "licence", "creator": "author", "aut
 
 
 def reservoir(items: Iterable[T], limit: int | None, seed: int) -> list[T]:
-    """A random subset of `limit` items in their order, each subset as likely as any other, in one pass.
+    """A uniformly random subset of `limit` items in their original order; None keeps all.
 
-    Holds `limit` items in memory, however many there are. None keeps all. Vitter, "Random Sampling with a Reservoir",
+    Takes one pass and holds `limit` items in memory. Vitter, "Random Sampling with a Reservoir",
     1985, algorithm R.
     """
     if limit is None:
@@ -44,12 +44,12 @@ def reservoir(items: Iterable[T], limit: int | None, seed: int) -> list[T]:
 
 
 def read_list(path: Path, limit: int | None, seed: int) -> list[Row]:
-    """The rows of a list of URLs, `file` still empty; what is no http(s) URL is there as failed.
+    """The rows of a list of URLs, `file` empty; lines that are not http(s) URLs become rows with the status failed.
 
-    Lines are `<url>`, or `<category> <url>` as ImageNet's; or a CSV with a header that has a column `url` and perhaps
-    page, author, licence and category; or one without, whose URL is in the second column or a later one (a URL may hold
-    commas itself). A .gz is read as it is. A URL that comes twice is kept once.
-    Raises click.ClickException where there is no URL at all.
+    The list is text with a line `<url>` or `<category> <url>` (ImageNet's) for each picture; or a CSV whose header has a
+    column `url` and optionally page, author, licence and category; or a CSV without a header, with the URL in the second
+    or a later column. It may be compressed (.gz). Duplicate URLs are dropped.
+    Raises click.ClickException if there is no URL at all.
     """
     try:
         rows = {row.url: row for row in reservoir(_lines(path), limit, seed)}

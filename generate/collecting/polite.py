@@ -1,11 +1,11 @@
-"""Fetching from strangers' servers with manners: who we are, how often, how much, how long, and never private addresses.
+"""Polite HTTP: a real user agent, limits on rate, size and time, opt-outs honoured, no private addresses.
 
     python -c "from generate.collecting.polite import *; print(len(build_opener(Manners()).open('https://example.org').read()))"
 
-The opener is one of `urllib.request`, because that is what img2dataset fetches with. Before a connection is made every
-address of the host is checked, after it the address that was really reached, before a byte is sent: so neither a
-redirect nor a name that changes its address in between (DNS rebinding) leads to a private network. Only http and https
-are spoken, no file:, ftp: or data:. Proxies of the environment are not used: behind one, addresses can't be checked.
+It is an opener of `urllib.request`, because img2dataset fetches with that. It checks every address of a host before it
+connects, and the connected address before it sends anything, so neither a redirect nor DNS rebinding reaches a private
+network. It opens http and https only, not file:, ftp: or data:. It ignores proxies in the environment, because addresses
+can't be checked behind one.
 """
 
 from __future__ import annotations
@@ -25,37 +25,37 @@ from typing import Any, cast
 from urllib.parse import urlsplit
 from urllib.response import addinfourl
 
-TOKEN = "this-stuff-does-not-exist"  # what a site calls us in `X-Robots-Tag: this-stuff-does-not-exist: noai`
+TOKEN = "this-stuff-does-not-exist"  # the name a site uses in `X-Robots-Tag: this-stuff-does-not-exist: noai`
 NAT64 = ipaddress.ip_network("64:ff9b::/96")  # IPv4 addresses are the last four bytes
 CHUNK = 1 << 16
 
 
 @dataclass(frozen=True)
 class Manners:
-    """What a fetch may cost the other side, and us."""
+    """The limits of fetching, and who we are."""
 
-    contact: str = ""  # an address or site in the user agent, as Wikimedia asks of its visitors
+    contact: str = ""  # an e-mail address or site for the user agent; Wikimedia requires one
     rate_per_s: float = 2.0  # requests to one host, in one process
-    timeout_s: float = 10.0  # of connecting, and of each wait for more
-    total_s: float = 60.0  # of a whole body
+    timeout_s: float = 10.0  # to connect, and for each read
+    total_s: float = 60.0  # for a whole body
     max_bytes: int = 30_000_000
     max_retry_after_s: float = 30.0
-    private_hosts: tuple[str, ...] = ()  # of one's own, by the name in the URL: these may have a private address
+    private_hosts: tuple[str, ...] = ()  # host names that may have a private address, such as one's own server
 
     @property
     def user_agent(self) -> str:
-        """A real one: a name, a version, and whom to write to."""
+        """Name, version and a contact."""
         return f"{TOKEN}/0.1 ({self.contact or 'collects pictures for a small training set'})"
 
 
 class Refused(urllib.error.URLError):
-    """We decided against it; the text says why."""
+    """We refuse to fetch this URL; the text gives the reason."""
 
 
 def build_opener(manners: Manners) -> urllib.request.OpenerDirector:
-    """An opener for http and https that keeps to the manners; its answers hold their whole body.
+    """An opener for http and https that keeps to these limits. Its responses hold the whole body.
 
-    Raises urllib.error.URLError (also as Refused and HTTPError) and OSError.
+    It raises urllib.error.URLError (also as Refused and HTTPError) and OSError.
     """
     opener = urllib.request.OpenerDirector()
     for handler in (
@@ -71,7 +71,7 @@ def build_opener(manners: Manners) -> urllib.request.OpenerDirector:
 
 
 def check_public(host: str, port: int) -> None:
-    """Raises Refused where any address of the host is private, loopback, link-local, reserved or multicast."""
+    """Raises Refused if any address of the host is private, loopback, link-local, reserved or multicast."""
     for *_, address in socket.getaddrinfo(host, port, type=socket.SOCK_STREAM):
         _check_address(str(address[0]))
 
@@ -88,7 +88,7 @@ def _check_address(text: str) -> None:
 
 
 class _HTTPConnection(http.client.HTTPConnection):
-    """Looks where it goes, and once there, where it is."""
+    """Checks the addresses of the host before it connects, and the connected address after that."""
 
     def __init__(self, *args: Any, private_hosts: tuple[str, ...] = (), **options: Any) -> None:
         super().__init__(*args, **options)
@@ -103,14 +103,14 @@ class _HTTPConnection(http.client.HTTPConnection):
 
 
 class _HTTPSConnection(http.client.HTTPSConnection, _HTTPConnection):
-    """http.client's connect() calls the next class's, the one above, before it starts TLS."""
+    """http.client's connect() calls that of the class above before it starts TLS."""
 
 
 class _Redirects(urllib.request.HTTPRedirectHandler):
     max_redirections = 5
 
     def http_error_302(self, req: Any, fp: Any, code: int, msg: str, headers: Any) -> Any:
-        fp.close()  # its body would be read to the end, which need not come
+        fp.close()  # urllib would read the whole body, which may be endless
         return super().http_error_302(req, io.BytesIO(), code, msg, headers)
 
     http_error_301 = http_error_303 = http_error_307 = http_error_308 = http_error_302
@@ -130,7 +130,7 @@ class _Open(urllib.request.AbstractHTTPHandler):
 
 
 class _Manners(urllib.request.BaseHandler):
-    """Before a request: our name and our turn. After it: opt-outs, limits, one retry where the server asks for it."""
+    """Before a request: user agent and rate limit. After it: opt-outs, size and time limits, one retry if the server asks."""
 
     handler_order = 2000  # after HTTPErrorProcessor, which follows redirects and raises errors
 
@@ -182,7 +182,7 @@ class _Manners(urllib.request.BaseHandler):
     def wait_and_retry(
         self, request: Any, response: Any, code: int, message: str, headers: Message
     ) -> addinfourl | None:
-        """Once, after as long as the server says; None leaves it to the next handler, which raises HTTPError."""
+        """Retry once after the time the server asks for. None passes the response on to the handler that raises HTTPError."""
         wait = headers.get("Retry-After", "")
         if getattr(request, "retried", False) or not wait.isdecimal() or int(wait) > self.manners.max_retry_after_s:
             return None

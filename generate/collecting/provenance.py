@@ -1,4 +1,4 @@
-"""Where every collected picture comes from: the table `sources.csv` beside the pictures, one row each, failures too.
+"""The table `sources.csv` beside collected pictures: the source of each in a row, and of those that failed too.
 
 python -c "from generate.collecting.provenance import *; print(read_table(Path('photos/sources.csv'))[0].licence)"
 """
@@ -19,7 +19,7 @@ KEPT, FAILED = "kept", "failed"
 
 @dataclass(frozen=True)
 class Row:
-    """One picture that was wanted. `file` is its place below the folder, without a suffix until it is there."""
+    """One picture. `file` is its path below the folder, without a suffix until it is downloaded."""
 
     file: str
     category: str = ""
@@ -28,13 +28,13 @@ class Row:
     author: str = ""
     licence: str = ""
     fetched: str = ""  # UTC, ISO 8601
-    sha256: str = ""  # of the file as it came
-    status: str = ""  # kept, failed, or nothing while it is still to be fetched
+    sha256: str = ""  # of the downloaded file
+    status: str = ""  # kept, failed, or empty before it was fetched
     reason: str = ""
 
 
 def read_table(path: Path) -> list[Row]:
-    """The rows of a table that `write_table` wrote; none where there is no file."""
+    """The rows of a table that `write_table` wrote; empty if there is no file."""
     if not path.exists():
         return []
     known = {field.name for field in fields(Row)}
@@ -43,7 +43,7 @@ def read_table(path: Path) -> list[Row]:
 
 
 def write_table(path: Path, rows: list[Row]) -> None:
-    """Write all rows at once; nobody sees half of it."""
+    """Write all rows atomically."""
     text = io.StringIO()
     writer = csv.DictWriter(text, [field.name for field in fields(Row)], lineterminator="\n")
     writer.writeheader()
@@ -52,17 +52,17 @@ def write_table(path: Path, rows: list[Row]) -> None:
 
 
 def utc_now() -> str:
-    """As in 2026-02-28T12:00:00Z."""
+    """The time as 2026-02-28T12:00:00Z."""
     return datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
 def digest(data: bytes) -> str:
-    """Of the file as it came, in hexadecimal."""
+    """SHA-256 in hexadecimal."""
     return hashlib.sha256(data).hexdigest()
 
 
 def check_picture(data: bytes, min_size: int) -> None:
-    """Raises BadPicture for what can't be decoded whole, or whose shorter side has fewer than `min_size` pixels."""
+    """Raises BadPicture if the picture can't be decoded completely or its shorter side is below `min_size` pixels."""
     image = decode(io.BytesIO(data))
     if min(image.size) < min_size:
-        raise BadPicture(f"too small: {image.width}x{image.height}, {min_size} px asked for")
+        raise BadPicture(f"too small: {image.width}x{image.height}, {min_size} px required")

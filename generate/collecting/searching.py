@@ -1,9 +1,9 @@
-"""Searching for pictures with a licence: Openverse's and Wikimedia Commons' APIs, a page at a time.
+"""Search Openverse and Wikimedia Commons for pictures under given licences.
 
     python -c "from generate.collecting.searching import *; print(*search(['pineapple'], limit=5), sep='\\n')"
 
-Openverse, https://api.openverse.org/v1/: whoever has no account gets 20 results a page and 240 a search. Commons,
-https://commons.wikimedia.org/w/api.php: `generator=search` with `imageinfo`; pictures come scaled to 1,280 px.
+Openverse, https://api.openverse.org/v1/: 20 results a page and 240 a search without an account. Commons,
+https://commons.wikimedia.org/w/api.php: `generator=search` with `imageinfo`; pictures are scaled to 1,280 px.
 """
 
 from __future__ import annotations
@@ -26,10 +26,10 @@ from generate.collecting.provenance import Row
 OPENVERSE = "https://api.openverse.org/v1/images/"
 COMMONS = "https://commons.wikimedia.org/w/api.php"
 LICENCES = ("cc0", "pdm", "by", "by-sa", "by-nc", "by-nc-sa", "by-nd", "by-nc-nd")  # pdm: public domain
-FREE = LICENCES[:4]  # to use for anything, also changed
+FREE = LICENCES[:4]  # allow any use, including changes
 ENGINES = ("openverse", "commons")
-PAGE = 20  # Openverse answers 401 to more without an account
-COMMONS_PAGE, COMMONS_PX = 50, 1280  # one of the widths Commons keeps ready
+PAGE = 20  # results; without an account Openverse answers 401 to more
+COMMONS_PAGE, COMMONS_PX = 50, 1280  # pixels; one of the widths that Commons caches
 TIMEOUT_S = (10, 30)  # to connect, to answer
 
 
@@ -43,10 +43,10 @@ def search(
     openverse_url: str = OPENVERSE,
     commons_url: str = COMMONS,
 ) -> list[Row]:
-    """At most `limit` pictures for each term, none twice; of several terms each is a category.
+    """At most `limit` pictures for each term, without duplicates. If there are several terms, each is a category.
 
-    What is known to be smaller than `min_size` pixels or to have another licence is passed over. An engine that does
-    not answer is said on stderr; raises click.ClickException where nothing was found.
+    Results below `min_size` pixels or under other licences are skipped. An engine that does not answer is reported on
+    stderr. Raises click.ClickException if nothing was found.
     """
     found: dict[str, Row] = {}
     with _session(manners or Manners()) as session:
@@ -57,13 +57,13 @@ def search(
             found |= {row.url: row for row in islice(new, limit)}
     if not found:
         raise click.ClickException(
-            f"No pictures found for {', '.join(terms)} under {', '.join(licences)}: try other words, or --licence with more of {', '.join(LICENCES)}."
+            f"No pictures found for {', '.join(terms)} under {', '.join(licences)}: try other terms, or allow more licences with --licence: {', '.join(LICENCES)}."
         )
     return list(found.values())
 
 
 class _Patient(HTTPAdapter):
-    """Waits before each request, so that the rate to one API is kept."""
+    """Waits before each request, to keep to the rate limit."""
 
     def __init__(self, pause_s: float, **options: Any) -> None:
         super().__init__(**options)
@@ -96,12 +96,14 @@ def _all_engines(
     for engine in engines:
         try:
             if engine == "openverse":
-                skip = "wikimedia" if "commons" in engines else ""  # or its pictures would come twice
+                skip = "wikimedia" if "commons" in engines else ""  # these come from Commons itself
                 yield from _openverse(session, openverse_url, term, category, min_size, licences, skip)
             else:
                 yield from _commons(session, commons_url, term, category, min_size, licences)
         except (requests.RequestException, ValueError, KeyError) as error:
-            click.echo(f"{engine} did not answer for {term!r}: {error}. Only another DEST asks it again.", err=True)
+            click.echo(
+                f"{engine} did not answer for {term!r} ({error}): to ask it again, collect into another DEST.", err=True
+            )
 
 
 def _openverse(
@@ -150,7 +152,7 @@ def _commons(
         "iiprop": "url|size|extmetadata",
         "iiurlwidth": COMMONS_PX,
         "iiextmetadatafilter": "License|LicenseShortName|LicenseUrl|Artist",
-        "maxlag": 5,  # come back later when the servers are behind
+        "maxlag": 5,  # seconds; reject the request while the servers lag behind
     }
     while True:
         answer = _get(session, url, parameters)
@@ -175,7 +177,7 @@ def _commons(
 
 
 def licence_code(name: str) -> str:
-    """Openverse's code for a licence of Commons: "CC BY-SA 4.0" -> by-sa, pd-old -> pdm; "" for any other."""
+    """Openverse's code of a Commons licence: "CC BY-SA 4.0" -> by-sa, pd-old -> pdm; "" if it has none."""
     name = name.lower().replace(" ", "-").replace("_", "-")
     if name.startswith(("cc0", "cc-zero")):
         return "cc0"
@@ -186,7 +188,7 @@ def licence_code(name: str) -> str:
 
 
 def _get(session: requests.Session, url: str, parameters: dict[str, Any]) -> dict[str, Any]:
-    """Raises requests.RequestException or ValueError with what the API says is wrong."""
+    """The JSON answer. Raises requests.RequestException, or ValueError with the error of the API."""
     response = session.get(url, params=parameters, timeout=TIMEOUT_S)
     answer = response.json() if "json" in response.headers.get("Content-Type", "") else {}
     detail = answer.get("detail") or answer.get("error", {})
@@ -196,5 +198,5 @@ def _get(session: requests.Session, url: str, parameters: dict[str, Any]) -> dic
 
 
 def _plain(text: str) -> str:
-    """Commons' authors are HTML."""
+    """Text without HTML, which the authors on Commons contain."""
     return " ".join(html.unescape(re.sub(r"<[^>]*>", " ", text)).split())

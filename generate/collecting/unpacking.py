@@ -1,8 +1,8 @@
-"""Pictures out of a folder or an archive (zip, tar, tgz, an npm tarball), checked one by one, into a folder of our own.
+"""Copy the pictures of a folder or an archive (zip, tar, tgz, an npm tarball) into a folder, and check each.
 
     python -c "from generate.collecting.unpacking import *; copy_pictures(Path('emoji.tgz'), Path('photos'))"
 
-Nothing is extracted under a name of the archive's choosing: links, devices and paths that lead out are not followed.
+Only regular files with a picture's suffix are read; links, devices and paths outside the archive are ignored.
 """
 
 from __future__ import annotations
@@ -26,18 +26,18 @@ from generate.collecting.listing import reservoir
 from generate.collecting.provenance import FAILED, KEPT, Row, check_picture, digest, utc_now
 from generate.images import SUFFIXES, BadPicture, atomic_path
 
-MAX_BYTES = 100_000_000  # of one picture, unpacked
+MAX_BYTES = 100_000_000  # of one uncompressed picture
 DAMAGED = (zipfile.BadZipFile, tarfile.TarError, EOFError, gzip.BadGzipFile, zlib.error, lzma.LZMAError)
 
 
 class Folder:
-    """The three kinds of source behind the same two operations: names, and a name's bytes."""
+    """A folder. The three kinds of source have the same two methods: names() and open()."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
 
     def names(self) -> Iterator[str]:
-        """In a fixed order, hidden files too."""
+        """Paths below the folder, sorted, including hidden files."""
         return (p.relative_to(self.path).as_posix() for p in sorted(self.path.rglob("*")) if p.is_file())
 
     def open(self, name: str) -> IO[bytes]:
@@ -58,7 +58,7 @@ class Zip:
 
 
 class Tar:
-    """Regular files of a tar, compressed or not; read front to back, so names come in the archive's order."""
+    """Regular files of a tar, compressed or not. Names are in the order of the archive, which is read from front to back."""
 
     def __init__(self, path: Path) -> None:
         self.archive = tarfile.open(path)  # noqa: SIM115  # closed by open_source
@@ -70,19 +70,19 @@ class Tar:
         return iter(self.members)
 
     def _check_end(self) -> None:
-        """tarfile stops at what is no header as if the archive ended there."""
+        """tarfile takes a damaged header for the end of the archive; raise an error instead."""
         file = cast(IO[bytes], self.archive.fileobj)
         file.seek(self.archive.offset)
         if file.read(tarfile.BLOCKSIZE).strip(b"\0"):
             raise tarfile.ReadError(f"unreadable from byte {self.archive.offset:,} on")
 
     def open(self, name: str) -> IO[bytes]:
-        return cast(IO[bytes], self.archive.extractfile(self.members[name]))  # None is for what is no regular file
+        return cast(IO[bytes], self.archive.extractfile(self.members[name]))  # never None for a regular file
 
 
 @contextmanager
 def open_source(path: Path) -> Iterator[Folder | Zip | Tar]:
-    """A folder or an archive, told by its content. Raises click.ClickException for a broken archive."""
+    """A folder or an archive, recognised by its content. Raises one of DAMAGED for a damaged archive."""
     if path.is_dir():
         yield Folder(path)
         return
@@ -92,7 +92,7 @@ def open_source(path: Path) -> Iterator[Folder | Zip | Tar]:
 
 
 def is_archive(path: Path) -> bool:
-    """By its content, whatever its name."""
+    """Whether the content is that of an archive, whatever the name."""
     return path.is_file() and (zipfile.is_zipfile(path) or tarfile.is_tarfile(path))
 
 
@@ -106,9 +106,9 @@ def copy_pictures(
 ) -> list[Row]:
     """Copy the pictures of a folder or an archive, or a random `limit` of them, below `dest`; a row each.
 
-    Folders that hold everything (`package/`, `photos-main/`) are left away, so that those below become the categories.
-    What is there from an earlier run is not written again, and its row in `before` stays as it is. Raises
-    click.ClickException where there is no picture.
+    Folders that contain all pictures (`package/`, `photos-main/`) are dropped, so that those below become the categories.
+    Pictures from an earlier run are not written again and keep their rows in `before`. Raises click.ClickException if
+    there is no picture or the archive is damaged.
     """
     known = {row.url: row for row in before if row.status == KEPT and (dest / row.file).exists()}
     rows = []
@@ -116,7 +116,7 @@ def copy_pictures(
         with open_source(path) as source:
             every = [name for name in source.names() if _is_picture(name)]
             if not every:
-                raise click.ClickException(f"{path} holds no pictures.")
+                raise click.ClickException(f"{path} holds no pictures: give a folder or an archive that does.")
             common = _common_folder(every)
             about = _npm_package(source)
             for name in tqdm(reservoir(every, limit, seed), desc="copy", unit="picture", disable=None):
@@ -130,12 +130,12 @@ def copy_pictures(
                 )
                 rows.append(known.get(row.url) or _copy(source, name, dest, row, min_size))
     except DAMAGED as error:
-        raise click.ClickException(f"{path} is a damaged archive: {error}. Fetch it again.") from None
+        raise click.ClickException(f"{path} is a damaged archive ({error}): download it again.") from None
     return rows
 
 
 def _utf8(name: str) -> str:
-    """A name in another encoding, as old archives have them, with %E9 for a byte that is no UTF-8."""
+    """The name with bytes that are not UTF-8, as in old archives, written as %E9."""
     return "".join(f"%{ord(char) - 0xDC00:X}" if "\udc80" <= char <= "\udcff" else char for char in name)
 
 
@@ -155,7 +155,7 @@ def _common_folder(names: list[str]) -> PurePosixPath:
 
 
 def _copy(source: Folder | Zip | Tar, name: str, dest: Path, row: Row, min_size: int) -> Row:
-    """One picture; its row says what became of it."""
+    """Copy one picture; returns its row with the outcome."""
     target = dest / row.file
     try:
         with source.open(name) as file:
@@ -172,7 +172,7 @@ def _copy(source: Folder | Zip | Tar, name: str, dest: Path, row: Row, min_size:
 
 
 def _npm_package(source: Folder | Zip | Tar) -> dict[str, str]:
-    """Licence, author and page of an npm tarball, whose package.json says them for all of its pictures."""
+    """Licence, author and page from the package.json of an npm tarball, which apply to all of its pictures."""
     if not isinstance(source, Tar):
         return {}
     try:

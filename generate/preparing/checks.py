@@ -1,4 +1,4 @@
-"""What makes a picture useless for training: too small, of odd shape, nearly empty, blurred. Each raises BadPicture.
+"""Checks that raise BadPicture if a picture is too small, too elongated, nearly empty or blurred.
 
 python -c "from generate.preparing.checks import *; print(sharpness(overview(Image.open('a.jpg').convert('L'))))"
 """
@@ -11,24 +11,24 @@ from PIL import Image
 
 from generate.images import BadPicture
 
-OVERVIEW = 256  # pixels of the longer side at which content is judged
-EMPTY_CONTRAST = 4.0  # standard deviation of grey, of 255; the flattest of Fluent Emoji has 27
-EMPTY_COVER = 0.01  # of the pixels are there at all, where a picture has transparency
+OVERVIEW = 256  # pixels of the longer side of an overview
+EMPTY_CONTRAST = 4.0  # minimum standard deviation of grey, of 255; Fluent Emoji have 27 and more
+EMPTY_COVER = 0.01  # minimum share of visible pixels in a picture with transparency
 
 
 def check_shape(size: tuple[int, int], min_side: int, max_aspect: float) -> None:
-    """By width and height alone, before anything is decoded."""
+    """Check width and height, before the picture is decoded."""
     short, long = sorted(size)
     if short < min_side:
-        raise BadPicture(f"too small: {size[0]}x{size[1]}, {min_side} px asked for")
+        raise BadPicture(f"too small: {size[0]}x{size[1]}, {min_side} px required")
     if long > max_aspect * short:
-        raise BadPicture(f"odd shape: {size[0]}x{size[1]}, up to {max_aspect:g} to 1 asked for")
+        raise BadPicture(f"odd shape: {size[0]}x{size[1]}, up to {max_aspect:g} to 1 allowed")
 
 
 def overview(image: Image.Image) -> np.ndarray:
-    """The picture shrunk by a whole number to about 256 px (171 to 384) on its longer side: (H, W, 3 or 4) uint8.
+    """The picture reduced by an integer factor to about 256 px (171 to 384) on its longer side: (H, W, 3 or 4) uint8.
 
-    By a whole number because that is ten times as fast, and what is judged by it bears a factor of 1.5.
+    An integer factor is ten times as fast, and the checks tolerate that range of sizes.
     """
     array = np.asarray(image)
     times = max(1, round(max(image.size) / OVERVIEW))
@@ -40,13 +40,13 @@ def overview(image: Image.Image) -> np.ndarray:
 
 
 def check_content(grey: np.ndarray, alpha: np.ndarray | None, min_sharpness: float) -> None:
-    """By an overview's grey (H, W) and, where it has one, its alpha."""
+    """Check the grey (H, W) of an overview, and its alpha if it has one."""
     if alpha is not None and (alpha > 16).mean() < EMPTY_COVER:
-        raise BadPicture(f"nearly empty: {(alpha > 16).mean():.1%} of it is there")
+        raise BadPicture(f"nearly empty: {(alpha > 16).mean():.1%} of the pixels are visible")
     if (contrast := _deviation(grey)) < EMPTY_CONTRAST:
-        raise BadPicture(f"nearly empty: contrast {contrast:.1f}, {EMPTY_CONTRAST:g} asked for")
+        raise BadPicture(f"nearly empty: contrast {contrast:.1f}, {EMPTY_CONTRAST:g} required")
     if (sharp := sharpness(grey)) < min_sharpness:
-        raise BadPicture(f"blurred: sharpness {sharp:.1f}, {min_sharpness:g} asked for")
+        raise BadPicture(f"blurred: sharpness {sharp:.1f}, {min_sharpness:g} required")
 
 
 def sharpness(grey: np.ndarray) -> float:

@@ -1,4 +1,4 @@
-"""How one picture becomes one square: the object found, cut out and cropped, then resized once.
+"""One picture becomes one square: find and cut out the object, crop, resize once.
 
 python -c "from generate.preparing.cropping import *; make_square(Image.open('a.png').convert('RGBA'), Recipe(crop='object')).show()"
 """
@@ -16,9 +16,9 @@ from generate.preparing.recipe import KEEP, TRANSPARENT, Recipe
 
 
 def make_square(image: Image.Image, recipe: Recipe) -> Image.Image:
-    """An RGB or RGBA picture as a `size` x `size` one, RGBA if that is asked for, else RGB: found, cut out, cropped, and resized once (Pillow's bicubic, antialiased).
+    """An RGB or RGBA picture as a `size` x `size` one: RGBA if the background is transparent, else RGB.
 
-    Raises BadPicture where the object asked for is not there or too small.
+    Resized once, with Pillow's antialiased bicubic filter. Raises BadPicture if the object is missing or too small.
     """
     box = None
     if recipe.detects:
@@ -37,16 +37,15 @@ def make_square(image: Image.Image, recipe: Recipe) -> Image.Image:
         image = pad(image, recipe)
     else:
         image = crop_center(image)
-    if (
-        recipe.background == TRANSPARENT
-    ):  # its colours weighted by opacity, or what is invisible would bleed into the rim
+    if recipe.background == TRANSPARENT:
+        # premultiplied alpha, or colours of invisible pixels would bleed into the edge
         image = image.convert("RGBA").convert("RGBa")
         return image.resize((recipe.size, recipe.size), Image.Resampling.BICUBIC).convert("RGBA")
     return paint(image, recipe.paint).resize((recipe.size, recipe.size), Image.Resampling.BICUBIC)
 
 
 def crop_center(image: Image.Image) -> Image.Image:
-    """The largest square in the middle."""
+    """The largest centred square."""
     side = min(image.size)
     if image.width == image.height:
         return image
@@ -57,14 +56,14 @@ def crop_center(image: Image.Image) -> Image.Image:
 def crop_around(image: Image.Image, box: Box | None, recipe: Recipe) -> Image.Image:
     """A square around the box with padding.
 
-    Of a picture with transparency the box is exactly in the middle, and what lies outside is transparent. Of one without,
-    nothing is made up: the square is moved inside, and no larger than the picture.
+    With transparency the box is centred exactly, and areas outside the picture are transparent. Without, the square is
+    moved inside the picture and is no larger than it.
     """
     if box is None:
-        raise BadPicture("no object found: nothing of it is there")
+        raise BadPicture("no object found: all of it is transparent")
     width, height = box[2] - box[0], box[3] - box[1]
     if max(width, height) < recipe.smallest:
-        raise BadPicture(f"object too small: {width}x{height}, {recipe.smallest} px asked for")
+        raise BadPicture(f"object too small: {width}x{height}, {recipe.smallest} px required")
     side = round(max(width, height) * (1 + 2 * recipe.padding))
     if image.mode != "RGBA":
         side = min(side, *image.size)
@@ -75,7 +74,7 @@ def crop_around(image: Image.Image, box: Box | None, recipe: Recipe) -> Image.Im
 
 
 def pad(image: Image.Image, recipe: Recipe) -> Image.Image:
-    """The whole picture in a square; what is missing is background, or the rim repeated where that is kept."""
+    """The whole picture in a square, with bars of the background, or of repeated edge pixels if the background is kept."""
     side = max(image.size)
     left, top = (side - image.width) // 2, (side - image.height) // 2
     if recipe.background == KEEP:

@@ -1,4 +1,4 @@
-"""Where the objects are: torchvision's detectors trained on COCO, with weights from a file or downloaded by torchvision.
+"""Find objects with torchvision's COCO detectors; weights come from a file or are downloaded.
 
 python -c "from generate.preparing.detecting import *; print(detect(Image.open('a.jpg'), load_detector(NAME, 'hub'), ('cake',)))"
 """
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from generate.preparing.masks import Box
 
-NAME = "fasterrcnn_mobilenet_v3_large_320_fpn"  # 19 million parameters, the quickest of them
+NAME = "fasterrcnn_mobilenet_v3_large_320_fpn"  # 19 million parameters, the fastest of them
 NAMES = (
     NAME,
     "fasterrcnn_mobilenet_v3_large_fpn",
@@ -34,27 +34,27 @@ MIN_SCORE = 0.5
 
 
 def coco_labels(name: str = NAME) -> list[str]:
-    """The words a detector knows, by number; what is no word is "__background__" or "N/A"."""
+    """The labels of a detector by number; unused numbers are "__background__" or "N/A"."""
     from torchvision.models import get_model_weights
 
     return list(get_model_weights(name).DEFAULT.meta["categories"])
 
 
 def check_labels(labels: tuple[str, ...], name: str = NAME) -> None:
-    """Raises click.BadParameter for a word that COCO has no category for."""
+    """Raises click.BadParameter for a label that is not a COCO category."""
     known = [label for label in coco_labels(name) if label not in ("__background__", "N/A")]
     for label in labels:
         if label not in known:
             near = difflib.get_close_matches(label, known, n=3, cutoff=0.5)
-            hint = f"did you mean {' or '.join(near)}?" if near else f"it knows {', '.join(known)}."
-            raise click.BadParameter(f"{label!r} is no category of COCO: {hint}", param_hint="--label")
+            hint = f"did you mean {' or '.join(near)}?" if near else f"use one of {', '.join(known)}."
+            raise click.BadParameter(f"{label!r} is not a COCO category: {hint}", param_hint="--label")
 
 
 @lru_cache(maxsize=1)
 def load_detector(name: str, weights: str) -> torch.nn.Module:
     """A detector in eval mode on the CPU; `weights` is "hub" or the path of a state dict.
 
-    Raises click.ClickException where the weights can't be had or don't fit.
+    Raises click.ClickException if the weights can't be loaded or don't fit.
     """
     import torch
     from torchvision.models import get_model, get_model_weights
@@ -69,17 +69,17 @@ def load_detector(name: str, weights: str) -> torch.nn.Module:
     except Exception as error:  # no network, no such file, not a state dict, another network's
         reason = " ".join(str(error).split())[:200] or type(error).__name__
         raise click.ClickException(
-            f"The weights {weights!r} of {name} can't be had ({reason}): give the path of its state dict with --weights, "
-            "or leave --label and --weights away: --crop object works with transparency or GrabCut too."
+            f"The weights {weights!r} of {name} can't be loaded ({reason}): give the path of its state dict with --weights, "
+            "or leave out --label and --weights; --crop object then uses transparency or GrabCut."
         ) from None
     model.eval()
     return cast(torch.nn.Module, model)
 
 
 def detect(image: Image.Image, model: torch.nn.Module, labels: tuple[str, ...] = (), name: str = NAME) -> Box:
-    """The box of the likeliest object, or of the likeliest of those that are one of `labels`.
+    """The box of the object with the highest score, optionally only of those with one of `labels`.
 
-    Raises BadPicture where none is found with a score of at least 0.5.
+    Raises BadPicture if no score is 0.5 or higher.
     """
     import torch
     from torchvision.transforms.functional import to_tensor

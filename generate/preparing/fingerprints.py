@@ -1,4 +1,4 @@
-"""Fingerprints of pictures, and which of many are duplicates of another: the same file, or nearly the same picture.
+"""Fingerprints of source pictures, and duplicates among them: the same file, or nearly the same picture.
 
 python -c "from generate.preparing.fingerprints import *; print(perceptual_hash(Image.open('a.jpg')))"
 """
@@ -14,40 +14,40 @@ from PIL import Image
 
 from generate.preparing.recipe import Recipe
 
-SIDE = 16  # of the hash: 256 bits
-COLOUR_SIDE, COLOUR_FAR = 8, 10  # of a tiny picture; and how far two may be apart, of 255, on average
+SIDE = 16  # of the hash, which has 256 bits
+COLOUR_SIDE, COLOUR_FAR = 8, 10  # side of the tiny picture; maximum mean difference of near duplicates, of 255
 
 
 @dataclass(frozen=True)
 class Fingerprint:
-    """What tells pictures apart: `sha256` of the file; `shape`, a perceptual hash; `colour`, an 8x8 picture; all hexadecimal."""
+    """`sha256` of the file; `shape`, a perceptual hash; `colour`, an 8x8 picture; all hexadecimal."""
 
     sha256: str
     shape: str
     colour: str
-    pixels: int  # of the original: of two duplicates the larger one is kept
+    pixels: int  # of the original; the larger of two duplicates is kept
 
 
 def perceptual_hash(image: Image.Image) -> str:
-    """256 bits that stay nearly the same when a picture is resized or compressed again.
+    """A hash of 256 bits that hardly changes when a picture is resized or recompressed.
 
-    pHash, the signs of low frequencies of the DCT (Zauner, 2010), of ImageHash. Of Fluent Emoji's 1,015 pictures at 256 px,
-    compressed again as JPEG of quality 50 they lie 2 bits away (one in ten over 4), at half the size 0 (2).
+    ImageHash's pHash: the signs of low DCT frequencies (Zauner, 2010). On 1,015 Fluent Emoji at 256 px, recompression as
+    JPEG of quality 50 changes 2 bits (over 4 in one of ten), half the size none (2).
     """
     return str(imagehash.phash(image, hash_size=SIDE))
 
 
 def tiny_colours(array: np.ndarray) -> str:
-    """An (H, W, 3) uint8 picture averaged to 8x8, because the hash sees grey alone: brown and green hearts are one to it."""
+    """An (H, W, 3) uint8 picture averaged to 8x8. The hash ignores colour: a brown and a green heart have the same one."""
     return cv2.resize(array, (COLOUR_SIDE, COLOUR_SIDE), interpolation=cv2.INTER_AREA).tobytes().hex()
 
 
 def find_duplicates(prints: list[Fingerprint], near: int = Recipe.near) -> dict[int, tuple[int, bool]]:
-    """Index of each duplicate -> (index of the picture that stays, whether the file is the same).
+    """Index of each duplicate -> (index of the picture that is kept, whether both files are equal).
 
-    The largest stays, of equals the first. Two pictures are near where at most `near` of the hash's 256 bits differ
-    and their colours do too by at most 10 of 255: among the 515,000 pairs of Fluent Emoji that are two identical pictures
-    at 6, and faces that differ only by a mouth from 8 on. Below 0 only the same file counts.
+    The largest is kept, or the first of equally large ones. Two pictures are near duplicates if at most `near` of the
+    256 bits differ and their colours differ by at most 10 of 255. Among the 515,000 pairs of Fluent Emoji, 6 finds the
+    two identical pictures; 8 also finds faces that differ only by the mouth. A negative `near` finds equal files only.
     """
     order = sorted(range(len(prints)), key=lambda i: (-prints[i].pixels, i))
     shapes = _bytes([p.shape for p in prints]).view(np.uint64)  # (N, 4)

@@ -1,4 +1,4 @@
-"""Which pixels are the object: by the picture's own transparency, by OpenCV's GrabCut, or by a network of rembg.
+"""Masks of the object: from the picture's transparency, OpenCV's GrabCut, or a network of rembg.
 
     python -c "from generate.preparing.masks import *; print(box_of(grabcut(Image.open('cake.jpg').convert('RGB'))))"
 
@@ -21,13 +21,13 @@ from generate.images import BadPicture
 
 Box = tuple[int, int, int, int]
 
-VISIBLE = 16  # alpha from which on a pixel counts: soft shadows end there
+VISIBLE = 16  # minimum alpha of a visible pixel; soft shadows are below it
 GRABCUT_PX, GRABCUT_ROUNDS, GRABCUT_MARGIN = 256, 5, 0.04
-ALTERNATIVES = "use --cutout grabcut, which needs none, or --rembg-model with the path of an .onnx file"
+ALTERNATIVES = "use --cutout grabcut, which needs no model, or --rembg-model with the path of an .onnx file"
 
 
 def own_mask(image: Image.Image) -> np.ndarray | None:
-    """The alpha channel where it means something: some of the picture is there and some is not."""
+    """The alpha channel if part of the picture is visible and part is not, else None."""
     if image.mode != "RGBA":
         return None
     alpha = np.asarray(image.getchannel("A"))
@@ -35,7 +35,7 @@ def own_mask(image: Image.Image) -> np.ndarray | None:
 
 
 def box_of(mask: np.ndarray) -> Box | None:
-    """The smallest box around what is visible; None where nothing is."""
+    """The smallest box around the visible pixels; None if there are none."""
     rows, columns = (np.flatnonzero((mask >= VISIBLE).any(axis=axis)) for axis in (1, 0))
     if not len(rows):
         return None
@@ -43,28 +43,28 @@ def box_of(mask: np.ndarray) -> Box | None:
 
 
 def grabcut(image: Image.Image, box: Box | None = None) -> np.ndarray:
-    """Foreground by GrabCut (Rother et al., SIGGRAPH 2004), started from a box or from all but the rim.
+    """Foreground by GrabCut (Rother et al., SIGGRAPH 2004), starting from a box or from all but a margin.
 
-    Computed at 256 px, its largest piece kept with its holes filled, enlarged with a soft edge. Draws no random numbers
-    of its own accord: the same picture gives the same mask. Raises BadPicture where it finds no object.
+    Computed at 256 px; the largest connected part is kept, its holes are filled, and it is enlarged with a soft edge.
+    The same picture always gives the same mask. Raises BadPicture if there is no object.
     """
     scale = min(1.0, GRABCUT_PX / max(image.size))
     width, height = (max(8, round(side * scale)) for side in image.size)
     small = cv2.resize(np.asarray(image.convert("RGB")), (width, height), interpolation=cv2.INTER_AREA)
     rim = (GRABCUT_MARGIN * width, GRABCUT_MARGIN * height)
     left, top, right, bottom = (v * scale for v in box) if box else (rim[0], rim[1], width - rim[0], height - rim[1])
-    left, top = max(1, round(left)), max(1, round(top))  # it needs some background: a rim of one pixel at least
+    left, top = max(1, round(left)), max(1, round(top))  # GrabCut needs at least one pixel of background on each side
     rectangle = (left, top, max(1, min(round(right), width - 1) - left), max(1, min(round(bottom), height - 1) - top))
     marks = np.zeros((height, width), np.uint8)
     models = np.zeros((1, 65)), np.zeros((1, 65))
-    cv2.setRNGSeed(0)  # its k-means starts from OpenCV's generator, wherever the last picture left that
+    cv2.setRNGSeed(0)  # its k-means uses OpenCV's random numbers
     try:
         cv2.grabCut(small, marks, rectangle, *models, GRABCUT_ROUNDS, cv2.GC_INIT_WITH_RECT)
     except cv2.error:
-        raise BadPicture("no object found: GrabCut sees one colour") from None
+        raise BadPicture("no object found: GrabCut found only one colour") from None
     mask = _largest_piece(((marks == cv2.GC_FGD) | (marks == cv2.GC_PR_FGD)).astype(np.uint8) * 255)
     if not 0.01 < (mask > 0).mean() < 0.95:
-        raise BadPicture("no object found: GrabCut sees no foreground apart from the background")
+        raise BadPicture("no object found: GrabCut could not separate foreground and background")
     mask = cv2.GaussianBlur(mask, (3, 3), 0)
     return cv2.resize(mask, image.size, interpolation=cv2.INTER_LINEAR)
 
@@ -79,38 +79,38 @@ def _largest_piece(mask: np.ndarray) -> np.ndarray:
 
 @lru_cache(maxsize=1)
 def rembg_session(model: str) -> Any:
-    """A session of rembg with one of its models by name (downloaded at first use) or an .onnx file of the u2net kind.
+    """A session of rembg with a named model, which is downloaded at first use, or with a u2net model from an .onnx file.
 
-    Raises click.ClickException where the package or the model can't be had.
+    Raises click.ClickException if the package or the model can't be loaded.
     """
     try:
         import rembg
     except ImportError:
         raise click.ClickException(
-            "--cutout rembg needs the package: pip install -r generate/requirements-cutout.txt, or use --cutout grabcut, which needs none."
+            "--cutout rembg needs the package rembg: pip install -r generate/requirements-cutout.txt, or use --cutout grabcut."
         ) from None
     try:
         if not model.endswith(".onnx"):
             return rembg.new_session(model)
         path = Path(model).resolve()
         home = os.environ.get("REMBG_HOME")
-        os.environ["REMBG_HOME"] = str(path.parent)  # it takes files from its own folder only
+        os.environ["REMBG_HOME"] = str(path.parent)  # rembg loads files from its own folder only
         try:
             return rembg.new_session("u2net_custom", model_path=str(path))
         finally:
             os.environ.pop("REMBG_HOME")
             if home is not None:
                 os.environ["REMBG_HOME"] = home
-    except Exception as error:  # a wrong name, no network, a damaged file: each library below has its own
+    except Exception as error:  # a wrong name, no network, a damaged file: the libraries below raise many kinds
         reason = " ".join(str(error).partition(" (Caused")[0].split())[:200]
-        raise click.ClickException(f"rembg's model {model!r} can't be had ({reason}): {ALTERNATIVES}.") from None
+        raise click.ClickException(f"The rembg model {model!r} can't be loaded ({reason}): {ALTERNATIVES}.") from None
 
 
 def rembg_mask(image: Image.Image, model: str) -> np.ndarray:
-    """Foreground by a network; raises BadPicture where it finds none."""
+    """Foreground by a network of rembg. Raises BadPicture if there is none."""
     import rembg
 
     mask = np.asarray(rembg.remove(image.convert("RGB"), session=rembg_session(model), only_mask=True))
     if (mask >= 128).mean() < 0.01:
-        raise BadPicture("no object found: rembg sees no foreground")
+        raise BadPicture("no object found: rembg found no foreground")
     return mask

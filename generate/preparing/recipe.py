@@ -1,4 +1,4 @@
-"""What `prepare` is asked to do, with its defaults, and the checks of that before any work.
+"""The options of `prepare` with their defaults, and their checks.
 
 python -c "from generate.preparing.recipe import *; check_recipe(Recipe(size=128, crop='object'))"
 """
@@ -14,12 +14,12 @@ from generate.preparing import detecting
 
 CROPS = ("center", "object", "pad")
 CUTOUTS = ("none", "rembg", "grabcut")
-KEEP, TRANSPARENT = "keep", "transparent"  # what `background` may be beside a colour
+KEEP, TRANSPARENT = "keep", "transparent"  # values of `background` other than colours
 
 
 @dataclass(frozen=True)
 class Recipe:
-    """The options that make the result; they are written beside it."""
+    """The options that decide the result; they are written beside it."""
 
     size: int = 256
     crop: str = "center"
@@ -27,7 +27,7 @@ class Recipe:
     cutout: str = "none"
     labels: tuple[str, ...] = ()
     detector: str = detecting.NAME
-    weights: str = ""  # "hub", the path of a state dict, or nothing for no detector
+    weights: str = ""  # "hub", the path of a state dict, or empty for no detector
     rembg_model: str = "u2net"
     padding: float = 0.1  # of the object's longer side, on each side
     min_side: int | None = None  # None: half of the size
@@ -37,22 +37,22 @@ class Recipe:
 
     @property
     def smallest(self) -> int:
-        """Pixels of the shorter side, of a picture or of an object, below which there is nothing to enlarge."""
+        """Minimum shorter side of a picture or an object, in pixels."""
         return self.size // 2 if self.min_side is None else self.min_side
 
     @property
     def paint(self) -> str:
-        """The colour of what is not there: black too where the background is kept or transparent."""
+        """The colour of transparent areas; black if the background is kept or transparent."""
         return "black" if self.background in (KEEP, TRANSPARENT) else self.background
 
     @property
     def detects(self) -> str:
-        """The weights to load, or "" where no detector is asked for. Labels ask for one."""
+        """The weights of the detector, or "" for no detector. Labels need one."""
         return self.weights or (detecting.HUB if self.labels else "")
 
 
 def check_recipe(recipe: Recipe) -> None:
-    """Raises click.ClickException, before any work, for what can't be done: with a network, by loading it."""
+    """Raises click.ClickException for options that can't work. Loads the networks they name."""
     check_size(recipe.size)
     check_color(recipe.paint)
     if recipe.labels:
@@ -66,7 +66,7 @@ def check_recipe(recipe: Recipe) -> None:
 
 
 def check_size(size: int) -> None:
-    """The networks double their resolution layer by layer, so only powers of two will do."""
+    """Only powers of two, because each layer of the networks doubles the resolution."""
     if not (32 <= size <= 1024 and size & (size - 1) == 0):
         raise click.BadParameter(
             f"{size} is not a size the networks have: use 32, 64, 128, 256, 512 or 1024.", param_hint="--size"
@@ -74,7 +74,7 @@ def check_size(size: int) -> None:
 
 
 def check_color(color: str) -> None:
-    """Raises click.BadParameter for what Pillow doesn't know as a colour."""
+    """Raises click.BadParameter for a colour that Pillow does not know."""
     try:
         ImageColor.getrgb(color)
     except ValueError:

@@ -1,4 +1,4 @@
-"""The sheet that shows what `prepare` did: before and after of some pictures, and what it left out and why.
+"""The sheet that shows what `prepare` did: some pictures before and after, and dropped pictures with reasons.
 
 python -c "from generate.preparing.sheet import *; draw_sheet([Path('a.jpg')], [Path('out/a.png')], [''], Path('.')).show()"
 """
@@ -15,7 +15,7 @@ from PIL import Image, ImageDraw, ImageFont
 
 from generate.images import BadPicture, kind_of, open_picture, size_of
 
-THUMB, GAP, TEXT, HEAD = 128, 12, 13, 20  # pixels; the last two are heights of letters
+THUMB, GAP, TEXT, HEAD = 128, 12, 13, 20  # pixels; the last two are font sizes
 PAIR_THUMB, ARROW = 120, 24
 PAIRS, PAIR_COLUMNS = 24, 4
 REJECTED, COLUMNS = 32, 8
@@ -24,7 +24,7 @@ WIDTH = GAP + COLUMNS * (THUMB + GAP)
 
 
 def draw_sheet(pictures: Sequence[Path], squares: Sequence[Path], reasons: Sequence[str], source: Path) -> Image.Image:
-    """An RGB picture of an evenly spread sample; `reasons` has "" for what was made into a square."""
+    """The sheet, with an evenly spread sample of the pictures; `reasons` has "" for pictures that were prepared."""
     made = [i for i, reason in enumerate(reasons) if not reason]
     left_out = _some_of_each([i for i, reason in enumerate(reasons) if reason], reasons)
     blocks = [
@@ -33,19 +33,19 @@ def draw_sheet(pictures: Sequence[Path], squares: Sequence[Path], reasons: Seque
     blocks += _rows([_pair(pictures[i], squares[i], source) for i in _spread(made, PAIRS)], PAIR_COLUMNS)
     if left_out:
         counts = Counter(kind_of(reason) for reason in reasons if reason)
-        blocks.append(_title(f"{sum(counts.values())} were left out"))
+        blocks.append(_title(f"{sum(counts.values())} were dropped"))
         blocks.append(_line(", ".join(f"{count} {kind}" for kind, count in counts.most_common())))
         blocks += _rows([_rejected(pictures[i], reasons[i], source) for i in left_out], COLUMNS)
     return _stack(blocks)
 
 
 def _spread(items: list[int], count: int) -> list[int]:
-    """Evenly spread over all."""
+    """At most `count` items, evenly spread."""
     return items if len(items) <= count else [items[i * len(items) // count] for i in range(count)]
 
 
 def _some_of_each(items: list[int], reasons: Sequence[str]) -> list[int]:
-    """At most REJECTED, each reason with its share and at least one, together by reason."""
+    """At most REJECTED items, grouped by reason, with at least one of each reason."""
     kinds: dict[str, list[int]] = {}
     for i in items:
         kinds.setdefault(kind_of(reasons[i]), []).append(i)
@@ -54,7 +54,7 @@ def _some_of_each(items: list[int], reasons: Sequence[str]) -> list[int]:
 
 
 def _pair(picture: Path, square: Path, source: Path) -> Image.Image:
-    """Before, an arrow, after; its name and size below."""
+    """The picture before and after with an arrow between; name and size below."""
     tile = Image.new("RGB", (2 * PAIR_THUMB + ARROW, PAIR_THUMB + 2 * TEXT), PAPER)
     before, size = _thumb(picture, PAIR_THUMB)
     tile.paste(before, (0, 0))
@@ -68,7 +68,7 @@ def _pair(picture: Path, square: Path, source: Path) -> Image.Image:
 
 
 def _rejected(picture: Path, reason: str, source: Path) -> Image.Image:
-    """The picture, or a cross where it can't be shown; its name and its reason below."""
+    """The picture, or a cross if it can't be decoded; name and reason below."""
     tile = Image.new("RGB", (THUMB, THUMB + 5 * (TEXT + 3)), PAPER)
     tile.paste(_thumb(picture, THUMB)[0], (0, 0))
     draw = ImageDraw.Draw(tile)
@@ -79,7 +79,7 @@ def _rejected(picture: Path, reason: str, source: Path) -> Image.Image:
 
 
 def _thumb(path: Path, side: int) -> tuple[Image.Image, str]:
-    """The whole picture in a frame, transparency as a chequerboard, and its size in words; a cross where it is none."""
+    """The picture in a frame, transparency as a chequerboard, and its size as text; a cross if it can't be decoded."""
     frame = Image.new("RGB", (side, side), "#f0f0f0")
     draw = ImageDraw.Draw(frame)
     try:
@@ -111,7 +111,7 @@ def _chequerboard(size: tuple[int, int]) -> Image.Image:
 
 
 def _rows(tiles: list[Image.Image], columns: int) -> list[Image.Image]:
-    """Tiles of one size in rows as wide as the sheet."""
+    """Lay out tiles of one size in rows of the width of the sheet."""
     rows = []
     for start in range(0, len(tiles), columns):
         row = Image.new("RGB", (WIDTH, tiles[0].height + GAP), PAPER)
@@ -146,7 +146,7 @@ def _stack(blocks: list[Image.Image]) -> Image.Image:
 def _write(
     draw: ImageDraw.ImageDraw, at: tuple[int, int], text: str, width: int, fill: str, height: int = TEXT
 ) -> None:
-    """One line, its middle left out where it is too long."""
+    """Draw one line of text, with an ellipsis in the middle if it is too long."""
     font, short = _font(height), text
     while font.getlength(short) > width and len(short) > 3:
         keep = len(short) // 2 - 1
@@ -155,7 +155,7 @@ def _write(
 
 
 def _wrapped(text: str, width: int, lines: int) -> list[str]:
-    """Words in lines; what is more than `lines` is put into the last one."""
+    """Wrap text to at most `lines` lines; the last one takes the rest."""
     rows = [""]
     for word in text.split():
         longer = f"{rows[-1]} {word}".strip()
@@ -168,5 +168,5 @@ def _wrapped(text: str, width: int, lines: int) -> list[str]:
 
 @cache
 def _font(height: int) -> ImageFont.FreeTypeFont:
-    """DejaVu, which matplotlib brings: Latin, Greek and Cyrillic letters and more."""
+    """DejaVu Sans from matplotlib, which has Latin, Greek, Cyrillic and more."""
     return ImageFont.truetype(Path(matplotlib.get_data_path()) / "fonts" / "ttf" / "DejaVuSans.ttf", height)

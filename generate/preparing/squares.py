@@ -1,4 +1,4 @@
-"""Pictures into squares, many at once: each in whatever process is free, the results in the order of the pictures.
+"""Make squares of many pictures in parallel; the results are in the order of the pictures.
 
 python -c "from generate.preparing.squares import *; print(make_one(Path('a.jpg'), Path('a.png'), 'a.jpg', Recipe()))"
 """
@@ -28,9 +28,9 @@ from generate.preparing.cropping import make_square
 from generate.preparing.fingerprints import Fingerprint, find_duplicates, perceptual_hash, tiny_colours
 from generate.preparing.recipe import Recipe
 
-JOURNAL = ".pictures.jsonl"  # in DEST: what was found out of each picture, so that a rerun need not
-FEW = 64  # pictures for which other processes are not worth their start
-CHUNK = 8  # pictures handed to a process at once
+JOURNAL = ".pictures.jsonl"  # in DEST: the outcome of each picture, so that a rerun can skip it
+FEW = 64  # up to so many pictures it is faster not to start other processes
+CHUNK = 8  # pictures sent to a process at a time
 PNG = [
     *(cv2.IMWRITE_PNG_COMPRESSION, 1),
     *(cv2.IMWRITE_PNG_FILTER, cv2.IMWRITE_PNG_FILTER_UP),
@@ -42,7 +42,7 @@ MAX_BYTES = 500_000_000  # of a file
 
 @dataclass(frozen=True)
 class Outcome:
-    """What became of one picture; `reason` is empty where it was made into a square, which then has a fingerprint."""
+    """The outcome of one picture: a fingerprint if it was made into a square, else a reason."""
 
     name: str  # below SOURCE
     reason: str = ""
@@ -50,7 +50,7 @@ class Outcome:
 
 
 def make_one(picture: Path, target: Path, name: str, recipe: Recipe) -> Outcome:
-    """One picture, from its file to the square's file; whatever is wrong with it is the reason."""
+    """Make the square of one picture. The outcome says what is wrong with a picture that can't be used."""
     try:
         data = _read(picture)
         size = size_of(io.BytesIO(data))
@@ -75,7 +75,7 @@ def make_one(picture: Path, target: Path, name: str, recipe: Recipe) -> Outcome:
 
 
 def write_png(path: Path, image: Image.Image) -> None:
-    """Losslessly, with the filter and the compression that take least time: 8 % larger than with the best of both, in half of the time."""
+    """Write a PNG with the fastest filter and compression: 8 % larger than the smallest, in half of the time."""
     swap = cv2.COLOR_RGBA2BGRA if image.mode == "RGBA" else cv2.COLOR_RGB2BGR
     data = cv2.imencode(".png", cv2.cvtColor(np.asarray(image), swap), PNG)[1]
     with atomic_path(path, sync=False) as temporary:  # prepare() syncs once, at the end
@@ -83,7 +83,7 @@ def write_png(path: Path, image: Image.Image) -> None:
 
 
 def is_whole_png(path: Path) -> bool:
-    """Whether it ends as a PNG does."""
+    """Whether the file ends like a complete PNG."""
     try:
         with path.open("rb") as file:
             file.seek(-len(PNG_END), os.SEEK_END)
@@ -93,17 +93,17 @@ def is_whole_png(path: Path) -> bool:
 
 
 def _is_newer(picture: Path, target: Path) -> bool:
-    """Whether something else has been put in the picture's place since, also with an older date."""
+    """Whether the source was replaced after the square was made, even by a file with an older date."""
     return picture.stat().st_ctime > target.stat().st_mtime
 
 
 def make_all(
     pictures: list[Path], targets: list[Path], source: Path, dest: Path, recipe: Recipe, jobs: int
 ) -> list[Outcome]:
-    """Every picture's outcome, in their order; squares that an earlier run made are not made again."""
+    """The outcomes of all pictures, in their order. Squares from an earlier run are not made again."""
     names = [path.relative_to(source).as_posix() for path in pictures]
     before = {outcome.name: outcome for outcome in _read_journal(dest / JOURNAL)}
-    for name in before:  # their originals are gone, or have another name's target now
+    for name in before:  # their sources are gone, or their targets have other names now
         for gone in {dest / Path(name).with_suffix(".png"), dest / f"{name}.png"} - set(targets):
             gone.unlink(missing_ok=True)
     known = {name: outcome for name, outcome in before.items() if not outcome.reason}
@@ -130,7 +130,7 @@ def make_all(
 
 
 def without_duplicates(outcomes: list[Outcome], near: int) -> list[Outcome]:
-    """The same outcomes, of which those that another one stands for have that as their reason."""
+    """Mark duplicates as rejected and name the picture that is kept."""
     made = [i for i, outcome in enumerate(outcomes) if outcome.fingerprint]
     prints = [print_ for outcome in outcomes if (print_ := outcome.fingerprint)]
     outcomes = list(outcomes)
@@ -149,7 +149,7 @@ def _workers(jobs: int) -> Iterator[Callable[[Iterable[Task]], Iterator[Outcome]
     if jobs <= 1:
         yield lambda tasks: (_make_task(task) for task in tasks)
         return
-    context = multiprocessing.get_context("spawn")  # a fork would copy torch's threads in whatever state they are
+    context = multiprocessing.get_context("spawn")  # a fork would copy torch's locks, held or not
     with ProcessPoolExecutor(jobs, context, _start_worker) as pool:
         try:
             yield lambda tasks: pool.map(_make_task, tasks, chunksize=CHUNK)
@@ -159,7 +159,7 @@ def _workers(jobs: int) -> Iterator[Callable[[Iterable[Task]], Iterator[Outcome]
 
 
 def _start_worker() -> None:
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the one who started us
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the main process handles Ctrl-C
     os.environ["OMP_NUM_THREADS"] = "1"  # torch's and ONNX Runtime's: one process a core is enough
     cv2.setNumThreads(1)
 
@@ -182,7 +182,7 @@ def _line(outcome: Outcome) -> str:
 
 
 def _read_journal(path: Path) -> Iterator[Outcome]:
-    """A last line that was cut off by a crash is as if it had not been."""
+    """The outcomes of earlier runs. A last line that a crash cut off is ignored."""
     if path.exists():
         for line in path.read_text(encoding="utf-8", errors="replace").splitlines():
             try:
