@@ -1,6 +1,6 @@
 """How gunicorn serves the site; it reads this file by itself from the folder that it is started in."""
 
-from gallery.logs import CLOUD_CONFIG, on_google_cloud
+from web.logs import CLOUD_CONFIG, on_google_cloud
 
 # One process, since each has its own deck; more of them where there are cores to use: WEB_CONCURRENCY=4.
 # Threads are for permalinks that wait for storage, and so that idle connections cost nothing. More than a few

@@ -1,4 +1,4 @@
-"""gallery/page.py: the gaps in a page, and its compressed forms."""
+"""web/page.py: the gaps in a page, and its compressed forms."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import os
 import brotli
 import pytest
 
-from gallery.page import ORIGIN, PICTURE, Page, best_encoding
+from web.page import ORIGIN, PICTURE, Page, best_encoding
 
 HTML = f'<link href="{ORIGIN}/i/1"><img src="{PICTURE}"><a href="{ORIGIN}">ü</a>'
 ONE = '<link href="https://one.example/i/1"><img src="data:image/png;base64,AAEC"><a href="https://one.example">ü</a>'

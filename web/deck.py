@@ -22,7 +22,7 @@ from typing import Any
 from gallery import GalleryError
 from gallery.bucket import Bucket, NotFound, Unavailable
 from gallery.release import POINTER, Catalog, read_live
-from gallery.table import Card, Table
+from web.table import Card, Table
 
 log = logging.getLogger(__name__)
 

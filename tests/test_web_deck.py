@@ -1,4 +1,4 @@
-"""gallery/deck.py: dealing without repeats, rotation within the budget, new releases, storage that fails."""
+"""web/deck.py: dealing without repeats, rotation within the budget, new releases, storage that fails."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ import pytest
 
 from gallery import GalleryError
 from gallery.bucket import FolderBucket, Unavailable
-from gallery.deck import Deck
 from tests.conftest import wait_until
+from web.deck import Deck
 
 OLD, NEW = "20260101T000000Z-00000000", "20260202T000000Z-00000001"
 PAGE_BYTES = 900  # what a card counts here, beside its picture of 100
@@ -108,7 +108,7 @@ def test_a_category_deals_its_own(make_deck, folder):
 
 
 def test_a_bucket_larger_than_the_budget_rotates(make_deck, folder, monkeypatch):
-    monkeypatch.setattr("gallery.deck.ROTATE_PER_S", 1000)
+    monkeypatch.setattr("web.deck.ROTATE_PER_S", 1000)
     publish(folder, OLD, food=60, animals=2)
     deck, _ = make_deck(cards=10)
     seen = Counter()

@@ -1,4 +1,4 @@
-"""main.py: the routes, their headers, and what is said of a wrong setting."""
+"""web/pages.py: the routes, their headers, and what is said of a wrong setting."""
 
 from __future__ import annotations
 
@@ -20,9 +20,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from gallery import GalleryError
-from gallery.logs import CloudFormatter
 from main import create_app
 from tests.conftest import LIVE, OLD, ROOT, free_port, wait_until
+from web.logs import CloudFormatter
 
 
 @pytest.fixture
@@ -315,12 +315,17 @@ def test_every_line_of_gunicorn_is_json_on_google_cloud(site, published, tmp_pat
     (log,) = tmp_path.glob("gunicorn-*.log")
     lines = [json.loads(line) for line in log.read_text().splitlines()]
     assert {line["severity"] for line in lines} == {"INFO"}
-    assert {line["logger"] for line in lines} >= {"gunicorn.error", "gallery.deck"}
+    assert {line["logger"] for line in lines} >= {"gunicorn.error", "web.deck"}
 
 
 def test_what_is_deployed_is_the_site_and_its_pictures():
     listed = (ROOT / ".gcloudignore").read_text().splitlines()
     assert {"/generate/", "/tests/", "/benchmarks/", "/docs/", "/demo/*", "!/demo/bucket", ".venv/"} <= set(listed)
+    folders = ("web", "gallery", "static", "templates", "demo/bucket")
+    needed = [path for folder in folders for path in (ROOT / folder).rglob("*.*") if "__pycache__" not in path.parts]
+    check = f"git -c core.excludesFile={ROOT / '.gcloudignore'} check-ignore --no-index".split()
+    done = subprocess.run([*check, "main.py", *map(str, needed)], cwd=ROOT, capture_output=True, text=True, timeout=60)
+    assert (done.stdout, done.stderr, done.returncode) == ("", "", 1)
 
 
 def test_gunicorn_as_deployed(site, published):
@@ -386,7 +391,7 @@ def test_nothing_that_is_asked_for_breaks_it(client, path, query, method, header
 def test_a_log_line_names_the_request_that_it_belongs_to(client, monkeypatch):
     monkeypatch.setenv("GOOGLE_CLOUD_PROJECT", "emoji")
     client.get("/about", headers={"X-Cloud-Trace-Context": "105445aa7843bc8bf206b12000100000/1;o=1"})
-    record = logging.LogRecord("gallery.deck", logging.INFO, "deck.py", 1, "Storage works again.", None, None)
+    record = logging.LogRecord("web.deck", logging.INFO, "deck.py", 1, "Storage works again.", None, None)
     entry = json.loads(CloudFormatter().format(record))
     assert entry["logging.googleapis.com/trace"] == "projects/emoji/traces/105445aa7843bc8bf206b12000100000"
     assert (entry["severity"], entry["message"]) == ("INFO", "Storage works again.")

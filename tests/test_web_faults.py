@@ -13,7 +13,7 @@ from gallery.bucket import Bucket, open_bucket
 from gallery.release import POINTER, parse
 from tests.conftest import LIVE, OLD, wait_until
 from tests.faulty_proxy import FaultyProxy
-from tests.test_main import card_in, picture_in
+from tests.test_web_pages import card_in, picture_in
 
 
 @pytest.fixture

@@ -1,11 +1,11 @@
-"""gallery/label.py: what is said of a picture."""
+"""web/label.py: what is said of a picture."""
 
 from __future__ import annotations
 
 import pytest
 
-from gallery.label import describe
 from gallery.release import Catalog, Category
+from web.label import describe
 
 RELEASE = "20260101T000000Z-00000000"
 

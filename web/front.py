@@ -10,9 +10,9 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any
 
-from gallery import logs
-from gallery.deck import Deck
-from gallery.page import best_encoding
+from web import logs
+from web.deck import Deck
+from web.page import best_encoding
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
