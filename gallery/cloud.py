@@ -21,7 +21,8 @@ from google.cloud.storage.exceptions import DataCorruption, InvalidResponse
 from google.cloud.storage.retry import DEFAULT_RETRY
 from requests.adapters import HTTPAdapter
 
-from gallery.bucket import BucketError, Conflict, Forbidden, NotFound, Unavailable, crc32c
+from gallery.checksum import crc32c
+from gallery.errors import BucketError, Conflict, Forbidden, NotFound, Unavailable
 
 CONNECTIONS = 64  # kept open; more concurrent calls wait for one
 
@@ -47,7 +48,7 @@ class CloudBucket:
                 "or set GOOGLE_APPLICATION_CREDENTIALS."
             ) from None
         except ValueError:
-            raise BucketError(f"{url!r} is no bucket: use gs://bucket or gs://bucket/prefix.") from None
+            raise BucketError(f"{url!r} is not a bucket: use gs://bucket or gs://bucket/prefix.") from None
         _prepare_session(self._client._http, self._client._connection.API_BASE_URL, self.operations)
         self._options: dict[str, Any] = {
             "timeout": (3.05, max(1.0, min(patience_s, 60.0))),

@@ -61,7 +61,6 @@ class Catalog:
     model: Mapping[str, Any] = field(default_factory=dict)
     total_bytes: int | None = None  # of all pictures, so that listing releases need not list their objects
     files: Mapping[str, tuple[str, ...]] = field(default_factory=dict)  # by slug, where pictures are not numbered
-    unknown: Mapping[str, Any] = field(default_factory=dict)  # fields of a later version, kept as they are
 
     @property
     def count(self) -> int:
@@ -105,7 +104,6 @@ class Catalog:
     def to_json(self) -> bytes:
         """site.json, as `parse` reads it."""
         data = {
-            **self.unknown,
             "format": FORMAT,
             "release": self.release,
             "created": self.created,
@@ -137,7 +135,7 @@ def parse(data: bytes) -> Catalog:
     except (ValueError, RecursionError) as error:
         raise CatalogError(f"{POINTER} is not JSON ({error}): publish again.") from None
     raw = _typed(raw, dict, "the whole")
-    if (version := raw.pop("format", None)) != FORMAT:
+    if (version := raw.get("format")) != FORMAT:
         raise CatalogError(
             f"{POINTER} has format {version!r}, this version reads {FORMAT}: update the site, or publish again."
         )
@@ -156,8 +154,7 @@ def parse(data: bytes) -> Catalog:
         description=_take(raw, "description", str, ""),
         developers=tuple(_typed(name, str, "developers") for name in _take(raw, "developers", list, [])),
         model=_take(raw, "model", dict, {}),
-        total_bytes=_whole(raw.pop("bytes", None), "bytes", "the pictures' size"),
-        unknown=raw,
+        total_bytes=_whole(raw.get("bytes"), "bytes", "the pictures' size"),
     )
 
 
@@ -226,7 +223,7 @@ def _category(entry: Any) -> Category:
 
 
 def _take(raw: dict[str, Any], name: str, kind: type, default: Any = None, of: str = "") -> Any:
-    value = raw.pop(name, default)
+    value = raw.get(name, default)
     if value is None:
         raise CatalogError(f"{POINTER} has no {of + name!r}: it is damaged; publish again.")
     return _typed(value, kind, of + name)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import subprocess
 import sys
+from graphlib import TopologicalSorter
 
 import pytest
 from click.testing import CliRunner
@@ -24,7 +25,7 @@ def imports(path) -> set[str]:
         if isinstance(node, ast.Import):
             names |= {alias.name for alias in node.names}
         elif isinstance(node, ast.ImportFrom):
-            names.add(node.module)
+            names |= {node.module, *(f"{node.module}.{alias.name}" for alias in node.names)}
     return names
 
 
@@ -45,6 +46,15 @@ def test_the_site_is_imported_by_main_and_not_the_other_way_round(path):
 @pytest.mark.parametrize("path", GALLERY, ids=lambda path: path.name)
 def test_the_contract_imports_neither_the_site_nor_its_framework(path):
     assert not packages(path) & {"main", "web", "flask", "jinja2", "werkzeug", "click"}
+
+
+def test_no_two_files_of_the_site_and_the_contract_import_each_other():
+    """Imports inside functions count too."""
+    files = {
+        ".".join(path.relative_to(ROOT).with_suffix("").parts): path for path in [ROOT / "main.py", *WEB, *GALLERY]
+    }
+    graph = {name.removesuffix(".__init__"): imports(path) for name, path in files.items()}
+    TopologicalSorter(graph).prepare()  # raises CycleError with the circle
 
 
 @pytest.mark.parametrize("path", OFFLINE, ids=lambda path: path.name)

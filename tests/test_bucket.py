@@ -10,7 +10,8 @@ import google_crc32c
 import pytest
 import requests
 
-from gallery.bucket import STALE_S, Bucket, BucketError, Conflict, Forbidden, NotFound, Unavailable, open_bucket
+from gallery.bucket import Bucket, BucketError, Conflict, Forbidden, NotFound, Unavailable, open_bucket
+from gallery.folder import STALE_S
 from tests.faulty_proxy import FaultyProxy
 
 

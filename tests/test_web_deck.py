@@ -10,7 +10,8 @@ from pathlib import Path
 import pytest
 
 from gallery import GalleryError
-from gallery.bucket import FolderBucket, Unavailable
+from gallery.bucket import Unavailable
+from gallery.folder import FolderBucket
 from tests.conftest import wait_until
 from web.deck import Deck
 

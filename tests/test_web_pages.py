@@ -267,7 +267,7 @@ def test_log_lines_are_json_on_google_cloud(published):
     ("setting", "sentence"),
     [
         ("CLOUD_STORAGE_BUCKET=/does/not/exist", "'/does/not/exist' does not exist"),
-        ("CLOUD_STORAGE_BUCKET=http://example.com", "'http://example.com' is no bucket"),
+        ("CLOUD_STORAGE_BUCKET=http://example.com", "'http://example.com' is not a bucket"),
         ("CACHE_MB=lots", "CACHE_MB is 'lots'"),
         ("CACHE_MB=nan", "CACHE_MB is 'nan'"),
         ("REFRESH_S=0", "REFRESH_S is '0'"),
