@@ -18,6 +18,7 @@ from urllib.parse import urlsplit
 
 from flask import Flask
 from werkzeug.middleware.proxy_fix import ProxyFix
+from werkzeug.sansio.utils import host_is_trusted
 
 from gallery import GalleryError
 from web import logs
@@ -31,6 +32,7 @@ DEFAULTS = {
     "REFRESH_S": "60",  # how long a new release may take to be noticed
     "SITE_URL": "",  # https://its.address for share tags; "" takes the address that the visitor used
     "TRUSTED_HOSTS": "",  # a.example,.b.example: the only addresses to answer under; "" answers under any
+    "TRUSTED_PROXIES": "0",  # how many proxies in front set X-Forwarded-For, -Proto, -Host and -Prefix
 }
 
 
@@ -49,9 +51,10 @@ def create_app(config: Mapping[str, str] | None = None) -> Flask:
         url=_site_url(settings["SITE_URL"]),
         hosts=[host.strip() for host in settings["TRUSTED_HOSTS"].split(",") if host.strip()],
     )
-    app.config["TRUSTED_HOSTS"] = site.hosts
-    app.wsgi_app = FrontDoor(app.wsgi_app, site.deck, site.origin_of)  # type: ignore[method-assign]
-    if logs.on_google_cloud():  # its proxy ends TLS
+    app.wsgi_app = FrontDoor(app.wsgi_app, site.deck, site.place_of)  # type: ignore[method-assign]
+    if proxies := int(_number(settings, "TRUSTED_PROXIES", 0, 100)):
+        app.wsgi_app = ProxyFix(app.wsgi_app, proxies, proxies, proxies, 0, proxies)  # type: ignore[method-assign]
+    elif logs.on_google_cloud():  # its proxy ends TLS
         app.wsgi_app = ProxyFix(app.wsgi_app, x_for=1, x_proto=1)  # type: ignore[method-assign]
     site.deck.start()
     return app
@@ -69,8 +72,13 @@ def _number(settings: Mapping[str, str], name: str, low: float, high: float) -> 
 
 def _site_url(text: str) -> str:
     parts = urlsplit(text)
-    if text and not (parts.scheme in ("http", "https") and parts.netloc and not parts.path.strip("/")):
-        raise GalleryError(f"SITE_URL is {text!r}, expected https:// and a host name.")
+    if text and not (
+        parts.scheme in ("http", "https")
+        and host_is_trusted(parts.netloc)
+        and parts.path in ("", "/")
+        and not (parts.query or parts.fragment)
+    ):
+        raise GalleryError(f"SITE_URL is {text!r}, expected https:// and a host name, without a path.")
     return text.rstrip("/")
 
 

@@ -205,8 +205,9 @@ def site(tmp_path) -> Iterator[Callable[..., str]]:
                 stderr=output,
             )
         processes.append(process)
-        wait_for(f"http://127.0.0.1:{port}/health", process, log)
-        return f"http://127.0.0.1:{port}"
+        url = f"http://127.0.0.1:{port}{environment.get('SCRIPT_NAME', '')}"
+        wait_for(f"{url}/health", process, log)
+        return url
 
     yield start
     for process in processes:

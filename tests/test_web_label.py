@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import pytest
+from flask import Flask
 
 from gallery.release import Catalog, Category
 from web.label import describe
+from web.pages import pages
 
 RELEASE = "20260101T000000Z-00000000"
 
@@ -15,11 +17,20 @@ def catalog(*developers: str) -> Catalog:
     return Catalog(RELEASE, "", "This Thing Does Not Exist", categories, "image/png", 64, 64, developers=developers)
 
 
+@pytest.fixture(autouse=True)
+def request_context():
+    app = Flask(__name__)
+    app.register_blueprint(pages)
+    with app.test_request_context(base_url="https://one.example/below"):
+        yield
+
+
 def test_addresses_and_title():
     said = describe(catalog("Anna Smith"), "tea-pot", 7)
     assert said["title"] == "This Tea Pot Does Not Exist"
-    assert said["page"] == f"/i/{RELEASE}/tea-pot/7"
-    assert said["image"] == f"/i/{RELEASE}/tea-pot/7.png"
+    assert said["page"] == f"/below/i/{RELEASE}/tea-pot/7"
+    assert said["image"] == f"/below/i/{RELEASE}/tea-pot/7.png"
+    assert said["category_page"] == "/below/c/tea-pot"
     assert (said["type"], said["width"], said["height"]) == ("image/png", 64, 64)
 
 

@@ -15,6 +15,7 @@ from pathlib import Path
 
 import brotli
 import pytest
+import requests
 from flask.testing import FlaskClient
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -173,6 +174,14 @@ def test_pages_are_compressed(client, accept, encoding):
     assert picture_in(unpack(answer.data)).startswith(b"\xff\xd8")
 
 
+def test_a_strangers_host_name_takes_compression_from_nobody(client):
+    browser = {"Accept-Encoding": "gzip"}
+    for _ in range(24):
+        client.get("/", base_url="http://scanner.example", headers=browser)
+    for _ in range(48):
+        assert client.get("/", base_url="http://emoji.example", headers=browser).headers["Content-Encoding"] == "gzip"
+
+
 def test_share_tags_have_the_address_that_the_visitor_used(client):
     for host in ("one.example", "two.example"):
         for accept in ("gzip", ""):
@@ -187,6 +196,59 @@ def test_share_tags_have_the_address_that_the_visitor_used(client):
 def test_share_tags_have_the_sites_own_address_where_it_is_known(make_client, published):
     client = make_client(published, SITE_URL="https://emoji.example/")
     assert b'<meta property="og:image" content="https://emoji.example/i/' in client.get("/").data
+
+
+def below(site: str, prefix: str, headers: dict[str, str]) -> None:
+    """Check every address that the site at `site` (with a proxy that strips the prefix, or without) writes."""
+    base, visible = (site, "") if headers else (site.removesuffix(prefix), prefix)
+
+    def get(path: str, **options) -> requests.Response:
+        return requests.get(base + path.replace(prefix, visible, 1), headers=headers, timeout=10, **options)
+
+    for path in ("/", "/c/food", "/categories", "/grid", "/about", "/nope"):
+        page = get(prefix + path).text
+        links = re.findall(r'(?:href|src|data-random)="([^"]*)"', page)
+        assert len(links) > 5
+        for link in {link for link in links if link and not link.startswith("data:")}:
+            assert re.match(rf"(http://127\.0\.0\.1:\d+)?{prefix}/", link), link
+            answer = get(re.sub(r"^http://[^/]+", "", html.unescape(link)))
+            assert answer.status_code == 200, link
+    permalink = card_in(get(f"{prefix}/").content)["page"]
+    share = re.findall(r'property="og:(?:url|image)" content="http://127\.0\.0\.1:\d+([^"]+)"', get(permalink).text)
+    assert [get(address).status_code for address in share] == [200, 200]
+    entry = get(f"{prefix}/random.json").json()
+    for name in ("page", "image", "category_page"):
+        assert entry[name].startswith(f"{prefix}/")
+        assert get(entry[name]).status_code == 200
+    moved = get(f"{prefix}//c//food", allow_redirects=False)
+    assert (moved.status_code, moved.headers["Location"][-len(prefix) - 7 :]) == (308, f"{prefix}/c/food")
+
+
+def test_mounted_below_a_path_by_the_server(site, published):
+    below(site(str(published), SCRIPT_NAME="/a/b"), "/a/b", {})
+
+
+def test_mounted_below_a_path_by_a_proxy(site, published):
+    url = site(str(published), TRUSTED_PROXIES="1")
+    below(url, "/a/b", {"X-Forwarded-Prefix": "/a/b"})
+    shared = requests.get(
+        url, headers={"X-Forwarded-Host": "emoji.example", "X-Forwarded-Proto": "https"}, timeout=10
+    ).text
+    assert 'property="og:image" content="https://emoji.example/i/' in shared
+
+
+def test_headers_of_a_proxy_that_is_not_trusted_change_nothing(client):
+    headers = {"X-Forwarded-Prefix": "/evil", "X-Forwarded-Host": "evil.example"}
+    assert b"evil" not in client.get("/", headers=headers).data + client.get("/about", headers=headers).data
+
+
+@pytest.mark.parametrize("prefix", ["//evil.example", "/<script>", "evil", "/ä", "/a//b"])
+def test_a_prefix_that_is_not_a_path_is_refused(make_client, published, prefix):
+    client = make_client(published, TRUSTED_PROXIES="1")
+    for path in ("/", "/grid", "/random.json"):
+        answer = client.get(path, environ_overrides={"HTTP_X_FORWARDED_PREFIX": prefix})
+        assert answer.status_code == 400
+        assert b"<script>" not in answer.data
 
 
 def test_markup_in_a_host_name_stays_text(client):
@@ -272,6 +334,8 @@ def test_log_lines_are_json_on_google_cloud(published):
         ("CACHE_MB=nan", "CACHE_MB is 'nan'"),
         ("REFRESH_S=0", "REFRESH_S is '0'"),
         ("SITE_URL=example.com/x", "SITE_URL is 'example.com/x'"),
+        ("SITE_URL=https://example.com/x", "SITE_URL is 'https://example.com/x'"),
+        ("TRUSTED_PROXIES=all", "TRUSTED_PROXIES is 'all'"),
     ],
 )
 def test_a_wrong_setting_stops_the_start_with_a_sentence(setting, sentence, published):
@@ -329,8 +393,6 @@ def test_what_is_deployed_is_the_site_and_its_pictures():
 
 
 def test_gunicorn_as_deployed(site, published):
-    import requests
-
     url = site(str(published))
     pictures = {picture_in(requests.get(url, timeout=10).content) for _ in range(10)}
     assert len(pictures) >= 9

@@ -3,23 +3,35 @@
 from __future__ import annotations
 
 import gzip
+import secrets
 from base64 import b64encode
+from typing import NamedTuple
 
 try:
     import brotli  # type: ignore[import-untyped]
 except ImportError:  # gzip does nearly as well
     brotli = None
 
-ORIGIN = "https://origin.invalid"  # what a template writes where the site's own address comes
-PICTURE = "data:picture"  # and where the picture comes
+# Placeholders that a page is rendered with. They are random, so that no title or category can contain one.
+_TOKEN = secrets.token_hex(16)
+ORIGIN = f"https://origin-{_TOKEN}.invalid"  # for the site's scheme and host
+PREFIX = f"/prefix-{_TOKEN}"  # for the path that the site is mounted below
+PICTURE = f"data:picture-{_TOKEN}"  # for the picture
+
+
+class Place(NamedTuple):
+    """Where visitors reach the site. Both parts are safe to put into HTML and JSON as they are."""
+
+    origin: str  # https://its.address
+    prefix: str = ""  # /path that it is mounted below
 
 
 class Page:
     """HTML around a picture that is inlined as base64.
 
-    Share tags need the site's own address, which only a visitor knows if it isn't configured. So the page is kept
-    with a gap for it, and compressed for the first address that it is sent to. Asked under another one, which
-    a site with one domain never is, it goes out uncompressed and just as right.
+    Links and share tags need the site's address, which only the request knows. So the page is kept with placeholders
+    for it, and its compressed form is kept for the last address that it was sent to: with one domain it is
+    compressed once; a request under another address compresses it again.
     """
 
     def __init__(self, html: str, content_type: str, picture: bytes) -> None:
@@ -28,35 +40,30 @@ class Page:
         self._after = after.encode()
         self._type = content_type.encode()
         self._picture = picture
-        self._compressed: dict[str, tuple[str, bytes]] = {}
+        self._compressed: dict[str, tuple[Place, bytes]] = {}
 
     @property
     def size(self) -> int:
         """Bytes that it takes with both compressed forms, before they are made; the picture itself not counted."""
         return 2 * (len(self._before) + len(self._after)) + 2 * len(self._picture) + 1000
 
-    def plain(self, origin: str) -> bytes:
-        """The page for https://its.address, ready for HTML: the caller escapes it."""
-        address = origin.encode()
-        return b"".join(
-            (
-                self._before.replace(ORIGIN.encode(), address),
-                b"data:",
-                self._type,
-                b";base64,",
-                b64encode(self._picture),
-                self._after.replace(ORIGIN.encode(), address),
-            )
+    def plain(self, place: Place) -> bytes:
+        """The page as visitors of that place get it, uncompressed."""
+        before, after = (
+            part.replace(ORIGIN.encode(), place.origin.encode()).replace(PREFIX.encode(), place.prefix.encode())
+            for part in (self._before, self._after)
         )
+        return b"".join((before, b"data:", self._type, b";base64,", b64encode(self._picture), after))
 
-    def body(self, origin: str, encoding: str) -> tuple[bytes, str]:
-        """The page and the encoding it has: the one asked for ("br", "gzip" or ""), or none."""
+    def body(self, place: Place, encoding: str) -> bytes:
+        """The page in the encoding asked for: "br", "gzip" or "" for none."""
         if not encoding:
-            return self.plain(origin), ""
-        if encoding not in self._compressed:
-            self._compressed[encoding] = origin, compress(self.plain(origin), encoding)
-        compressed_for, data = self._compressed[encoding]
-        return (data, encoding) if compressed_for == origin else (self.plain(origin), "")
+            return self.plain(place)
+        compressed_for, data = self._compressed.get(encoding, (None, b""))
+        if compressed_for != place:
+            data = compress(self.plain(place), encoding)
+            self._compressed[encoding] = place, data
+        return data
 
 
 def best_encoding(accept: str) -> str:

@@ -16,11 +16,12 @@ from gallery import GalleryError
 from gallery.release import EXTENSIONS, RELEASE_ID, SLUG
 from web.front import page_headers
 from web.label import describe, image_address
-from web.page import Page, best_encoding
+from web.page import Page, Place, best_encoding
 from web.site import FIRST_S, get_site
 
 WALL = 60  # pictures on /grid
 YEAR = "public, max-age=31536000, immutable"
+PROBES = ("pages.health", "pages.warmup")
 SORRY = {
     404: ("There is nothing here", "Not even something that does not exist. But there is this:"),
     410: ("This one does not exist any more", "It never did, of course, and now its picture is gone too. But look:"),
@@ -30,12 +31,19 @@ SORRY = {
 pages = Blueprint("pages", __name__)
 
 
+@pages.before_app_request
+def check_place() -> None:
+    """Refuse a host or prefix that the site doesn't answer under. Probes use addresses, and are answered."""
+    if request.endpoint not in PROBES:
+        _ = get_site().place
+
+
 @pages.get("/")
 @pages.get("/c/<slug>")
 def random_picture(slug: str | None = None) -> Response:
     """A page with a random picture in it, of one category or of all."""
     site = get_site()
-    return _send(site.deal(slug).page, site.origin, "no-store")
+    return _send(site.deal(slug).page, site.place, "no-store")
 
 
 @pages.get("/i/<release>/<slug>/<name>")
@@ -52,7 +60,7 @@ def picture(release: str, slug: str, name: str) -> Response:
         abort(404)
     card = site.fetch(catalog, slug, number)
     if extension is None:
-        return _send(site.page(catalog, slug, number, card.data, following="/"), site.origin, "public, max-age=300")
+        return _send(site.page(catalog, slug, number, card.data, permalink=True), site.place, "public, max-age=300")
     response = Response(card.data, mimetype=card.type)
     # in a folder that nobody published to, a name may get another content
     response.headers["Cache-Control"] = "no-cache" if catalog.files else YEAR
@@ -68,7 +76,7 @@ def random_json() -> Response:
     """What a page says, for scripts. `?category=` as in /c/<category>."""
     site = get_site()
     card = site.deal(_asked_category())
-    entry = describe(card.catalog, card.slug, card.number) | {"site": site.origin}
+    entry = describe(card.catalog, card.slug, card.number) | {"site": site.place.origin}
     response = Response(json.dumps(entry, ensure_ascii=False), mimetype="application/json")
     response.headers["Access-Control-Allow-Origin"] = "*"
     return response
@@ -103,7 +111,7 @@ def grid() -> str:
 def about() -> str:
     """What this is, and how scripts use it."""
     site = get_site()
-    return render_template("about.html", catalog=site.live(), origin=site.origin)
+    return render_template("about.html", catalog=site.live(), origin=site.place.origin)
 
 
 @pages.get("/health")
@@ -163,10 +171,11 @@ def apologize(error: Exception) -> Response:
     return response
 
 
-@pages.app_template_global("static")
-def static_address(name: str) -> str:
-    """A file of static/ at an address that changes with its content, so that it can be cached for good."""
-    return f"/static/{name}?v={_checksum(Path(current_app.static_folder or '') / name)}"
+@pages.app_url_defaults
+def version_static(endpoint: str, values: dict[str, Any]) -> None:
+    """A static file's address changes with its content, so that it can be cached for good."""
+    if endpoint == "static":
+        values["v"] = _checksum(Path(current_app.static_folder or "") / values["filename"])
 
 
 @cache
@@ -181,7 +190,7 @@ def _asked_category() -> str | None:
         abort(400)
 
 
-def _send(page: Page, origin: str, cache_control: str) -> Response:
+def _send(page: Page, place: Place, cache_control: str) -> Response:
     encoding = best_encoding(request.headers.get("Accept-Encoding", ""))
-    body, encoding = page.body(origin, encoding)
+    body = page.body(place, encoding)
     return Response(body, headers=[*page_headers(len(body), encoding), ("Cache-Control", cache_control)])

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import re
+from collections.abc import Mapping, Sequence
 from functools import lru_cache
+from typing import Any
 
 from flask import Flask, abort, current_app, request
-from markupsafe import escape
 from werkzeug.exceptions import SecurityError
 from werkzeug.sansio.utils import get_host
 
@@ -14,10 +15,11 @@ from gallery.bucket import Bucket, NotFound, open_bucket
 from gallery.release import Catalog, parse, release_name
 from web.deck import Deck
 from web.label import describe
-from web.page import ORIGIN, PICTURE, Page, best_encoding
+from web.page import ORIGIN, PICTURE, PREFIX, Page, Place, best_encoding
 from web.table import Card
 
 PATIENCE_S = 3.0  # for one call to storage
+MOUNT = re.compile(r"(?:/[\w.~-]+)*", re.ASCII)  # the paths that the site can be mounted below
 FIRST_S = 2.0  # that a visitor waits for the first pictures after a start
 
 
@@ -40,12 +42,19 @@ class Site:
         self._template = app.jinja_env.get_template("picture.html")
         self.deck = Deck(self._open, self._ready, budget, refresh_s)
         self.kept = lru_cache(maxsize=16)(self._read_kept)
-        self.origin_of = lru_cache(maxsize=256)(self._origin_of)
+        self._place = lru_cache(maxsize=256)(self._find_place)
+
+    def place_of(self, environ: Mapping[str, Any]) -> Place | None:
+        """Where a request reaches the site; None if the site doesn't answer under that host or prefix."""
+        host = environ.get("HTTP_HOST") or f"{environ['SERVER_NAME']}:{environ['SERVER_PORT']}"
+        return self._place(environ["wsgi.url_scheme"], host, environ.get("SCRIPT_NAME", ""))
 
     @property
-    def origin(self) -> str:
-        """The site's address as the visitor knows it, without a slash at the end; ready for HTML."""
-        return self.origin_of(request.scheme, request.host) or abort(400)
+    def place(self) -> Place:
+        """Where the present request reaches the site."""
+        return self.place_of(request.environ) or abort(
+            400, "This site does not answer under the host name or path of the request."
+        )
 
     def live(self) -> Catalog:
         """The live release's catalog."""
@@ -76,12 +85,15 @@ class Site:
         except NotFound:
             abort(404 if catalog.release == self.live().release else 410)
 
-    def page(self, catalog: Catalog, slug: str, number: int, data: bytes, following: str = "") -> Page:
-        """A picture's page. `following` is where Next leads: "" is the same address again, for another picture."""
-        card = describe(catalog, slug, number)
-        with self._app.app_context():  # the deck's thread has none
+    def page(self, catalog: Catalog, slug: str, number: int, data: bytes, permalink: bool = False) -> Page:
+        """A picture's page. Next leads to the same address again, on a permalink to the front page."""
+        with self._app.test_request_context(base_url=ORIGIN + PREFIX):  # url_for writes the placeholders
             html = self._template.render(
-                catalog=catalog, card=card, following=following, origin=ORIGIN, picture=PICTURE
+                catalog=catalog,
+                card=describe(catalog, slug, number),
+                permalink=permalink,
+                origin=ORIGIN,
+                picture=PICTURE,
             )
         return Page(html, catalog.content_type(slug, number), data)
 
@@ -89,15 +101,18 @@ class Site:
         page = self.page(catalog, slug, number, data)
         if self.url:
             for encoding in ("br", "gzip"):
-                page.body(self.url, best_encoding(encoding))
+                page.body(Place(self.url), best_encoding(encoding))
         return page, page.size + len(data)
 
-    def _origin_of(self, scheme: str, host: str) -> str | None:
+    def _find_place(self, scheme: str, host: str, prefix: str) -> Place | None:
         try:
             host = get_host(scheme, host, None, self.hosts)
         except SecurityError:
             return None
-        return str(escape(self.url or f"{scheme}://{host}"))
+        prefix = prefix.rstrip("/")
+        if not (host and scheme in ("http", "https") and MOUNT.fullmatch(prefix)):
+            return None
+        return Place(self.url or f"{scheme}://{host}", prefix)
 
     def _open(self) -> Bucket:
         return open_bucket(self._bucket_url, PATIENCE_S)
