@@ -67,7 +67,12 @@ class CloudBucket:
                 data = bytes(blob.download_as_bytes(**self._options))
             except DataCorruption:  # the one fault that the client library does not try again
                 data = bytes(blob.download_as_bytes(**self._options))
-            return data, int(blob.generation)
+        if blob.generation is None:  # a captive portal or a broken proxy, say
+            raise Unavailable(
+                f"The answer for {name} is not from Cloud Storage, although its status is 200: "
+                f"check the network between here and {self.url}."
+            )
+        return data, int(blob.generation)
 
     def create(self, name: str, data: bytes, content_type: str) -> bool:
         try:
@@ -171,6 +176,9 @@ class _Connections(HTTPAdapter):
         response = super().send(request, *args, **kwargs)
         if not response.ok:
             _ = response.content  # read to its end, which gives the connection back; the client library forgets to
+        elif request.method == "GET" and "alt=media" not in (request.url or "") and not _is_json(response):
+            response.close()
+            raise requests.exceptions.InvalidJSONError("the answer is not JSON, so it is not from Cloud Storage")
         return response
 
 
@@ -182,5 +190,11 @@ def _prepare_session(session: requests.Session, url: str, operations: Counter[st
     session.proxies, session.verify, session.trust_env = settings["proxies"], settings["verify"], False
 
 
-def _decode_crc32c(base64_text: str) -> int:
+def _is_json(response: requests.Response) -> bool:
+    return response.headers.get("Content-Type", "").startswith("application/json")
+
+
+def _decode_crc32c(base64_text: str | None) -> int:
+    if base64_text is None:
+        raise Unavailable("An answer without a checksum is not from Cloud Storage: check the network.")
     return int.from_bytes(base64.b64decode(base64_text), "big")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import fcntl
 import hashlib
+import logging
 import os
 import threading
 import time
@@ -15,6 +16,8 @@ from pathlib import Path, PurePosixPath
 
 from gallery.checksum import crc32c
 from gallery.errors import Conflict, Forbidden, NotFound, Unavailable
+
+log = logging.getLogger(__name__)
 
 TEMPORARY = ".tmp"  # where a folder bucket's files grow; the rename out of it makes them visible
 STALE_S = 24 * 3600  # older files there were left by a process that was killed
@@ -27,6 +30,7 @@ class FolderBucket:
         self.url = str(root)
         self.operations: Counter[str] = Counter()  # of a folder nothing is billed
         self._root = root.resolve()
+        self._warned: set[str] = set()
         if not self._root.is_dir():
             raise NotFound(f"The bucket {str(root)!r} does not exist: make that folder, or give gs://bucket.")
 
@@ -68,13 +72,19 @@ class FolderBucket:
     def names(self, prefix: str = "") -> Iterator[str]:
         start = self._path(prefix.rpartition("/")[0])
         found = (path for path in start.rglob("*") if not _hidden(path, self._root) and path.is_file())
-        relative = (path.relative_to(self._root).as_posix() for path in found)
-        yield from sorted(name for name in relative if name.startswith(prefix))
+        names = [name for path in found if (name := path.relative_to(self._root).as_posix()).startswith(prefix)]
+        self._warn("not in UTF-8, rename them", [name for name in names if not _is_utf8(name)])
+        names = [name for name in names if _is_utf8(name)]
+        outside = {name for name in names if (self._root / name).is_symlink() and not self._holds(self._root / name)}
+        self._warn("links to files outside, copy those into it", sorted(outside))
+        yield from sorted(set(names) - outside)
 
     def folders(self, prefix: str = "") -> list[str]:
         start = self._path(prefix)
         below = start.iterdir() if start.is_dir() else iter(())
-        return sorted(path.name for path in below if path.is_dir() and not _hidden(path, self._root))
+        return sorted(
+            path.name for path in below if path.is_dir() and not _hidden(path, self._root) and _is_utf8(path.name)
+        )
 
     def checksums(self, prefix: str) -> dict[str, int]:
         return {name: crc32c(self.read(name)) for name in self.names(prefix)}
@@ -93,7 +103,19 @@ class FolderBucket:
         pure = PurePosixPath(name)
         if pure.is_absolute() or ".." in pure.parts or "\0" in name:
             raise NotFound(f"{name!r} is not a name in {self.url}.")
+        if not self._holds(self._root / pure):
+            raise NotFound(f"{name} is a link that leads out of {self.url}: copy what it leads to into the folder.")
         return self._root / pure
+
+    def _holds(self, path: Path) -> bool:
+        """False if the path leads out of the folder through a symbolic link."""
+        return Path(os.path.realpath(path)).is_relative_to(self._root)
+
+    def _warn(self, what: str, names: list[str]) -> None:
+        """Log once what is left out of a listing: listings are repeated every minute."""
+        if names and what not in self._warned:
+            self._warned.add(what)
+            log.warning("%s: %s names are left out (%s): %s.", self.url, len(names), what, ascii(names[:3]))
 
     @contextmanager
     def _temporary(self, data: bytes) -> Iterator[Path]:
@@ -166,6 +188,11 @@ def _make_folders(folder: Path) -> None:
         _make_folders(folder.parent)
         folder.mkdir(exist_ok=True)
         _fsync_folder(folder.parent)
+
+
+def _is_utf8(name: str) -> bool:
+    """False for names of bytes that are no text, which Python spells with lone surrogates."""
+    return not any("\ud800" <= character <= "\udfff" for character in name)
 
 
 def _hidden(path: Path, root: Path) -> bool:

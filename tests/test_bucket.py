@@ -215,6 +215,25 @@ def test_bad_answer_is_read_again_or_refused(proxy, cloud_url, fault):
     assert bucket.read("0.jpg") == b"picture" * 1000
 
 
+@pytest.mark.parametrize("fault", ["portal", "empty"])
+def test_an_answer_that_is_not_from_storage_is_unavailable(proxy, cloud_url, fault):
+    bucket = open_bucket(cloud_url, patience_s=1)
+    bucket.create("0.jpg", b"picture", "image/jpeg")
+    proxy.fail(fault)
+
+    for call in (
+        lambda: bucket.read("0.jpg"),
+        lambda: bucket.read_generation("0.jpg"),
+        lambda: list(bucket.names()),
+        lambda: bucket.folders(),
+        lambda: bucket.checksums(""),
+        lambda: bucket.create("1.jpg", b"", "image/jpeg"),
+        lambda: open_bucket(cloud_url, patience_s=1),
+    ):
+        with pytest.raises(Unavailable):
+            call()
+
+
 def test_lost_reply_to_a_swap_does_not_hide_someone_elses(proxy, cloud_url):
     bucket = open_bucket(cloud_url)
     bucket.swap("site.json", b"old", "application/json", 0)
