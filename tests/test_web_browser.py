@@ -135,7 +135,7 @@ def test_next_works_below_a_path(browser, site, published):
     for count in range(2, 6):
         ready(page)
         page.click("#next")
-        wait_until(lambda: seen.add(shown(page)) or len(seen) == count)
+        wait_until(lambda count=count: seen.add(shown(page)) or len(seen) == count)
     assert all(path.startswith("/a/b/i/") and "/food/" in path for path in seen)
     assert size(page) == [32, 32]
     page.close()

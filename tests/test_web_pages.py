@@ -9,6 +9,7 @@ import json
 import logging
 import os
 import re
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -19,6 +20,7 @@ import requests
 from flask.testing import FlaskClient
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from PIL import Image
 
 from gallery import GalleryError
 from main import create_app
@@ -116,6 +118,7 @@ def test_a_pruned_release_is_gone(client):
     "path",
     [
         "/nope",
+        "/c/",
         "/c/nope",
         "/c/..%2f..%2fetc",
         f"/i/{LIVE}/food/12",
@@ -133,7 +136,7 @@ def test_a_pruned_release_is_gone(client):
 )
 def test_what_is_not_there_offers_a_picture(client, path):
     answer = client.get(path)
-    assert answer.status_code == 404
+    assert answer.status_code == client.head(path).status_code == 404
     if not path.startswith("/static"):
         assert re.search(r'<img src="/i/[^"]+\.jpg"', answer.text)
 
@@ -155,6 +158,37 @@ def test_pictures_are_cached_for_good_and_answered_with_304(client):
     assert answer.headers["Access-Control-Allow-Origin"] == "*"
     again = client.get(f"/i/{LIVE}/food/3.jpg", headers={"If-None-Match": answer.headers["ETag"]})
     assert (again.status_code, again.data) == (304, b"")
+
+
+def test_a_webp_picture_that_is_called_jpg_is_served_as_what_it_is(make_client, tmp_path):
+    (tmp_path / "cats").mkdir()
+    Image.new("RGB", (8, 8), "red").save(tmp_path / "cats" / "a.jpg", "webp")
+    client = make_client(tmp_path)
+    page = client.get("/").data
+    assert b'src="data:image/webp;base64,' in page
+    card = card_in(page)
+    assert card["type"] == "image/webp"
+    assert client.get(card["image"]).headers["Content-Type"] == "image/webp"
+    assert b'src="data:image/webp;base64,' in client.get(card["page"]).data
+
+
+@pytest.mark.parametrize("name", ["data:picture", "https://origin.invalid", "{{ 7 * 7 }}", "data:image/png;base64,AA"])
+def test_no_name_breaks_the_page(make_client, tmp_path, samples, name):
+    folder = tmp_path / name.replace("/", "_")
+    shutil.copytree(samples / "food", folder)
+    client = make_client(tmp_path)
+    assert picture_in(client.get("/").data).startswith(b"\xff\xd8")
+    for path in tmp_path.iterdir():
+        shutil.rmtree(path)
+    counts = [{"slug": "food", "name": name, "count": 12}]
+    shutil.copytree(samples / "food", tmp_path / "releases" / LIVE / "food")
+    for number, path in enumerate(sorted((tmp_path / "releases" / LIVE / "food").iterdir())):
+        path.rename(path.with_name(f"{number:05d}.jpg"))
+    catalog = {"format": 1, "release": LIVE, "created": "", "title": name, "image": {"type": "image/jpeg"}}
+    (tmp_path / "site.json").write_text(json.dumps(catalog | {"categories": counts, "developers": [name]}))
+    page = make_client(tmp_path).get("/").data
+    assert picture_in(page).startswith(b"\xff\xd8")
+    assert f"This {html.escape(name)} Does Not Exist" in page.decode()
 
 
 def test_a_bare_folder_is_a_site_whose_pictures_are_asked_for_again(make_client, samples):
@@ -260,9 +294,30 @@ def test_only_trusted_hosts_are_answered(make_client, published):
     client = make_client(published, TRUSTED_HOSTS="emoji.example, .more.example")
     assert client.get("/", base_url="http://emoji.example").status_code == 200
     assert client.get("/", base_url="http://a.more.example").status_code == 200
-    answer = client.get("/", base_url="http://evil.example")
-    assert answer.status_code == 400
-    assert b"Traceback" not in answer.data
+    for path in ("/", "/grid", "/random.json", f"/i/{LIVE}/food/1.jpg", "/robots.txt"):
+        answer = client.get(path, base_url="http://evil.example")
+        assert answer.status_code == 400
+        assert b"Traceback" not in answer.data
+
+
+def test_probes_use_addresses_and_are_answered_all_the_same(make_client, published):
+    client = make_client(published, TRUSTED_HOSTS="emoji.example")
+    for host in ("10.0.0.7:8080", "my_site:8080", "[::1]"):
+        for path in ("/health", "/_ah/warmup"):
+            assert client.get(path, headers={"Host": host}).status_code == 200
+
+
+@pytest.mark.parametrize("host", ["my_site:8080", "a b", "emoji.example:99999", "/", "ä.example"])
+def test_a_host_that_links_cannot_name_is_refused(client, host):
+    for path in ("/", "/c/food", "/about", "/random.json", "//c//food"):
+        answer = client.get(path, environ_overrides={"HTTP_HOST": host})
+        assert answer.status_code == 400
+        assert "Location" not in answer.headers
+
+
+def test_without_a_host_header_the_servers_own_address_is_used(client):
+    answer = client.get("/", environ_overrides={"HTTP_HOST": "", "SERVER_NAME": "10.0.0.7", "SERVER_PORT": "8080"})
+    assert b'content="http://10.0.0.7:8080/i/' in answer.data
 
 
 @pytest.mark.parametrize("path", ["/", "/grid", "/about", "/health", "/nope", "/random.json", "/static/style.css"])
@@ -291,8 +346,48 @@ def test_other_methods_are_refused_with_a_page(client):
     assert "GET" in answer.headers["Allow"]
 
 
+def test_health_says_how_it_is_for_machines(client):
+    said = client.get("/health").json
+    assert (said["status"], said["cards"], said["pictures"], said["release"]) == ("ok", 24, 24, LIVE)
+    assert (said["error"], said["thread_alive"]) == (None, True)
+    assert said["refresh_age_s"] >= 0
+
+
+def test_permalinks_go_on_while_the_catalog_is_damaged(make_client, published, tmp_path):
+    folder = tmp_path / "bucket"
+    shutil.copytree(published, folder)
+    client = make_client(folder, REFRESH_S="0.1")
+    (folder / "site.json").write_text('{"format": 2}')
+    wait_until(lambda: client.get("/health").json["status"] == "degraded")
+    assert "format 2" in client.get("/health").json["error"]
+    for path in ("/", f"/i/{LIVE}/food/1.jpg", f"/i/{OLD}/food/1", f"/i/{OLD}/food/1.jpg"):
+        assert client.get(path).status_code == 200
+
+
+def test_invented_releases_are_gone_without_asking_storage(client, monkeypatch):
+    bucket, asked = client.application.extensions["site"].deck.bucket, []
+    read = bucket.read_generation
+    monkeypatch.setattr(bucket, "read_generation", lambda name: asked.append(name) or read(name))
+    for number in range(500):
+        assert client.get(f"/i/20250101T000000Z-{number:08x}/food/1.jpg").status_code == 410
+    assert asked == []
+
+
+def test_names_that_are_not_utf8_are_skipped(make_client, tmp_path, samples, caplog):
+    shutil.copytree(samples / "food", tmp_path / "food")
+    bad = os.fsencode(tmp_path / "food") + b"/caf\xe9.jpg"
+    try:
+        shutil.copy(os.fsencode(samples / "food" / "0000000.jpg"), bad)
+    except OSError:
+        pytest.skip("this file system takes no such names")
+    client = make_client(tmp_path, REFRESH_S="0.1")
+    assert client.get("/health").json["cards"] == 12
+    assert client.get("/").status_code == client.get("/grid").status_code == 200
+    assert caplog.text.count("not in UTF-8") == 1
+    assert "caf\\udce9.jpg" in caplog.text
+
+
 def test_small_routes(client):
-    assert client.get("/health").json["status"] == "ok"
     assert client.get("/_ah/warmup").status_code == 200
     assert client.get("/robots.txt").text.startswith("User-agent")
     assert client.get("/favicon.ico", buffered=True).data.startswith(b"\0\0\1\0")
@@ -361,9 +456,17 @@ def test_a_damaged_catalog_stops_the_start(tmp_path, content):
         create_app({"CLOUD_STORAGE_BUCKET": str(tmp_path)})
 
 
-def test_an_empty_bucket_stops_the_start(tmp_path):
-    with pytest.raises(GalleryError, match="no pictures"):
-        create_app({"CLOUD_STORAGE_BUCKET": str(tmp_path)})
+def test_an_empty_folder_is_waited_for(site, tmp_path, published):
+    folder = tmp_path / "bucket"
+    folder.mkdir()
+    url = site(str(folder), REFRESH_S="0.2")
+    answer = requests.get(f"{url}/health", timeout=10)
+    assert (answer.status_code, answer.json()["status"]) == (503, "cold")
+    assert "no pictures" in answer.json()["error"]
+    assert requests.get(url, timeout=10).status_code == 503
+    shutil.copytree(published / "releases", folder / "releases")
+    shutil.copy(published / "site.json", folder)
+    wait_until(lambda: requests.get(url, timeout=10).status_code == 200, 60)
 
 
 def test_the_site_imports_nothing_of_the_offline_half():

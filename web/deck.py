@@ -1,11 +1,11 @@
-"""Pictures ready to be sent: in bounded memory, each dealt once before any again, refilled in the background.
+"""Pages ready to be sent: in bounded memory, each dealt once before any is repeated, refilled in the background.
 
     deck = Deck(lambda: open_bucket("gs://my-pictures", patience_s=3), render, budget=128 << 20)
     deck.start()
     card = deck.deal("food")
 
-One background thread does everything that touches storage: it opens the bucket, brings cards in, and looks for
-a new release. A request only takes from what is in memory, so it is as fast when storage is slow or down.
+A background thread opens the bucket, fetches cards, and looks for a new release. A request only takes what is in
+memory, so it is as fast when storage is slow or down.
 """
 
 from __future__ import annotations
@@ -20,8 +20,9 @@ from contextlib import suppress
 from typing import Any
 
 from gallery import GalleryError
-from gallery.bucket import Bucket, NotFound, Unavailable
-from gallery.release import POINTER, Catalog, read_live
+from gallery.bucket import Bucket, Forbidden, NotFound, Unavailable
+from gallery.release import POINTER, Catalog, CatalogError, read_live
+from web.sniff import sniff
 from web.table import Card, Table
 
 log = logging.getLogger(__name__)
@@ -29,21 +30,15 @@ log = logging.getLogger(__name__)
 READERS = 8  # pictures fetched at the same time
 ROTATE_PER_S = 10.0  # of a bucket larger than the budget: pictures fetched per second once the budget is full
 RETRY_S = (0.5, 15.0)  # pause between attempts while storage is down: doubles from the first to the second
-SIGNATURES = {
-    "image/jpeg": (b"\xff\xd8\xff",),
-    "image/png": (b"\x89PNG\r\n\x1a\n",),
-    "image/gif": (b"GIF8",),
-    "image/webp": (b"RIFF",),
-}
-
+LATE_S = 30.0  # beyond twice `refresh_s`: a thread that has not looked for a new release by then hangs
 Render = Callable[[Catalog, str, int, bytes], tuple[Any, int]]
 
 
 class Deck:
-    """Deals cards of the live release; see the module's text.
+    """Deals cards of the live release; see the module's docstring.
 
-    `open_bucket` is called in the background until it succeeds. `render` makes a page of a picture and says how
-    many bytes it takes. `budget` bounds the bytes of all cards. `refresh_s` is how often a new release is looked for.
+    `open_bucket` is called in the background until it succeeds. `render` makes a picture's page and returns it with
+    its size in bytes. `budget` bounds the bytes of all cards. Every `refresh_s` the deck looks for a new release.
     """
 
     def __init__(self, open_bucket: Callable[[], Bucket], render: Render, budget: int, refresh_s: float = 60.0) -> None:
@@ -59,17 +54,23 @@ class Deck:
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run, name="deck", daemon=True)
         self._readers = ThreadPoolExecutor(READERS, thread_name_prefix="deck-reader")
-        self._trouble = ""
+        self._storage_trouble = ""  # storage doesn't answer, or refuses
+        self._release_trouble = ""  # storage answers, but what it holds can't be shown
+        self._refreshed: float | None = None  # when storage was last asked for a new release, and answered
 
     def start(self) -> None:
         """Look at the bucket once and go on in the background.
 
-        Raises a GalleryError where waiting would not help: no such bucket, no permission, a damaged catalog.
-        Storage that doesn't answer is no such case.
+        Raises a GalleryError if waiting would not help: no such bucket, no permission, a damaged catalog. A bucket
+        without pictures is waited for, and so is storage that doesn't answer.
         """
         try:
             self._refresh()
         except Unavailable as error:
+            self._report(error)
+        except NotFound as error:
+            if not self._bucket:
+                raise
             self._report(error)
         self._thread.start()
 
@@ -96,8 +97,29 @@ class Deck:
 
     @property
     def trouble(self) -> str:
-        """What is wrong with storage, as a sentence; "" if nothing is."""
-        return self._trouble
+        """What is wrong with storage or with the release in it, as a sentence; "" if nothing is."""
+        return self._storage_trouble or self._release_trouble
+
+    @property
+    def storage_is_down(self) -> bool:
+        """True if asking storage for a picture now would only take time."""
+        return bool(self._storage_trouble) or self._bucket is None
+
+    @property
+    def is_alive(self) -> bool:
+        """False if the background thread has ended."""
+        return self._thread.is_alive()
+
+    @property
+    def refresh_age_s(self) -> float | None:
+        """Seconds since storage was last asked for a new release and answered; None before the first time."""
+        return None if self._refreshed is None else time.monotonic() - self._refreshed
+
+    @property
+    def is_late(self) -> bool:
+        """True if the background thread has ended, or hangs."""
+        age_s = self.refresh_age_s
+        return not self.is_alive or (age_s is not None and age_s > 2 * self._refresh_s + LATE_S)
 
     @property
     def fill(self) -> tuple[int, int]:
@@ -110,7 +132,7 @@ class Deck:
     def deal(self, slug: str | None = None, wait_s: float = 0.0) -> Card | None:
         """The next card, of one category or of all; None if none is in memory, or there is no such category.
 
-        Waits up to `wait_s` for the first cards to come in, but not for storage that is down.
+        Waits up to `wait_s` for the first cards, but not while storage is down.
         """
         deadline = time.monotonic() + wait_s
         with self._lock:
@@ -126,7 +148,7 @@ class Deck:
                         return None
                     self._wake.set()
                 left = deadline - time.monotonic()
-                if self._trouble or self._stop.is_set() or left <= 0:
+                if self._storage_trouble or self._stop.is_set() or left <= 0:
                     return None
                 self._changed.wait(left)
 
@@ -142,34 +164,31 @@ class Deck:
         with self._lock:
             return table.peek(count, slug) if (table := self._table) else []
 
-    def fetch(self, catalog: Catalog, slug: str, number: int) -> Card:
-        """A card that need not be in memory; reads storage. Raises a BucketError."""
+    def read(self, catalog: Catalog, slug: str, number: int) -> bytes:
+        """A certain picture, from memory or from storage. Raises a BucketError."""
         if card := self.find(catalog.release, slug, number):
-            return card
+            return card.data
         if not self._bucket:
             raise Unavailable("The bucket could not be opened yet.")
-        try:
-            return self._make(self._bucket, catalog, slug, number)
-        except Unavailable as error:
-            self._report(error)  # so that the next visitor need not find out as slowly
-            self._wake.set()
-            raise
+        return _read(self._bucket, catalog, slug, number)
+
+    def report(self, error: GalleryError) -> None:
+        """Storage failed a request: look after it now, and answer the next ones without asking it."""
+        self._report(error)
+        self._wake.set()
 
     def _make(self, bucket: Bucket, catalog: Catalog, slug: str, number: int) -> Card:
-        name = catalog.object_name(slug, number)
-        data = bucket.read(name)
-        if not data.startswith(SIGNATURES[catalog.content_type(slug, number)]):
-            raise NotFound(f"{name} in {bucket.url} is no {catalog.content_type(slug, number)}: publish again.")
+        data = _read(bucket, catalog, slug, number)
         page, size = self._render(catalog, slug, number, data)
         return Card(catalog, slug, number, data, page, size)
 
     def _run(self) -> None:
-        pause, refreshed = RETRY_S[0], time.monotonic()
+        pause, attempted = RETRY_S[0], time.monotonic()
         while not self._stop.is_set():
             try:
-                if self._trouble or time.monotonic() - refreshed >= self._refresh_s:
+                if self._storage_trouble or time.monotonic() - attempted >= self._refresh_s:
+                    attempted = time.monotonic()
                     self._refresh()
-                    refreshed = time.monotonic()
                 full = self._table is None or self._fill(self._table)
                 self._recovered()
                 pause = RETRY_S[0]
@@ -177,32 +196,49 @@ class Deck:
                 self._report(error)
                 self._stop.wait(random.uniform(0.5, 1) * pause)
                 pause = min(2 * pause, RETRY_S[1])
-            except Exception:  # a mistake of ours must not end the only thread that brings cards
-                if self._stop.wait(1.0):  # and if it is none, the process ends meanwhile: it starts no more readers
+            except Exception:  # a bug of ours must not end the only thread that fetches cards
+                if self._stop.wait(1.0):  # or the process is ending, and can't start another reader
                     return
                 log.exception("The deck's thread failed and goes on.")
             else:
                 if full:
                     self._stop.wait(1 / ROTATE_PER_S)
-                    self._wake.wait(max(0.0, refreshed + self._refresh_s - time.monotonic()))
+                    self._wake.wait(max(0.0, attempted + self._refresh_s - time.monotonic()))
                     self._wake.clear()
 
     def _refresh(self) -> None:
-        """See whether another release is live; if so, put it on the table with its first cards."""
+        """Look for a new release. One that can't be shown leaves the present one live."""
         if not self._bucket:
             self._bucket = self._open_bucket()
-        catalog, generation = read_live(self._bucket)
+        try:
+            self._take_over(self._bucket)
+        except (CatalogError, NotFound) as error:
+            if not self._table:
+                raise
+            if str(error) != self._release_trouble:
+                log.error("Release %s stays live: %s", self._table.catalog.release, error)
+            self._release_trouble = str(error)
+        else:
+            self._release_trouble = ""
+        self._refreshed = time.monotonic()
+
+    def _take_over(self, bucket: Bucket) -> None:
+        """Read the live catalog; if it is a new one, make it this deck's, with its first cards."""
+        catalog, generation = read_live(bucket)
         if live := self._table:
-            if (live.generation, live.catalog.release) == (generation, catalog.release):
+            if live.catalog == catalog:  # rewritten, perhaps, but the same
                 with self._lock:
+                    live.generation = generation
                     live.forget_missing()
                 return
-            if live.generation and not generation:  # and not: everything there is as one bare folder
-                raise NotFound(f"{POINTER} is gone from {self._bucket.url}: publish, or roll back.")
+            if live.generation and not generation:  # don't show everything there as if nobody had published
+                raise NotFound(f"{POINTER} is gone from {bucket.url}: publish, or roll back.")
         table = Table(catalog, generation, self._budget)
         self._fill(table)
         if not len(table):
-            raise Unavailable(f"None of the first pictures of release {catalog.release} can be read: see the bucket.")
+            raise NotFound(
+                f"None of the first pictures of release {catalog.release} can be read: check the bucket, publish again."
+            )
         with self._lock:
             self._table = table
             self._changed.notify_all()
@@ -214,7 +250,7 @@ class Deck:
         assert bucket is not None
         with self._lock:
             rotating = table.full
-            wanted = table.wanted(1 if rotating or self._trouble else 2 * READERS)
+            wanted = table.wanted(1 if rotating or self._storage_trouble else 2 * READERS)
 
         def make(place: tuple[str, int]) -> Card | GalleryError:
             try:
@@ -223,9 +259,10 @@ class Deck:
                 return error
 
         made = list(self._readers.map(make, wanted))
-        if any(isinstance(card, Unavailable) for card in made) and not any(isinstance(card, Card) for card in made):
+        refused = any(isinstance(card, Unavailable | Forbidden) for card in made)
+        if refused and not any(isinstance(card, Card) for card in made):
             with suppress(NotFound):  # a bare folder has no catalog
-                bucket.read(POINTER)  # raises if it is storage that is at fault, and not these pictures
+                bucket.read(POINTER)  # raises if storage is at fault rather than these pictures
         with self._lock:
             for (slug, number), card in zip(wanted, made, strict=True):
                 if isinstance(card, Card):
@@ -237,13 +274,25 @@ class Deck:
         return rotating or not wanted
 
     def _report(self, error: GalleryError) -> None:
-        if not self._trouble:
-            log.error("Storage is in trouble, going on with what is in memory: %s", error)
+        if not self._storage_trouble and self._table:
+            log.error("Storage is in trouble, visitors get what is in memory: %s", error)
+        elif not self._storage_trouble:
+            log.error("Waiting for the first pictures: %s", error)
         with self._lock:
-            self._trouble = str(error)
+            self._storage_trouble = str(error)
             self._changed.notify_all()
 
     def _recovered(self) -> None:
-        if self._trouble:
+        if self._storage_trouble:
             log.info("Storage works again.")
-            self._trouble = ""
+            self._storage_trouble = ""
+
+
+def _read(bucket: Bucket, catalog: Catalog, slug: str, number: int) -> bytes:
+    """A picture's bytes. Raises a BucketError, also where they are not a picture of the catalog's type."""
+    name = catalog.object_name(slug, number)
+    data = bucket.read(name)
+    kind = sniff(data)
+    if not kind or (not catalog.files and kind != catalog.type):  # in a bare folder a suffix may be wrong
+        raise NotFound(f"{name} in {bucket.url} is not a picture of type {catalog.type}: publish again.")
+    return data

@@ -26,7 +26,7 @@ def image_address(catalog: Catalog, slug: str, number: int) -> str:
     return url_for("pages.picture", release=catalog.release, slug=slug, name=f"{number}.{extension}")
 
 
-def describe(catalog: Catalog, slug: str, number: int) -> dict[str, Any]:
+def describe(catalog: Catalog, slug: str, number: int, content_type: str) -> dict[str, Any]:
     """Everything that the pages and /random.json say about a picture: the same words every time.
 
     Needs a request context, whose prefix the addresses get.
@@ -47,7 +47,7 @@ def describe(catalog: Catalog, slug: str, number: int) -> dict[str, Any]:
         "page": url_for("pages.picture", release=catalog.release, slug=slug, name=str(number)),
         "image": image_address(catalog, slug, number),
         "category_page": url_for("pages.random_picture", slug=slug),
-        "type": catalog.content_type(slug, number),
+        "type": content_type,
         "width": catalog.width,
         "height": catalog.height,
     }

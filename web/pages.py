@@ -18,6 +18,7 @@ from web.front import page_headers
 from web.label import describe, image_address
 from web.page import Page, Place, best_encoding
 from web.site import FIRST_S, get_site
+from web.sniff import sniff
 
 WALL = 60  # pictures on /grid
 YEAR = "public, max-age=31536000, immutable"
@@ -58,15 +59,15 @@ def picture(release: str, slug: str, name: str) -> Response:
         abort(404)
     if extension not in (None, EXTENSIONS[catalog.content_type(slug, number)]):
         abort(404)
-    card = site.fetch(catalog, slug, number)
+    data = site.picture(catalog, slug, number)
     if extension is None:
-        return _send(site.page(catalog, slug, number, card.data, permalink=True), site.place, "public, max-age=300")
-    response = Response(card.data, mimetype=card.type)
-    # in a folder that nobody published to, a name may get another content
+        return _send(site.page(catalog, slug, number, data, permalink=True), site.place, "public, max-age=300")
+    response = Response(data, mimetype=sniff(data))
+    # in a folder that nobody published to, a file may be replaced
     response.headers["Cache-Control"] = "no-cache" if catalog.files else YEAR
     response.headers["Access-Control-Allow-Origin"] = "*"
     response.headers["Cross-Origin-Resource-Policy"] = "cross-origin"
-    response.set_etag(f"{zlib.crc32(card.data):08x}")
+    response.set_etag(f"{zlib.crc32(data):08x}")
     response.make_conditional(request)
     return response
 
@@ -76,7 +77,7 @@ def random_json() -> Response:
     """What a page says, for scripts. `?category=` as in /c/<category>."""
     site = get_site()
     card = site.deal(_asked_category())
-    entry = describe(card.catalog, card.slug, card.number) | {"site": site.place.origin}
+    entry = describe(card.catalog, card.slug, card.number, card.type) | {"site": site.place.origin}
     response = Response(json.dumps(entry, ensure_ascii=False), mimetype="application/json")
     response.headers["Access-Control-Allow-Origin"] = "*"
     return response
@@ -103,7 +104,7 @@ def grid() -> str:
         abort(404)
     cards = site.deck.peek(WALL, slug) or abort(503)
     catalog = cards[0].catalog
-    entries = [describe(card.catalog, card.slug, card.number) for card in cards]
+    entries = [describe(card.catalog, card.slug, card.number, card.type) for card in cards]
     return render_template("grid.html", catalog=catalog, category=catalog.category(slug or ""), cards=entries)
 
 
@@ -116,16 +117,19 @@ def about() -> str:
 
 @pages.get("/health")
 def health() -> tuple[dict[str, Any], int]:
-    """For machines: 200 while there is something to show, "degraded" if that is from memory alone."""
+    """For machines: 200 while there are pictures to show, "degraded" if they come from memory alone."""
     deck = get_site().deck
     cards, size = deck.fill
-    catalog = deck.catalog
+    catalog, age_s = deck.catalog, deck.refresh_age_s
     return {
-        "status": "cold" if not cards else "degraded" if deck.trouble else "ok",
+        "status": "cold" if not cards else "degraded" if deck.trouble or deck.is_late else "ok",
         "release": catalog.release if catalog else None,
         "pictures": catalog.count if catalog else 0,
         "cards": cards,
         "bytes": size,
+        "error": deck.trouble or None,  # storage's last one, until it works again
+        "thread_alive": deck.is_alive,
+        "refresh_age_s": None if age_s is None else round(age_s, 1),
     }, 200 if cards else 503
 
 
@@ -166,7 +170,11 @@ def apologize(error: Exception) -> Response:
         response.data = json.dumps({"error": error.name, "status": error.code})
     else:
         deck = get_site().deck
-        cards = [describe(card.catalog, card.slug, card.number) for card in deck.peek(1) if error.code in (404, 410)]
+        cards = [
+            describe(card.catalog, card.slug, card.number, card.type)
+            for card in deck.peek(1)
+            if error.code in (404, 410)
+        ]
         response.data = render_template("sorry.html", catalog=deck.catalog, title=title, text=text, cards=cards)
     return response
 

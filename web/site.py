@@ -3,24 +3,30 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import lru_cache
-from typing import Any
+from typing import Any, TypeVar
 
 from flask import Flask, abort, current_app, request
 from werkzeug.exceptions import SecurityError
 from werkzeug.sansio.utils import get_host
 
-from gallery.bucket import Bucket, NotFound, open_bucket
-from gallery.release import Catalog, parse, release_name
+from gallery.bucket import Bucket, Forbidden, NotFound, Unavailable, open_bucket
+from gallery.release import Catalog
 from web.deck import Deck
 from web.label import describe
+from web.lookup import Busy, Lookup
 from web.page import ORIGIN, PICTURE, PREFIX, Page, Place, best_encoding
+from web.releases import Releases
+from web.sniff import sniff
 from web.table import Card
 
 PATIENCE_S = 3.0  # for one call to storage
+READERS = 2  # requests that read from storage at the same time: fewer than the threads in gunicorn.conf.py
 MOUNT = re.compile(r"(?:/[\w.~-]+)*", re.ASCII)  # the paths that the site can be mounted below
 FIRST_S = 2.0  # that a visitor waits for the first pictures after a start
+
+Result = TypeVar("Result")
 
 
 class Site:
@@ -41,7 +47,8 @@ class Site:
         self._bucket_url = bucket_url
         self._template = app.jinja_env.get_template("picture.html")
         self.deck = Deck(self._open, self._ready, budget, refresh_s)
-        self.kept = lru_cache(maxsize=16)(self._read_kept)
+        self._releases = Releases()
+        self._lookup = Lookup(READERS, PATIENCE_S)
         self._place = lru_cache(maxsize=256)(self._find_place)
 
     def place_of(self, environ: Mapping[str, Any]) -> Place | None:
@@ -61,10 +68,12 @@ class Site:
         return self.deck.catalog or abort(503)
 
     def released(self, release: str) -> Catalog:
-        """The catalog of a release that need not be live any more."""
+        """The catalog of a release, live or earlier. Aborts with 410 if the bucket doesn't hold it any more."""
         live = self.live()
+        if release == live.release:
+            return live
         try:
-            return live if release == live.release else self.kept(release)
+            return self._look_up(lambda bucket: self._releases.get(bucket, release))
         except NotFound:
             abort(410)
 
@@ -74,14 +83,12 @@ class Site:
             abort(404)
         return self.deck.deal(slug, FIRST_S) or abort(503)
 
-    def fetch(self, catalog: Catalog, slug: str, number: int) -> Card:
-        """A certain card, from memory or from storage."""
+    def picture(self, catalog: Catalog, slug: str, number: int) -> bytes:
+        """A certain picture, from memory or from storage."""
         if card := self.deck.find(catalog.release, slug, number):
-            return card
-        if self.deck.trouble:  # storage would take seconds to say so again
-            abort(503)
+            return card.data
         try:
-            return self.deck.fetch(catalog, slug, number)
+            return self._look_up(lambda bucket: self.deck.read(catalog, slug, number))
         except NotFound:
             abort(404 if catalog.release == self.live().release else 410)
 
@@ -90,12 +97,12 @@ class Site:
         with self._app.test_request_context(base_url=ORIGIN + PREFIX):  # url_for writes the placeholders
             html = self._template.render(
                 catalog=catalog,
-                card=describe(catalog, slug, number),
+                card=describe(catalog, slug, number, sniff(data)),
                 permalink=permalink,
                 origin=ORIGIN,
                 picture=PICTURE,
             )
-        return Page(html, catalog.content_type(slug, number), data)
+        return Page(html, sniff(data), data)
 
     def _ready(self, catalog: Catalog, slug: str, number: int, data: bytes) -> tuple[Page, int]:
         page = self.page(catalog, slug, number, data)
@@ -117,11 +124,18 @@ class Site:
     def _open(self) -> Bucket:
         return open_bucket(self._bucket_url, PATIENCE_S)
 
-    def _read_kept(self, release: str) -> Catalog:
+    def _look_up(self, read: Callable[[Bucket], Result]) -> Result:
+        """Read from storage for a request. Aborts with 503 where that would take too long."""
         bucket = self.deck.bucket
-        if bucket is None or self.deck.trouble:
+        if bucket is None or self.deck.storage_is_down:
             abort(503)
-        return parse(bucket.read(release_name(release)))
+        try:
+            return self._lookup.run(lambda: read(bucket))
+        except Busy:
+            abort(503)
+        except (Unavailable, Forbidden) as error:
+            self.deck.report(error)
+            raise
 
 
 def get_site() -> Site:

@@ -1,7 +1,7 @@
-"""What is on the table while one release is dealt: its cards in memory, by category. Nothing here reads or waits.
+"""The cards of one release that are in memory, by category. Nothing here reads from storage or waits.
 
-Each picture's card is dealt once before any is dealt again. Where not all fit into memory, the dealt ones make
-room, and the rest comes in a random order that takes no memory either.
+Each picture's card is dealt once before any is dealt again. If not all fit into memory, dealt cards are dropped for
+new ones, which come in a random order that takes no memory either.
 """
 
 from __future__ import annotations
@@ -14,13 +14,14 @@ from dataclasses import dataclass
 from typing import Any
 
 from gallery.release import Catalog
+from web.sniff import sniff
 
 PLENTY = 8  # undealt cards that a category gets before its size counts
 
 
 @dataclass(frozen=True)
 class Card:
-    """A picture in memory and the page that shows it. All of it is of one release."""
+    """A picture in memory and the page that shows it, both of one release."""
 
     catalog: Catalog
     slug: str
@@ -31,8 +32,8 @@ class Card:
 
     @property
     def type(self) -> str:
-        """As in image/jpeg."""
-        return self.catalog.content_type(self.slug, self.number)
+        """The picture's content type, as in image/jpeg."""
+        return sniff(self.data)
 
 
 class Shuffle:
