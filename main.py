@@ -1,4 +1,4 @@
-"""The site: every page shows a picture of something that does not exist.
+"""The website: every page shows a picture of something that does not exist.
 
     gunicorn main:app
     CLOUD_STORAGE_BUCKET=gs://my-pictures gunicorn main:app
@@ -28,10 +28,10 @@ from web.site import Site
 
 DEFAULTS = {
     "CLOUD_STORAGE_BUCKET": str(Path(__file__).parent / "demo" / "bucket"),  # gs://bucket, gs://bucket/prefix, a folder
-    "CACHE_MB": "128",  # memory for pages ready to be sent; an F1 instance has 384 for everything
-    "REFRESH_S": "60",  # how long a new release may take to be noticed
-    "SITE_URL": "",  # https://its.address for share tags; "" takes the address that the visitor used
-    "TRUSTED_HOSTS": "",  # a.example,.b.example: the only addresses to answer under; "" answers under any
+    "CACHE_MB": "128",  # memory for ready pages; an F1 instance has 384 in total
+    "REFRESH_S": "60",  # seconds between looks for a new release
+    "SITE_URL": "",  # https://its.address for share tags; "" takes the one that the visitor used
+    "TRUSTED_HOSTS": "",  # a.example,.b.example: the only hosts to answer under; "" means any
     "TRUSTED_PROXIES": "0",  # how many proxies in front set X-Forwarded-For, -Proto, -Host and -Prefix
 }
 
@@ -83,7 +83,7 @@ def _site_url(text: str) -> str:
 
 
 def __getattr__(name: str) -> Flask:
-    """`main.app`, made when a server asks for it, so that importing this module starts nothing."""
+    """Make `main.app` when a server asks for it, so that importing this module starts nothing."""
     if name != "app":
         raise AttributeError(name)
     logs.set_up()
@@ -91,5 +91,5 @@ def __getattr__(name: str) -> Flask:
         app = globals()["app"] = create_app()
     except GalleryError as error:
         logging.getLogger(__name__).critical("%s", error)
-        sys.exit(4)  # gunicorn takes this for "can't load the app" and ends, instead of trying again
+        sys.exit(4)  # gunicorn reads 4 as "app failed to load" and ends instead of restarting it
     return app

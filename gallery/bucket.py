@@ -23,7 +23,7 @@ __all__ = ["Bucket", "BucketError", "Conflict", "Forbidden", "NotFound", "Unavai
 
 
 class Bucket(Protocol):
-    """What both kinds can do. Names are relative and use slashes; every method may raise a BucketError."""
+    """The operations of both kinds. Names are relative and use slashes; every method may raise a BucketError."""
 
     url: str
     operations: Counter[str]  # billed requests so far, by Cloud Storage's class "A" (write, list) or "B" (read)
@@ -31,35 +31,35 @@ class Bucket(Protocol):
     def read(self, name: str) -> bytes: ...
 
     def read_generation(self, name: str) -> tuple[bytes, int]:
-        """An object and its generation, the number that `swap` asks for."""
+        """Read an object and its generation, the number to pass to `swap`."""
 
     def create(self, name: str, data: bytes, content_type: str) -> bool:
-        """Write a new object. False if the same bytes are there already; Conflict if others are."""
+        """Write a new object. Returns False if the same bytes exist already; raises Conflict if others do."""
 
     def swap(self, name: str, data: bytes, content_type: str, generation: int) -> None:
-        """Replace the generation that was read (0: there was none); Conflict if it is no longer that."""
+        """Replace the generation that was read (0: none existed). Raises Conflict if it has changed since."""
 
     def names(self, prefix: str = "") -> Iterator[str]:
-        """Every object whose name starts with the prefix, sorted."""
+        """List the objects whose name starts with the prefix, sorted."""
 
     def folders(self, prefix: str = "") -> list[str]:
-        """The next part of the names below `prefix/`, where something is below that, sorted."""
+        """List the folders directly below `prefix/`, sorted."""
 
     def checksums(self, prefix: str) -> dict[str, int]:
-        """CRC32C of every object whose name starts with the prefix."""
+        """The CRC32C of every object whose name starts with the prefix."""
 
     def delete(self, name: str) -> None:
-        """Remove an object; no error if it is gone already."""
+        """Delete an object; no error if it does not exist."""
 
 
 def open_bucket(url: str, patience_s: float = 60.0) -> Bucket:
-    """The bucket behind `gs://bucket[/prefix]` or a folder's path, which must exist.
+    """Open `gs://bucket[/prefix]` or a folder, which must exist.
 
-    `patience_s` bounds the retries of one call to Cloud Storage. Raises a BucketError where the URL can't be
-    used, nobody is logged in, or there is no such bucket.
+    `patience_s` bounds the retries of one call to Cloud Storage. Raises a BucketError if the URL is
+    not a bucket's, nobody is logged in, or the bucket does not exist.
     """
     if url.startswith("gs://"):
-        from gallery.cloud import CloudBucket  # here, since it takes half a second and 50 MB
+        from gallery.cloud import CloudBucket  # imported late: it takes half a second and 50 MB
 
         return CloudBucket(url, patience_s)
     if "://" in url:

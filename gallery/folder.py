@@ -1,4 +1,4 @@
-"""A folder of this machine as a bucket: what `gallery.bucket.Bucket` promises, kept by links, renames and fsync."""
+"""A local folder as a bucket: implements `gallery.bucket.Bucket` with hard links, renames and fsync."""
 
 from __future__ import annotations
 
@@ -19,16 +19,16 @@ from gallery.errors import Conflict, Forbidden, NotFound, Unavailable
 
 log = logging.getLogger(__name__)
 
-TEMPORARY = ".tmp"  # where a folder bucket's files grow; the rename out of it makes them visible
-STALE_S = 24 * 3600  # older files there were left by a process that was killed
+TEMPORARY = ".tmp"  # files are written here; a rename makes them visible
+STALE_S = 24 * 3600  # older temporary files were left by a killed process
 
 
 class FolderBucket:
-    """A folder of this machine. A write is: temporary name, fsync, rename, fsync of the folder."""
+    """A local folder. A write is: temporary file, fsync, rename, fsync of the folder."""
 
     def __init__(self, root: Path) -> None:
         self.url = str(root)
-        self.operations: Counter[str] = Counter()  # of a folder nothing is billed
+        self.operations: Counter[str] = Counter()  # nothing is billed
         self._root = root.resolve()
         self._warned: set[str] = set()
         if not self._root.is_dir():
@@ -93,7 +93,7 @@ class FolderBucket:
         path = self._path(name)
         with self._translated():
             path.unlink(missing_ok=True)
-            with suppress(OSError):  # up to a folder that is not empty, or that another thread has removed
+            with suppress(OSError):  # stops at a folder that is not empty, or that another thread removed
                 for parent in path.parents:
                     if parent == self._root:
                         break
@@ -112,14 +112,14 @@ class FolderBucket:
         return Path(os.path.realpath(path)).is_relative_to(self._root)
 
     def _warn(self, what: str, names: list[str]) -> None:
-        """Log once what is left out of a listing: listings are repeated every minute."""
+        """Log once which names a listing leaves out: the site lists every minute."""
         if names and what not in self._warned:
             self._warned.add(what)
             log.warning("%s: %s names are left out (%s): %s.", self.url, len(names), what, ascii(names[:3]))
 
     @contextmanager
     def _temporary(self, data: bytes) -> Iterator[Path]:
-        """A file of that content, on disk, in the same file system but out of sight."""
+        """A hidden file with that content, synced to disk, in the same file system."""
         folder = self._root / TEMPORARY
         folder.mkdir(exist_ok=True)
         path = folder / f"{os.getpid()}-{threading.get_ident()}"
@@ -133,7 +133,7 @@ class FolderBucket:
             path.unlink(missing_ok=True)
 
     def _link(self, temporary: Path, path: Path) -> None:
-        """Unlike a rename it never replaces, whoever comes between. Raises FileExistsError."""
+        """Give the file its name; unlike a rename this never replaces another. Raises FileExistsError."""
         try:
             os.link(temporary, path)
         except OSError as error:
@@ -145,7 +145,7 @@ class FolderBucket:
                 temporary.replace(path)
 
     def _sweep(self) -> None:
-        """Remove what killed processes left behind."""
+        """Delete temporary files that killed processes left."""
         for path in (self._root / TEMPORARY).iterdir():
             with suppress(FileNotFoundError):
                 if time.time() - path.stat().st_mtime > STALE_S:
@@ -153,7 +153,7 @@ class FolderBucket:
 
     @contextmanager
     def _lock(self) -> Iterator[None]:
-        """One swap at a time. The system lets go of the lock when its holder dies, however that happens."""
+        """Allow one swap at a time. The system releases the lock when the process dies."""
         descriptor = os.open(self._root / ".lock", os.O_CREAT | os.O_RDWR, 0o644)
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX)
@@ -163,7 +163,7 @@ class FolderBucket:
 
     @contextmanager
     def _translated(self) -> Iterator[None]:
-        """Turn the system's errors into sentences."""
+        """Turn OSErrors into BucketErrors."""
         try:
             yield
         except OSError as error:
@@ -175,7 +175,7 @@ class FolderBucket:
 
 
 def _read_generation(path: Path) -> tuple[bytes, int]:
-    """A folder has no generations. Every write makes a new file, which these three together tell from others."""
+    """Read a file and derive a generation from its inode, modification time and content: every write changes it."""
     with path.open("rb") as file:
         data, status = file.read(), os.fstat(file.fileno())
     identity = f"{status.st_ino} {status.st_mtime_ns} ".encode() + data
@@ -183,7 +183,7 @@ def _read_generation(path: Path) -> tuple[bytes, int]:
 
 
 def _make_folders(folder: Path) -> None:
-    """Make it and its parents, each on disk before anything is put into it."""
+    """Make the folder and its parents, each synced before it is used."""
     if not folder.is_dir():
         _make_folders(folder.parent)
         folder.mkdir(exist_ok=True)
@@ -191,7 +191,7 @@ def _make_folders(folder: Path) -> None:
 
 
 def _is_utf8(name: str) -> bool:
-    """False for names of bytes that are no text, which Python spells with lone surrogates."""
+    """False for a name that is not UTF-8: Python decodes such bytes to lone surrogates."""
     return not any("\ud800" <= character <= "\udfff" for character in name)
 
 

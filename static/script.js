@@ -7,12 +7,12 @@
   const element = (id) => document.getElementById(id);
   const next = element("next");
   const slideshow = element("slideshow");
-  const dealt = "dealt" in main.dataset; // on a permalink Next is a link to another page
+  const dealt = "dealt" in main.dataset; // not on a permalink, where Next links to another page
   let shown = JSON.parse(main.dataset.card);
   // on the page of a category every picture is of that category, so the first one's link leads back to this page
   const inCategory = new URL(shown.category_page, location.href).pathname === location.pathname;
   const random = main.dataset.random + (inCategory ? `?category=${encodeURIComponent(shown.category)}` : "");
-  let coming = null; // a promise of the next card, its picture loaded
+  let coming = null; // promise of the next card, with its picture loaded
   let timer = 0;
 
   async function fetchCard() {
@@ -27,7 +27,7 @@
 
   function prepare() {
     coming = fetchCard();
-    coming.catch(() => {}); // it is asked for again when it is needed
+    coming.catch(() => {}); // fetched again when it is needed
   }
 
   function show(card) {
@@ -58,7 +58,7 @@
     try {
       card = await promise;
     } catch {
-      location.reload(); // the plain way, which also shows what is wrong
+      location.reload(); // without the script's help; it shows what is wrong
       return;
     }
     history.pushState(card, "");
@@ -85,7 +85,7 @@
 
   document.addEventListener("keydown", (event) => {
     const focused = document.activeElement;
-    if (focused && focused !== document.body && focused !== next) return; // the key belongs to that control
+    if (focused && focused !== document.body && focused !== next) return; // the key is for that control
     if (event.ctrlKey || event.metaKey || event.altKey || event.shiftKey || event.repeat) return;
     if (event.key !== " " && event.key !== "ArrowRight") return;
     event.preventDefault();

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import base64
+import html
 import json
 import os
+import re
 import shlex
 import shutil
 import socket
@@ -18,6 +21,7 @@ from typing import Any
 
 import pytest
 import requests
+from flask.testing import FlaskClient
 from PIL import Image
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")  # tiny networks gain nothing from more, and the servers want a core
@@ -72,6 +76,18 @@ def wait_until(true: Callable[[], object], seconds: float = 30) -> None:
     while not true():
         assert time.monotonic() < deadline, f"it did not happen in {seconds} s"
         time.sleep(0.02)
+
+
+def picture_in(page: bytes) -> bytes:
+    """The inlined picture."""
+    (found,) = re.findall(rb'src="data:image/jpeg;base64,([^"]+)"', page)
+    return base64.b64decode(found)
+
+
+def card_in(page: bytes) -> dict:
+    """What the page tells its own script."""
+    (found,) = re.findall(rb"data-card='([^']+)'", page)
+    return json.loads(html.unescape(found.decode()))
 
 
 @pytest.fixture(scope="session")
@@ -214,3 +230,24 @@ def site(tmp_path) -> Iterator[Callable[..., str]]:
         process.terminate()
     for process in processes:
         process.wait(20)
+
+
+@pytest.fixture
+def make_client(request):
+    """make_client(bucket, NAME="value", ...): a client of a new application, stopped after the test."""
+
+    def make(bucket: Path, **settings: str) -> FlaskClient:
+        from main import create_app
+
+        app = create_app({"CLOUD_STORAGE_BUCKET": str(bucket)} | settings)
+        deck = app.extensions["site"].deck
+        request.addfinalizer(deck.stop)
+        wait_until(lambda: deck.fill[0] == deck.catalog.count)
+        return app.test_client()
+
+    return make
+
+
+@pytest.fixture
+def client(make_client, published) -> FlaskClient:
+    return make_client(published)

@@ -1,12 +1,14 @@
-"""gallery/folder.py: what only a folder can have, links and names of any bytes."""
+"""gallery/folder.py: what only a folder can have: links, hidden files, names of any bytes, remains of killed writers."""
 
 from __future__ import annotations
 
 import os
+import time
 
 import pytest
 
-from gallery.bucket import NotFound, open_bucket
+from gallery.bucket import Conflict, NotFound, open_bucket
+from gallery.folder import STALE_S
 
 
 def test_links_that_lead_out_of_the_folder_are_refused(tmp_path, caplog):
@@ -60,3 +62,49 @@ def test_names_that_are_not_utf8_are_left_out_and_named_once(tmp_path, caplog, b
         assert list(bucket.names()) == ["ünï/寿司.jpg"]
         assert bucket.folders() == ["ünï"]
     assert caplog.text.count("not in UTF-8") == 1
+
+
+def test_folder_is_not_left(tmp_path):
+    (tmp_path / "secret").write_text("secret")
+    (tmp_path / "bucket").mkdir()
+    bucket = open_bucket(str(tmp_path / "bucket"))
+
+    for name in ("../secret", "a/../../secret", str(tmp_path / "secret"), "a\0b"):
+        with pytest.raises(NotFound):
+            bucket.read(name)
+
+
+def test_hidden_files_are_no_part_of_a_folder(tmp_path):
+    bucket = open_bucket(str(tmp_path))
+    bucket.create("0.jpg", b"", "image/jpeg")
+    bucket.swap("site.json", b"", "application/json", 0)
+    (tmp_path / ".DS_Store").write_text("")
+
+    assert list(bucket.names()) == ["0.jpg", "site.json"]
+    assert bucket.folders() == []
+
+
+def test_folder_without_hard_links_works_too(tmp_path, monkeypatch):
+    def no_links(*paths: object) -> None:
+        raise PermissionError(1, "Operation not permitted")  # what Linux says on FAT
+
+    monkeypatch.setattr(os, "link", no_links)
+    bucket = open_bucket(str(tmp_path))
+
+    assert bucket.create("0.jpg", b"first", "image/jpeg") is True
+    assert bucket.create("0.jpg", b"first", "image/jpeg") is False
+    with pytest.raises(Conflict):
+        bucket.create("0.jpg", b"second", "image/jpeg")
+    assert bucket.read("0.jpg") == b"first"
+
+
+def test_what_a_killed_publisher_left_is_swept_a_day_later(tmp_path):
+    bucket = open_bucket(str(tmp_path))
+    (tmp_path / ".tmp").mkdir()
+    for name, age_s in (("old", STALE_S + 60), ("new", 60)):
+        (tmp_path / ".tmp" / name).write_bytes(b"half")
+        os.utime(tmp_path / ".tmp" / name, (0, time.time() - age_s))
+
+    bucket.swap("site.json", b"", "application/json", 0)
+
+    assert [path.name for path in (tmp_path / ".tmp").iterdir()] == ["new"]

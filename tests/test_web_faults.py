@@ -12,9 +12,8 @@ import requests
 
 from gallery.bucket import Bucket, open_bucket
 from gallery.release import POINTER, parse
-from tests.conftest import LIVE, OLD, wait_until
+from tests.conftest import LIVE, OLD, card_in, picture_in, wait_until
 from tests.faulty_proxy import FaultyProxy
-from tests.test_web_pages import card_in, picture_in
 
 
 @pytest.fixture

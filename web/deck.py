@@ -27,10 +27,10 @@ from web.table import Card, Table
 
 log = logging.getLogger(__name__)
 
-READERS = 8  # pictures fetched at the same time
-ROTATE_PER_S = 10.0  # of a bucket larger than the budget: pictures fetched per second once the budget is full
-RETRY_S = (0.5, 15.0)  # pause between attempts while storage is down: doubles from the first to the second
-LATE_S = 30.0  # beyond twice `refresh_s`: a thread that has not looked for a new release by then hangs
+READERS = 8  # pictures fetched in parallel
+ROTATE_PER_S = 10.0  # pictures fetched per second once the budget is full, if the bucket is larger
+RETRY_S = (0.5, 15.0)  # pause between attempts while storage is down: doubles from the first to the last
+LATE_S = 30.0  # the thread hangs if the last refresh is older than twice `refresh_s` and this
 Render = Callable[[Catalog, str, int, bytes], tuple[Any, int]]
 
 
@@ -48,9 +48,9 @@ class Deck:
         self._refresh_s = refresh_s
         self._bucket: Bucket | None = None
         self._table: Table | None = None
-        self._lock = threading.RLock()  # guards the table; nobody holds it while reading from storage
+        self._lock = threading.RLock()  # guards the table; never held while reading from storage
         self._changed = threading.Condition(self._lock)
-        self._wake = threading.Event()  # there is something to fetch, or to end for
+        self._wake = threading.Event()  # set when there is something to fetch, or on stop
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run, name="deck", daemon=True)
         self._readers = ThreadPoolExecutor(READERS, thread_name_prefix="deck-reader")
@@ -86,7 +86,7 @@ class Deck:
 
     @property
     def catalog(self) -> Catalog | None:
-        """The live release's; None while there has been none yet."""
+        """The live release's catalog; None until the first one was read."""
         table = self._table
         return table.catalog if table else None
 
@@ -153,7 +153,7 @@ class Deck:
                 self._changed.wait(left)
 
     def find(self, release: str, slug: str, number: int) -> Card | None:
-        """A certain card, if it is in memory."""
+        """The card of one picture, if it is in memory."""
         with self._lock:
             if not (table := self._table) or table.catalog.release != release or slug not in table.piles:
                 return None
@@ -165,7 +165,7 @@ class Deck:
             return table.peek(count, slug) if (table := self._table) else []
 
     def read(self, catalog: Catalog, slug: str, number: int) -> bytes:
-        """A certain picture, from memory or from storage. Raises a BucketError."""
+        """The bytes of one picture, from memory or storage. Raises a BucketError."""
         if card := self.find(catalog.release, slug, number):
             return card.data
         if not self._bucket:
@@ -173,7 +173,7 @@ class Deck:
         return _read(self._bucket, catalog, slug, number)
 
     def report(self, error: GalleryError) -> None:
-        """Storage failed a request: look after it now, and answer the next ones without asking it."""
+        """Tell the deck that storage failed a request: it checks now, and later requests don't wait for storage."""
         self._report(error)
         self._wake.set()
 
@@ -223,15 +223,15 @@ class Deck:
         self._refreshed = time.monotonic()
 
     def _take_over(self, bucket: Bucket) -> None:
-        """Read the live catalog; if it is a new one, make it this deck's, with its first cards."""
+        """Read the live catalog. If it changed, fetch its first cards and deal it from now on."""
         catalog, generation = read_live(bucket)
         if live := self._table:
-            if live.catalog == catalog:  # rewritten, perhaps, but the same
+            if live.catalog == catalog:  # also if it was written again: the cards stay
                 with self._lock:
                     live.generation = generation
                     live.forget_missing()
                 return
-            if live.generation and not generation:  # don't show everything there as if nobody had published
+            if live.generation and not generation:  # don't fall back to listing every picture in the bucket
                 raise NotFound(f"{POINTER} is gone from {bucket.url}: publish, or roll back.")
         table = Table(catalog, generation, self._budget)
         self._fill(table)
@@ -245,7 +245,7 @@ class Deck:
         log.info("Release %s is live: %s pictures.", catalog.release, catalog.count)
 
     def _fill(self, table: Table) -> bool:
-        """One round of fetching. True if there is nothing to do until a card is dealt."""
+        """Fetch a round of cards. True if there is nothing more to do until one is dealt."""
         bucket = self._bucket
         assert bucket is not None
         with self._lock:

@@ -1,8 +1,8 @@
-"""What every request passes first: ready pages go out from here, everything else goes on to the framework.
+"""The first stop of every request: sends pages that are ready, and passes everything else on to Flask.
 
     app.wsgi_app = FrontDoor(app.wsgi_app, deck, place_of)
 
-Sending a page that lies ready costs a tenth of what routing to it and building a response around it do.
+Sending a ready page from here costs a tenth of routing to it and building a response object.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ NO_STORE: Headers = [("Cache-Control", "no-store")]
 
 
 class FrontDoor:
-    """Deals pages, adds the security headers to every answer, and tells log lines their request's trace.
+    """Deals pages, adds security headers to every response, and records the request's trace for log lines.
 
     `place_of(environ)` says where the visitor reaches the site; None if the site doesn't answer there.
     """
@@ -45,7 +45,7 @@ class FrontDoor:
         self._place_of = place_of
 
     def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
-        """As WSGI has it."""
+        """The WSGI entry point."""
         logs.trace.set(environ.get("HTTP_X_CLOUD_TRACE_CONTEXT", ""))
         common = SECURITY + TLS if environ["wsgi.url_scheme"] == "https" else SECURITY
         if ready := self._deal(environ):
@@ -74,7 +74,7 @@ class FrontDoor:
 
 
 def page_headers(length: int, encoding: str) -> Headers:
-    """Those of HTML that is compressed for those who take it."""
+    """The headers of an HTML page; `encoding` is its compression, or ""."""
     headers = [
         ("Content-Type", "text/html; charset=utf-8"),
         ("Content-Length", str(length)),

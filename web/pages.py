@@ -1,4 +1,4 @@
-"""The routes, and what visitors are told when something goes wrong."""
+"""The routes and the error pages."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ pages = Blueprint("pages", __name__)
 
 @pages.before_app_request
 def check_place() -> None:
-    """Refuse a host or prefix that the site doesn't answer under. Probes use addresses, and are answered."""
+    """Answer 400 under a host or prefix that is not the site's. Probes are exempt: they use IP addresses."""
     if request.endpoint not in PROBES:
         _ = get_site().place
 
@@ -49,7 +49,7 @@ def random_picture(slug: str | None = None) -> Response:
 
 @pages.get("/i/<release>/<slug>/<name>")
 def picture(release: str, slug: str, name: str) -> Response:
-    """The permalink: a picture's page, or with an extension the picture."""
+    """The permalink of a picture: its page, or the picture itself if the name has an extension."""
     match = re.fullmatch(r"([0-9]{1,9})(?:\.([a-z]+))?", name)
     if not (match and RELEASE_ID.fullmatch(release) and SLUG.fullmatch(slug)):
         abort(404)
@@ -74,7 +74,7 @@ def picture(release: str, slug: str, name: str) -> Response:
 
 @pages.get("/random.json")
 def random_json() -> Response:
-    """What a page says, for scripts. `?category=` as in /c/<category>."""
+    """The next picture as JSON. `?category=` takes the same slugs as /c/<category>."""
     site = get_site()
     card = site.deal(_asked_category())
     entry = describe(card.catalog, card.slug, card.number, card.type) | {"site": site.place.origin}
@@ -110,7 +110,7 @@ def grid() -> str:
 
 @pages.get("/about")
 def about() -> str:
-    """What this is, and how scripts use it."""
+    """What this site is, its keys and its JSON."""
     site = get_site()
     return render_template("about.html", catalog=site.live(), origin=site.place.origin)
 
@@ -127,7 +127,7 @@ def health() -> tuple[dict[str, Any], int]:
         "pictures": catalog.count if catalog else 0,
         "cards": cards,
         "bytes": size,
-        "error": deck.trouble or None,  # storage's last one, until it works again
+        "error": deck.trouble or None,  # the last one, until storage works again
         "thread_alive": deck.is_alive,
         "refresh_age_s": None if age_s is None else round(age_s, 1),
     }, 200 if cards else 503
@@ -135,27 +135,27 @@ def health() -> tuple[dict[str, Any], int]:
 
 @pages.get("/_ah/warmup")
 def warmup() -> str:
-    """App Engine asks this before it sends visitors to a new instance."""
+    """App Engine calls this before it sends visitors to a new instance."""
     return "warm" if get_site().deck.deal(wait_s=FIRST_S) else "cold"
 
 
 @pages.get("/robots.txt")
 def robots() -> Response:
-    """Crawlers are welcome, but there is no end to /random.json."""
+    """Crawlers are welcome, except to /random.json, which never ends."""
     return Response("User-agent: *\nDisallow: /random.json\nDisallow: /health\n", mimetype="text/plain")
 
 
 @pages.get("/favicon.ico")
 def favicon() -> Response:
-    """Browsers that don't know SVG icons ask for it here."""
+    """For browsers without support for SVG icons."""
     return current_app.send_static_file("favicon.ico")
 
 
 @pages.app_errorhandler(HTTPException)
 @pages.app_errorhandler(GalleryError)
 def apologize(error: Exception) -> Response:
-    """An error as a page, or as JSON for scripts; never a traceback."""
-    if isinstance(error, GalleryError):  # storage failed while a permalink was looked up
+    """The error page, or JSON for scripts; never a traceback."""
+    if isinstance(error, GalleryError):  # storage failed during a permalink's read
         current_app.logger.warning("%s: %s", request.path, error)
         error = ServiceUnavailable()
     assert isinstance(error, HTTPException)
@@ -181,7 +181,7 @@ def apologize(error: Exception) -> Response:
 
 @pages.app_url_defaults
 def version_static(endpoint: str, values: dict[str, Any]) -> None:
-    """A static file's address changes with its content, so that it can be cached for good."""
+    """Put a checksum into the URL of a static file, so that browsers can cache it for a year."""
     if endpoint == "static":
         values["v"] = _checksum(Path(current_app.static_folder or "") / values["filename"])
 
@@ -194,7 +194,7 @@ def _checksum(path: Path) -> str:
 def _asked_category() -> str | None:
     try:
         return request.args.get("category") or None
-    except UnicodeDecodeError:  # bytes that no browser sends
+    except UnicodeDecodeError:  # the query is not UTF-8
         abort(400)
 
 

@@ -1,4 +1,4 @@
-"""What the routes share: the deck of the bucket, and how a picture's page is made."""
+"""The state that the routes share: the deck, reads from storage, and how a picture's page is made."""
 
 from __future__ import annotations
 
@@ -21,23 +21,23 @@ from web.releases import Releases
 from web.sniff import sniff
 from web.table import Card
 
-PATIENCE_S = 3.0  # for one call to storage
-READERS = 2  # requests that read from storage at the same time: fewer than the threads in gunicorn.conf.py
+PATIENCE_S = 3.0  # deadline of one call to storage
+READERS = 2  # requests that may read from storage in parallel: half of the threads in gunicorn.conf.py
 MOUNT = re.compile(r"(?:/[\w.~-]+)*", re.ASCII)  # the paths that the site can be mounted below
-FIRST_S = 2.0  # that a visitor waits for the first pictures after a start
+FIRST_S = 2.0  # how long a visitor waits for the first pictures after a start
 
 Result = TypeVar("Result")
 
 
 class Site:
-    """What the routes share: the deck of the bucket, and how a picture's page is made."""
+    """The state that the routes share. Its methods end a request with `abort` when they can't answer."""
 
     def __init__(
         self,
         app: Flask,
         bucket_url: str,
-        budget: int,  # bytes of memory for pages ready to be sent
-        refresh_s: float,  # how long a new release may take to be noticed
+        budget: int,  # bytes of memory for ready pages
+        refresh_s: float,  # how often to look for a new release
         url: str = "",  # the site's own address; "" takes the one that the visitor used
         hosts: Sequence[str] = (),  # the only host names to answer under; none: any
     ) -> None:
@@ -58,7 +58,7 @@ class Site:
 
     @property
     def place(self) -> Place:
-        """Where the present request reaches the site."""
+        """Where the current request reaches the site."""
         return self.place_of(request.environ) or abort(
             400, "This site does not answer under the host name or path of the request."
         )
@@ -84,7 +84,7 @@ class Site:
         return self.deck.deal(slug, FIRST_S) or abort(503)
 
     def picture(self, catalog: Catalog, slug: str, number: int) -> bytes:
-        """A certain picture, from memory or from storage."""
+        """The bytes of one picture, from memory or storage."""
         if card := self.deck.find(catalog.release, slug, number):
             return card.data
         try:
@@ -125,7 +125,7 @@ class Site:
         return open_bucket(self._bucket_url, PATIENCE_S)
 
     def _look_up(self, read: Callable[[Bucket], Result]) -> Result:
-        """Read from storage for a request. Aborts with 503 where that would take too long."""
+        """Read from storage for a request. Aborts with 503 if storage is down or all readers are busy."""
         bucket = self.deck.bucket
         if bucket is None or self.deck.storage_is_down:
             abort(503)
@@ -139,6 +139,6 @@ class Site:
 
 
 def get_site() -> Site:
-    """That of the application which is answering."""
+    """The site of the current application."""
     site: Site = current_app.extensions["site"]
     return site
