@@ -1,7 +1,7 @@
 """Reads from storage on behalf of requests, without ever taking all of the server's threads.
 
-lookup = Lookup(readers=2, deadline_s=3)
-data = lookup.run(lambda: bucket.read(name))
+lookup = Lookup(readers=2)
+data = lookup.run(lambda: bucket.read(name), timeout_s=3)
 """
 
 from __future__ import annotations
@@ -25,31 +25,30 @@ class Busy(Exception):
 
 
 class Lookup:
-    """Runs at most `readers` reads at a time and waits for each of them at most `deadline_s`.
+    """Runs at most `readers` reads at a time.
 
-    A read that takes longer goes on and keeps its reader, so storage that hangs costs no further threads.
+    A read that takes longer than its timeout goes on and keeps its reader, so storage that hangs costs no more threads.
     """
 
-    def __init__(self, readers: int, deadline_s: float) -> None:
-        self._deadline_s = deadline_s
+    def __init__(self, readers: int) -> None:
         self._threads = ThreadPoolExecutor(readers, thread_name_prefix="lookup")
         self._free = threading.Semaphore(readers)
         self._last_s = 0.0  # how long the last read took
 
-    def run(self, read: Callable[[], Result]) -> Result:
-        """The result of `read`. Raises Busy, Unavailable at the deadline, and whatever `read` raises."""
+    def run(self, read: Callable[[], Result], timeout_s: float) -> Result:
+        """The result of `read`. Raises Busy, Unavailable after `timeout_s`, and whatever `read` raises."""
         # while storage is slow, waiting would take threads from those who want a page from memory
         if not self._free.acquire(timeout=WAIT_S if self._last_s < FAST_S else 0.0):
             raise Busy
         future = self._threads.submit(self._timed, read)
         future.add_done_callback(lambda _: self._free.release())
         try:
-            return future.result(self._deadline_s)
+            return future.result(timeout_s)
         except TimeoutError:
             if future.done():  # raised by `read`
                 raise
-            self._last_s = self._deadline_s
-            raise Unavailable(f"Storage did not answer within {self._deadline_s:g} s.") from None
+            self._last_s = max(FAST_S, timeout_s)
+            raise Unavailable(f"Storage did not answer within {timeout_s:.2g} s.") from None
 
     def _timed(self, read: Callable[[], Result]) -> Result:
         start = time.monotonic()

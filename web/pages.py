@@ -9,7 +9,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from flask import Blueprint, Response, abort, current_app, render_template, request
+from flask import Blueprint, Response, abort, current_app, render_template, request, url_for
 from werkzeug.exceptions import HTTPException, ServiceUnavailable
 
 from gallery import GalleryError
@@ -33,10 +33,12 @@ pages = Blueprint("pages", __name__)
 
 
 @pages.before_app_request
-def check_place() -> None:
+def check_place() -> Response | None:
     """Answer 400 under a host or prefix that is not the site's. Probes are exempt: they use IP addresses."""
-    if request.endpoint not in PROBES:
-        _ = get_site().place
+    if request.endpoint in PROBES or get_site().place_of(request.environ):
+        return None
+    sentence = "This site does not answer under the host name or the path prefix of the request.\n"
+    return Response(sentence, 400, mimetype="text/plain")  # links on a page would lead nowhere
 
 
 @pages.get("/")
@@ -142,7 +144,8 @@ def warmup() -> str:
 @pages.get("/robots.txt")
 def robots() -> Response:
     """Crawlers are welcome, except to /random.json, which never ends."""
-    return Response("User-agent: *\nDisallow: /random.json\nDisallow: /health\n", mimetype="text/plain")
+    paths = (url_for("pages.random_json"), url_for("pages.health"))
+    return Response("\n".join(["User-agent: *", *(f"Disallow: {path}" for path in paths), ""]), mimetype="text/plain")
 
 
 @pages.get("/favicon.ico")

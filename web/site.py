@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import re
+import time
 from collections.abc import Callable, Mapping, Sequence
 from functools import lru_cache
 from typing import Any, TypeVar
 
-from flask import Flask, abort, current_app, request
+from flask import Flask, abort, current_app, g, request
 from werkzeug.exceptions import SecurityError
 from werkzeug.sansio.utils import get_host
 
@@ -21,7 +22,7 @@ from web.releases import Releases
 from web.sniff import sniff
 from web.table import Card
 
-PATIENCE_S = 3.0  # deadline of one call to storage
+PATIENCE_S = 3.0  # deadline of one call to storage, and of all calls for one request
 READERS = 2  # requests that may read from storage in parallel: half of the threads in gunicorn.conf.py
 MOUNT = re.compile(r"(?:/[\w.~-]+)*", re.ASCII)  # the paths that the site can be mounted below
 FIRST_S = 2.0  # how long a visitor waits for the first pictures after a start
@@ -48,7 +49,7 @@ class Site:
         self._template = app.jinja_env.get_template("picture.html")
         self.deck = Deck(self._open, self._ready, budget, refresh_s)
         self._releases = Releases()
-        self._lookup = Lookup(READERS, PATIENCE_S)
+        self._lookup = Lookup(READERS)
         self._place = lru_cache(maxsize=256)(self._find_place)
 
     def place_of(self, environ: Mapping[str, Any]) -> Place | None:
@@ -59,9 +60,7 @@ class Site:
     @property
     def place(self) -> Place:
         """Where the current request reaches the site."""
-        return self.place_of(request.environ) or abort(
-            400, "This site does not answer under the host name or path of the request."
-        )
+        return self.place_of(request.environ) or abort(400)
 
     def live(self) -> Catalog:
         """The live release's catalog."""
@@ -129,8 +128,9 @@ class Site:
         bucket = self.deck.bucket
         if bucket is None or self.deck.storage_is_down:
             abort(503)
+        started: float = g.setdefault("lookup_started", time.monotonic())  # one deadline for all reads of a request
         try:
-            return self._lookup.run(lambda: read(bucket))
+            return self._lookup.run(lambda: read(bucket), max(0.0, started + PATIENCE_S - time.monotonic()))
         except Busy:
             abort(503)
         except (Unavailable, Forbidden) as error:
