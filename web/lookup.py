@@ -45,8 +45,8 @@ class Lookup:
         try:
             return future.result(timeout_s)
         except TimeoutError:
-            if future.done():  # raised by `read`
-                raise
+            if future.done():  # just now, or it was `read` that raised the error
+                return future.result()
             self._last_s = max(FAST_S, timeout_s)
             raise Unavailable(f"Storage did not answer within {timeout_s:.2g} s.") from None
 
