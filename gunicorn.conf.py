@@ -1,10 +1,10 @@
-"""How gunicorn serves the site; it reads this file by itself from the folder that it is started in."""
+"""Settings of gunicorn, which reads this file from the folder it is started in."""
 
-from gallery.logs import CLOUD_CONFIG, on_google_cloud
+from web.logs import CLOUD_CONFIG, on_google_cloud
 
-# One process, since each has its own deck; more of them where there are cores to use: WEB_CONCURRENCY=4.
-# Threads are for permalinks that wait for storage, and so that idle connections cost nothing. More than a few
-# only fight for the interpreter: 8 instead of 4 doubled the 99th percentile (benchmarks/serve.py).
+# One process by default, since each has its own deck; WEB_CONCURRENCY=4 starts four.
+# Half of the threads may wait for storage (READERS in web/site.py), the others send pages from memory. More threads
+# compete for the interpreter: 8 instead of 4 doubled the 99th percentile (benchmarks/serve.py).
 threads = 4
 keepalive = 30  # seconds
 graceful_timeout = 10

@@ -2,7 +2,7 @@
 
     python -m benchmarks.train --size 64 --steps 8
     python -m benchmarks.train --size 256 --latent-dim 256 --fmap-max 512 --attention 32 --accumulate 4 --equal-kimg 20
-    python -m benchmarks.train --time-to-quality 10 --size 32 --plot quality.png
+    python -m benchmarks.train --time-to-quality 45 --size 64 --data emoji --plot quality.png
 
 Each trains in a process of its own, ours through `train` itself as a user runs it, the penalty every fourth step. Prints
 pictures/s and peak memory of each in every precision it has here, the ratios, the achieved arithmetic as a share of
@@ -37,8 +37,10 @@ from generate.model.generator import load_generator
 from generate.model.networks import NetworkOptions, build_discriminator, build_generator
 from generate.prepare import prepare
 from generate.training import loop as training
+from generate.training.choices import TrainOptions
+from generate.training.dataset import Pictures
 from generate.training.losses import discriminator_loss, generator_loss
-from generate.training.options import TrainOptions, resolve
+from generate.training.options import resolve
 
 PICTURES = Path(__file__).parent.parent / "tests" / "data" / "emoji"
 WARM_UP = 4  # steps before the measured ones
@@ -74,7 +76,7 @@ SHOWN = 12  # operations, of where the time goes
     "--time-to-quality",
     type=click.FloatRange(0, min_open=True),
     metavar="MINUTES",
-    help="Instead: train both discriminators that long each and compare what they reach.",
+    help="Instead: train each recipe, and the package, that long and compare what they reach.",
 )
 @click.option("--plot", type=click.Path(path_type=Path), help="Write that comparison's curves there, as PNG.")
 def main(
@@ -94,20 +96,25 @@ def main(
 ) -> None:
     """Measure training against the lightweight-gan package."""
     if time_to_quality:
-        options = f"--batch-size {batch_size} --latent-dim {latent_dim} --fmap-max {fmap_max} --device {device}"
-        attended = [f"--attention {resolution}" for resolution in attention or (0,)]
-        compare(data, size, 60 * time_to_quality, " ".join([options, *attended]).split(), plot)
+        categories = ["--conditional"] if any(path.is_dir() for path in data.iterdir()) else []
+        compare(data, size, 60 * time_to_quality, ["--device", device, *categories], plot, device)
         return
     where = choose_device(device)
     options = TrainOptions(
-        batch_size=batch_size, accumulate=accumulate, latent_dim=latent_dim, fmap_max=fmap_max, attention=attention
+        discriminator="lightweight",
+        batch_size=batch_size,
+        accumulate=accumulate,
+        latent_dim=latent_dim,
+        fmap_max=fmap_max,
+        attention=attention,
     )
     print(f"{size} px, batch {batch_size} x {accumulate}, latent {latent_dim}, fmap_max {fmap_max}, attention "
           f"{attention or 'none'}, on {name_of(where)}, {torch.get_num_threads()} threads, torch {torch.__version__}")  # fmt: skip
     with tempfile.TemporaryDirectory() as folder:
         home, prepared = Path(folder), Path(folder) / "prepared"
         prepare(data, prepared, size=size)
-        auto = resolve(options, load_pictures(prepared), where).precision
+        options = resolve(options, Pictures(load_pictures(prepared)), where)
+        auto = options.precision
         if equal_kimg:
             compare_quality(
                 prepared, home, size, TrainOptions(**vars(options) | {"precision": auto}), equal_kimg, device
@@ -122,7 +129,7 @@ def main(
                 name = f"ours, {precision}{', compiled' if fused else ''}"
                 chosen = TrainOptions(**vars(options) | {"precision": precision, "compile": fused})
                 rates[name] = alone(ours_per_s, prepared, home / name, chosen, steps, device)
-        work = flop_per_picture(NetworkOptions(size, latent_dim, fmap_max, attention))
+        work = flop_per_picture(NetworkOptions(size, latent_dim, fmap_max, attention=attention))
         limits = {dtype: product_flops(where, dtype) for dtype in (torch.float32, torch.bfloat16)}
         theirs = next(iter(rates.values()))[0]
         for name, (rate, peak) in rates.items():

@@ -18,7 +18,7 @@ import torch
 from torch import nn
 
 from generate.model.networks import package
-from generate.training.options import TrainOptions
+from generate.training.choices import TrainOptions
 
 NEVER = 10**9  # steps
 

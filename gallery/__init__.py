@@ -2,4 +2,4 @@
 
 
 class GalleryError(Exception):
-    """Something its reader can mend. The text is one sentence: the value, what was expected, the cure."""
+    """An error that its reader can fix. The message says what happened and what to do."""

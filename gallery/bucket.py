@@ -4,54 +4,26 @@
     bucket = open_bucket("gs://my-pictures/emoji")
     bucket.create("releases/x/0.jpg", data, "image/jpeg")
 
-Both kinds give the same guarantee: an object is there whole or not at all, `create` never replaces one,
-and `swap` replaces only the generation that its caller has read.
+Both kinds (gallery/folder.py, gallery/cloud.py) give the same guarantee: an object is there whole or not at all,
+`create` never replaces one, and `swap` replaces only the generation that its caller has read.
 """
 
 from __future__ import annotations
 
-import errno
-import fcntl
-import hashlib
-import os
-import threading
-import time
 from collections import Counter
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import Protocol
 
-import google_crc32c
+from gallery.checksum import crc32c
+from gallery.errors import BucketError, Conflict, Forbidden, NotFound, Unavailable
+from gallery.folder import FolderBucket
 
-from gallery import GalleryError
-
-TEMPORARY = ".tmp"  # where a folder bucket's files grow; the rename out of it makes them visible
-STALE_S = 24 * 3600  # older files there were left by a process that was killed
-
-
-class BucketError(GalleryError):
-    """The bucket can't do what was asked."""
-
-
-class NotFound(BucketError):
-    """There is no such object, folder or bucket."""
-
-
-class Conflict(BucketError):
-    """Something else is there already, or has been written since it was read."""
-
-
-class Forbidden(BucketError):
-    """No permission, or nobody is logged in."""
-
-
-class Unavailable(BucketError):
-    """Storage did not answer, or not in time."""
+__all__ = ["Bucket", "BucketError", "Conflict", "Forbidden", "NotFound", "Unavailable", "crc32c", "open_bucket"]
 
 
 class Bucket(Protocol):
-    """What both kinds can do. Names are relative and use slashes; every method may raise a BucketError."""
+    """The operations of both kinds. Names are relative and use slashes; every method may raise a BucketError."""
 
     url: str
     operations: Counter[str]  # billed requests so far, by Cloud Storage's class "A" (write, list) or "B" (read)
@@ -59,202 +31,37 @@ class Bucket(Protocol):
     def read(self, name: str) -> bytes: ...
 
     def read_generation(self, name: str) -> tuple[bytes, int]:
-        """An object and its generation, the number that `swap` asks for."""
+        """Read an object and its generation, the number to pass to `swap`."""
 
     def create(self, name: str, data: bytes, content_type: str) -> bool:
-        """Write a new object. False if the same bytes are there already; Conflict if others are."""
+        """Write a new object. Returns False if the same bytes exist already; raises Conflict if others do."""
 
     def swap(self, name: str, data: bytes, content_type: str, generation: int) -> None:
-        """Replace the generation that was read (0: there was none); Conflict if it is no longer that."""
+        """Replace the generation that was read (0: none existed). Raises Conflict if it has changed since."""
 
     def names(self, prefix: str = "") -> Iterator[str]:
-        """Every object whose name starts with the prefix, sorted."""
+        """List the objects whose name starts with the prefix, sorted."""
 
     def folders(self, prefix: str = "") -> list[str]:
-        """The next part of the names below `prefix/`, where something is below that, sorted."""
+        """List the folders directly below `prefix/`, sorted."""
 
     def checksums(self, prefix: str) -> dict[str, int]:
-        """CRC32C of every object whose name starts with the prefix."""
+        """The CRC32C of every object whose name starts with the prefix."""
 
     def delete(self, name: str) -> None:
-        """Remove an object; no error if it is gone already."""
+        """Delete an object; no error if it does not exist."""
 
 
 def open_bucket(url: str, patience_s: float = 60.0) -> Bucket:
-    """The bucket behind `gs://bucket[/prefix]` or a folder's path, which must exist.
+    """Open `gs://bucket[/prefix]` or a folder, which must exist.
 
-    `patience_s` bounds the retries of one call to Cloud Storage. Raises a BucketError where the URL can't be
-    used, nobody is logged in, or there is no such bucket.
+    `patience_s` bounds the retries of one call to Cloud Storage. Raises a BucketError if the URL is
+    not a bucket's, nobody is logged in, or the bucket does not exist.
     """
     if url.startswith("gs://"):
-        from gallery.cloud import CloudBucket  # here, since it takes half a second and 50 MB
+        from gallery.cloud import CloudBucket  # imported late: it takes half a second and 50 MB
 
         return CloudBucket(url, patience_s)
     if "://" in url:
-        raise BucketError(f"{url!r} is no bucket: use gs://bucket, gs://bucket/prefix or the path of a folder.")
+        raise BucketError(f"{url!r} is not a bucket: use gs://bucket, gs://bucket/prefix or the path of a folder.")
     return FolderBucket(Path(url))
-
-
-def crc32c(data: bytes) -> int:
-    """The checksum that Cloud Storage keeps of every object."""
-    return int(google_crc32c.value(data))
-
-
-class FolderBucket:
-    """A folder of this machine. A write is: temporary name, fsync, rename, fsync of the folder."""
-
-    def __init__(self, root: Path) -> None:
-        self.url = str(root)
-        self.operations: Counter[str] = Counter()  # of a folder nothing is billed
-        self._root = root.resolve()
-        if not self._root.is_dir():
-            raise NotFound(f"The bucket {str(root)!r} does not exist: make that folder, or give gs://bucket.")
-
-    def read(self, name: str) -> bytes:
-        return self.read_generation(name)[0]
-
-    def read_generation(self, name: str) -> tuple[bytes, int]:
-        with self._translated():
-            try:
-                return _read_generation(self._path(name))
-            except (FileNotFoundError, IsADirectoryError, NotADirectoryError):
-                raise NotFound(f"There is no {name} in {self.url}.") from None
-
-    def create(self, name: str, data: bytes, content_type: str) -> bool:
-        path = self._path(name)
-        with self._translated(), self._temporary(data) as temporary:
-            _make_folders(path.parent)
-            try:
-                self._link(temporary, path)
-            except FileExistsError:
-                if path.read_bytes() == data:
-                    return False
-                raise Conflict(f"{name} exists in {self.url} with other content.") from None
-            _fsync_folder(path.parent)
-        return True
-
-    def swap(self, name: str, data: bytes, content_type: str, generation: int) -> None:
-        path = self._path(name)
-        with self._translated(), self._lock():
-            now = _read_generation(path)[1] if path.exists() else 0
-            if now != generation:
-                raise Conflict(f"{name} in {self.url} was changed by someone else meanwhile.")
-            with self._temporary(data) as temporary:
-                _make_folders(path.parent)
-                temporary.replace(path)
-                _fsync_folder(path.parent)
-            self._sweep()
-
-    def names(self, prefix: str = "") -> Iterator[str]:
-        start = self._path(prefix.rpartition("/")[0])
-        found = (path for path in start.rglob("*") if not _hidden(path, self._root) and path.is_file())
-        relative = (path.relative_to(self._root).as_posix() for path in found)
-        yield from sorted(name for name in relative if name.startswith(prefix))
-
-    def folders(self, prefix: str = "") -> list[str]:
-        start = self._path(prefix)
-        below = start.iterdir() if start.is_dir() else iter(())
-        return sorted(path.name for path in below if path.is_dir() and not _hidden(path, self._root))
-
-    def checksums(self, prefix: str) -> dict[str, int]:
-        return {name: crc32c(self.read(name)) for name in self.names(prefix)}
-
-    def delete(self, name: str) -> None:
-        path = self._path(name)
-        with self._translated():
-            path.unlink(missing_ok=True)
-            with suppress(OSError):  # up to a folder that is not empty, or that another thread has removed
-                for parent in path.parents:
-                    if parent == self._root:
-                        break
-                    parent.rmdir()  # Cloud Storage has no empty folders
-
-    def _path(self, name: str) -> Path:
-        pure = PurePosixPath(name)
-        if pure.is_absolute() or ".." in pure.parts or "\0" in name:
-            raise NotFound(f"{name!r} is not a name in {self.url}.")
-        return self._root / pure
-
-    @contextmanager
-    def _temporary(self, data: bytes) -> Iterator[Path]:
-        """A file of that content, on disk, in the same file system but out of sight."""
-        folder = self._root / TEMPORARY
-        folder.mkdir(exist_ok=True)
-        path = folder / f"{os.getpid()}-{threading.get_ident()}"
-        try:
-            with path.open("wb") as file:
-                file.write(data)
-                file.flush()
-                os.fsync(file.fileno())
-            yield path
-        finally:
-            path.unlink(missing_ok=True)
-
-    def _link(self, temporary: Path, path: Path) -> None:
-        """Unlike a rename it never replaces, whoever comes between. Raises FileExistsError."""
-        try:
-            os.link(temporary, path)
-        except OSError as error:
-            if error.errno not in (errno.EPERM, errno.ENOTSUP, errno.EMLINK):
-                raise
-            with self._lock():  # a file system without hard links (FAT, some network ones)
-                if path.exists():
-                    raise FileExistsError(path) from None
-                temporary.replace(path)
-
-    def _sweep(self) -> None:
-        """Remove what killed processes left behind."""
-        for path in (self._root / TEMPORARY).iterdir():
-            with suppress(FileNotFoundError):
-                if time.time() - path.stat().st_mtime > STALE_S:
-                    path.unlink()
-
-    @contextmanager
-    def _lock(self) -> Iterator[None]:
-        """One swap at a time. The system lets go of the lock when its holder dies, however that happens."""
-        descriptor = os.open(self._root / ".lock", os.O_CREAT | os.O_RDWR, 0o644)
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX)
-            yield
-        finally:
-            os.close(descriptor)
-
-    @contextmanager
-    def _translated(self) -> Iterator[None]:
-        """Turn the system's errors into sentences."""
-        try:
-            yield
-        except OSError as error:
-            if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
-                raise Forbidden(
-                    f"No permission for {error.filename or self.url} ({error.strerror}): change its owner or mode."
-                ) from error
-            raise Unavailable(f"Can't use {error.filename or self.url} ({error.strerror}).") from error
-
-
-def _read_generation(path: Path) -> tuple[bytes, int]:
-    """A folder has no generations. Every write makes a new file, which these three together tell from others."""
-    with path.open("rb") as file:
-        data, status = file.read(), os.fstat(file.fileno())
-    identity = f"{status.st_ino} {status.st_mtime_ns} ".encode() + data
-    return data, int.from_bytes(hashlib.sha256(identity).digest()[:8], "big") or 1
-
-
-def _make_folders(folder: Path) -> None:
-    """Make it and its parents, each on disk before anything is put into it."""
-    if not folder.is_dir():
-        _make_folders(folder.parent)
-        folder.mkdir(exist_ok=True)
-        _fsync_folder(folder.parent)
-
-
-def _hidden(path: Path, root: Path) -> bool:
-    return any(part.startswith(".") for part in path.relative_to(root).parts)
-
-
-def _fsync_folder(folder: Path) -> None:
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

@@ -1,6 +1,6 @@
-"""gs://bucket/prefix through google-cloud-storage, or its emulator where STORAGE_EMULATOR_HOST is set.
+"""gs://bucket/prefix through google-cloud-storage, or its emulator if STORAGE_EMULATOR_HOST is set.
 
-Imported by `open_bucket` only when it is needed: half a second and 50 MB that a folder bucket has no use for.
+`open_bucket` imports this only when it is needed, since it takes half a second and 50 MB.
 """
 
 from __future__ import annotations
@@ -21,13 +21,14 @@ from google.cloud.storage.exceptions import DataCorruption, InvalidResponse
 from google.cloud.storage.retry import DEFAULT_RETRY
 from requests.adapters import HTTPAdapter
 
-from gallery.bucket import BucketError, Conflict, Forbidden, NotFound, Unavailable, crc32c
+from gallery.checksum import crc32c
+from gallery.errors import BucketError, Conflict, Forbidden, NotFound, Unavailable
 
 CONNECTIONS = 64  # kept open; more concurrent calls wait for one
 
 
 class CloudBucket:
-    """What `gallery.bucket.Bucket` promises, kept by Cloud Storage's preconditions, checksums and retries."""
+    """Implements `gallery.bucket.Bucket` with Cloud Storage's preconditions, checksums and retries."""
 
     def __init__(self, url: str, patience_s: float) -> None:
         bucket, _, prefix = url.removeprefix("gs://").partition("/")
@@ -37,9 +38,9 @@ class CloudBucket:
         if not bucket:
             raise BucketError(f"{url!r} names no bucket: use gs://bucket or gs://bucket/prefix.")
         try:
-            # objects need no project, but the client wants one and not every login has it
+            # the client requires a project, which reading objects does not need
             self._client = storage.Client(project=os.environ.get("GOOGLE_CLOUD_PROJECT", "none"))
-            self._client._bucket_metadata_cache = None  # else it asks for storage.buckets.get behind our back
+            self._client._bucket_metadata_cache = None  # else the client calls storage.buckets.get on its own
             self._bucket = self._client.bucket(bucket)
         except DefaultCredentialsError:
             raise Forbidden(
@@ -47,7 +48,7 @@ class CloudBucket:
                 "or set GOOGLE_APPLICATION_CREDENTIALS."
             ) from None
         except ValueError:
-            raise BucketError(f"{url!r} is no bucket: use gs://bucket or gs://bucket/prefix.") from None
+            raise BucketError(f"{url!r} is not a bucket: use gs://bucket or gs://bucket/prefix.") from None
         _prepare_session(self._client._http, self._client._connection.API_BASE_URL, self.operations)
         self._options: dict[str, Any] = {
             "timeout": (3.05, max(1.0, min(patience_s, 60.0))),
@@ -64,14 +65,19 @@ class CloudBucket:
         with self._translated(name):
             try:
                 data = bytes(blob.download_as_bytes(**self._options))
-            except DataCorruption:  # the one fault that the client library does not try again
+            except DataCorruption:  # the client library does not retry this one
                 data = bytes(blob.download_as_bytes(**self._options))
-            return data, int(blob.generation)
+        if blob.generation is None:  # a captive portal or a broken proxy, say
+            raise Unavailable(
+                f"The answer for {name} is not from Cloud Storage, although its status is 200: "
+                f"check the network between here and {self.url}."
+            )
+        return data, int(blob.generation)
 
     def create(self, name: str, data: bytes, content_type: str) -> bool:
         try:
             self._upload(name, data, content_type, generation=0, cache_control="public, max-age=31536000, immutable")
-        except Conflict:  # there already, be it by an interrupted run or by a retry whose first reply was lost
+        except Conflict:  # it exists: from an interrupted run, or from a retry whose first reply was lost
             if self._checksum(name) == crc32c(data):
                 return False
             raise
@@ -81,7 +87,7 @@ class CloudBucket:
         try:
             self._upload(name, data, content_type, generation, cache_control="no-store")
         except (Conflict, Unavailable):
-            # our own write counts too: its reply may have been lost, and a retry finds the generation gone
+            # our write may have succeeded with its reply lost, so that the retry found another generation
             if not self._reads(name, data):
                 raise
 
@@ -98,7 +104,7 @@ class CloudBucket:
         full = self._prefix + (prefix.strip("/") + "/" if prefix else "")
         with self._translated(prefix):
             pages = self._client.list_blobs(self._bucket, prefix=full, delimiter="/", **self._options)
-            for _ in pages:  # the folders are known once the pages have been read
+            for _ in pages:  # `prefixes` is complete after the last page
                 pass
         return sorted(folder.removeprefix(full).rstrip("/") for folder in pages.prefixes)
 
@@ -134,7 +140,7 @@ class CloudBucket:
 
     @contextmanager
     def _translated(self, what: str) -> Iterator[None]:
-        """Turn the client library's exceptions into sentences."""
+        """Turn the client library's exceptions into BucketErrors."""
         try:
             yield
         except api.NotFound as error:
@@ -157,7 +163,7 @@ class CloudBucket:
 
 
 class _Connections(HTTPAdapter):
-    """A pool as large as our threads are many, which counts what Cloud Storage bills, retries included."""
+    """A connection pool large enough for our threads. Counts what Cloud Storage bills, retries included."""
 
     def __init__(self, operations: Counter[str]) -> None:
         super().__init__(pool_connections=CONNECTIONS, pool_maxsize=CONNECTIONS)
@@ -169,17 +175,26 @@ class _Connections(HTTPAdapter):
             self._operations["B" if request.method == "GET" and one_object else "A"] += 1
         response = super().send(request, *args, **kwargs)
         if not response.ok:
-            _ = response.content  # read to its end, which gives the connection back; the client library forgets to
+            _ = response.content  # reading it returns the connection to the pool; the client library does not
+        elif request.method == "GET" and "alt=media" not in (request.url or "") and not _is_json(response):
+            response.close()
+            raise requests.exceptions.InvalidJSONError("the answer is not JSON, so it is not from Cloud Storage")
         return response
 
 
 def _prepare_session(session: requests.Session, url: str, operations: Counter[str]) -> None:
     for scheme in ("https://", "http://"):
         session.mount(scheme, _Connections(operations))
-    # proxies and certificates are looked up in the environment once; at every request that is a fifth of its CPU time
+    # read proxies and certificates from the environment once: doing it in each request takes a fifth of its CPU time
     settings = session.merge_environment_settings(url, {}, None, None, None)
     session.proxies, session.verify, session.trust_env = settings["proxies"], settings["verify"], False
 
 
-def _decode_crc32c(base64_text: str) -> int:
+def _is_json(response: requests.Response) -> bool:
+    return response.headers.get("Content-Type", "").startswith("application/json")
+
+
+def _decode_crc32c(base64_text: str | None) -> int:
+    if base64_text is None:
+        raise Unavailable("An answer without a checksum is not from Cloud Storage: check the network.")
     return int.from_bytes(base64.b64decode(base64_text), "big")

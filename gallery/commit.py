@@ -21,45 +21,45 @@ from gallery import GalleryError
 from gallery.bucket import Bucket, Conflict, NotFound, Unavailable, crc32c
 from gallery.release import POINTER, TYPES, Catalog, CatalogError, parse, release_name
 
-THREADS = 24  # at 40 ms a round trip 460 pictures/s on two cores; more gain little there (benchmarks/README.md)
-ROUNDS = 3  # of sending and checking; the later ones mend what storage got wrong
+THREADS = 24  # more gain little on two cores (benchmarks/README.md)
+ROUNDS = 3  # of sending and verifying; the later ones repair what the first got wrong
 ID_TIME = "%Y%m%dT%H%M%SZ"
 
 
 @dataclass(frozen=True)
 class Draft:
-    """A release yet to be published: what is to be in it, and how to get at the bytes."""
+    """A release to publish: its objects and how to load their bytes."""
 
     digest: str  # 8 hex digits: a hash of all the rest
     checksums: Mapping[str, int]  # CRC32C of every object by its name below the release, as in food/00000.jpg
-    load: Callable[[str], bytes]  # by the same name; called on many threads
-    catalog: Callable[[str], Catalog]  # by the release id
+    load: Callable[[str], bytes]  # takes the same names; called from many threads
+    catalog: Callable[[str], Catalog]  # takes the release id
 
 
 @dataclass(frozen=True)
 class Pointer:
-    """What visitors see: read before anything else, so that the swap fails if it is not so any more."""
+    """What is live. Read it first: the swap fails if it has changed since."""
 
-    live: Catalog | None  # None: nothing is published, or the catalog is damaged
-    generation: int  # 0: there is none
+    live: Catalog | None  # None if nothing is published or the catalog is damaged
+    generation: int  # 0 if there is no catalog
 
 
 @dataclass(frozen=True)
 class Plan:
-    """What publishing a draft comes to, given what the bucket holds."""
+    """What publishing a draft will do, given what the bucket holds."""
 
     pointer: Pointer
     release: str
-    missing: tuple[str, ...]  # names below the release that aren't there, or not as they should be
+    missing: tuple[str, ...]  # names below the release that are absent or have another checksum
 
     @property
     def is_live(self) -> bool:
-        """Whether visitors see this release already."""
+        """True if this release is live already."""
         return self.pointer.live is not None and self.pointer.live.release == self.release
 
 
 def read_pointer(bucket: Bucket) -> Pointer:
-    """What is live now; a damaged catalog can be replaced, and counts as none."""
+    """Read what is live. A damaged catalog counts as none, so that it can be replaced."""
     try:
         data, generation = bucket.read_generation(POINTER)
     except NotFound:
@@ -71,7 +71,7 @@ def read_pointer(bucket: Bucket) -> Pointer:
 
 
 def plan_for(bucket: Bucket, draft: Draft, pointer: Pointer) -> Plan:
-    """Which release the draft is or will be, and what is still to be sent. Writes nothing."""
+    """Find the draft's release id and what is still to be sent. Writes nothing."""
     same = [release for release in bucket.folders("releases") if release.endswith("-" + draft.digest)]
     if not same:
         return Plan(pointer, new_id(draft.digest), tuple(draft.checksums))
@@ -100,25 +100,25 @@ def publish(
         bucket.swap(POINTER, catalog, "application/json", plan.pointer.generation)
     except Conflict:
         raise Conflict(
-            f"{bucket.url} was published to by someone else meanwhile, and shows that. Nothing is lost: "
-            "run the same again to put yours in its place, which sends nothing twice."
+            f"{bucket.url} was published to by someone else meanwhile, and their release is live. Nothing is lost: "
+            "run the same command again to make yours live; it sends nothing twice."
         ) from None
 
 
 def new_id(digest: str) -> str:
-    """Ids sort by the time they were made, which SOURCE_DATE_EPOCH may set for a release that is to be reproduced."""
+    """A new release id. Ids sort by time; SOURCE_DATE_EPOCH sets it for reproducible releases."""
     fixed = os.environ.get("SOURCE_DATE_EPOCH", "")
     made = datetime.fromtimestamp(int(fixed), UTC) if fixed.isdecimal() else datetime.now(UTC)
     return f"{made.strftime(ID_TIME)}-{digest}"
 
 
 def created_at(release: str) -> datetime:
-    """When the release with this id was begun."""
+    """The time in a release id, UTC."""
     return datetime.strptime(release.partition("-")[0], ID_TIME).replace(tzinfo=UTC)
 
 
 def _upload(bucket: Bucket, draft: Draft, plan: Plan, progress: Callable[[int], object], threads: int) -> None:
-    """Send what is missing until one listing shows every object with its checksum."""
+    """Send what is missing until a listing shows every object with its checksum."""
     missing = plan.missing
     for _ in range(ROUNDS):
         if not missing:
@@ -127,7 +127,7 @@ def _upload(bucket: Bucket, draft: Draft, plan: Plan, progress: Callable[[int], 
         missing = _missing(bucket, draft, plan.release)
     if missing:
         raise Unavailable(
-            f"{bucket.url} keeps {len(missing)} of {len(draft.checksums)} objects otherwise than they were sent "
+            f"{bucket.url} has {len(missing)} of {len(draft.checksums)} objects with another checksum than was sent "
             f"({', '.join(missing[:3])}): try again later."
         )
 
@@ -146,7 +146,7 @@ def _send(
     progress: Callable[[int], object],
     threads: int,
 ) -> None:
-    """Each thread reads an object, sends it and forgets it: memory does not grow with their number."""
+    """Send objects on several threads, one at a time each, so memory does not grow with their number."""
     todo = deque(names)
 
     def work() -> None:
@@ -178,17 +178,17 @@ def _send_one(bucket: Bucket, draft: Draft, release: str, name: str) -> None:
     content_type = TYPES.get(PurePosixPath(name).suffix[1:], "application/x-ndjson")
     try:
         bucket.create(object_name, data, content_type)
-    except Conflict:  # only damage can have put other bytes under an id made of the content's hash
+    except Conflict:  # the id is a hash of the content, so other bytes there are damaged
         bucket.delete(object_name)
         bucket.create(object_name, data, content_type)
 
 
 def _kept_catalog(bucket: Bucket, draft: Draft, release: str) -> bytes:
-    """The release's own catalog: an interrupted run's, if it got that far, so that both are the same."""
+    """Write the release's own catalog, or read the one that an interrupted run wrote."""
     name, data = release_name(release), draft.catalog(release).to_json()
     try:
         bucket.create(name, data, "application/json")
-    except Conflict:  # developers drawn by another version of Faker, say
+    except Conflict:  # made by another version of Faker, say
         data = bucket.read(name)
         parse(data)
     return data

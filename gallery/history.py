@@ -1,4 +1,4 @@
-"""The releases a bucket keeps: list them, go back to one, delete old ones.
+"""The releases in a bucket: list them, roll back to one, delete old ones.
 
 for kept in list_releases(bucket): print(kept.release, kept.live)
 roll_back(bucket)
@@ -18,7 +18,7 @@ from gallery.bucket import Bucket, Conflict, NotFound
 from gallery.commit import THREADS, created_at, read_pointer
 from gallery.release import POINTER, RELEASE_ID, Catalog, CatalogError, parse, release_name
 
-GRACE_S = 24 * 3600.0  # instances of the site may go on showing a release for a while after it was replaced
+GRACE_S = 24 * 3600.0  # instances of the site may show a release for a while after it was replaced
 
 
 @dataclass(frozen=True)
@@ -27,11 +27,11 @@ class Kept:
 
     release: str
     live: bool
-    catalog: Catalog | None  # None: a publish that was interrupted or is at work, or a prune that was
+    catalog: Catalog | None  # None if a publish is running or was interrupted, or a prune was
 
 
 def list_releases(bucket: Bucket) -> list[Kept]:
-    """What the bucket keeps, the newest first. One read a release, however many pictures it has."""
+    """List the releases, newest first. Costs one read per release, whatever its size."""
     live = read_pointer(bucket).live
     folders = [folder for folder in bucket.folders("releases") if _is_release(folder)]
     with ThreadPoolExecutor(THREADS) as pool:
@@ -44,17 +44,17 @@ def list_releases(bucket: Bucket) -> list[Kept]:
 
 
 def roll_back(bucket: Bucket, release: str | None = None) -> Catalog:
-    """Make a kept release live again: the one named, or the newest one older than the live one. Returns it.
+    """Make an earlier release live: the one named, or the one before the live one. Returns its catalog.
 
-    Raises GalleryError where there is none such or its pictures aren't all there, Conflict where someone
-    published meanwhile; then nothing has changed.
+    Raises GalleryError if it does not exist or has lost pictures, Conflict if someone published meanwhile; nothing
+    has changed then.
     """
     pointer = read_pointer(bucket)
     if release is None:
         release = _before(bucket, pointer.live)
     catalog = _kept_catalog(bucket, release) if _is_release(release) else None
     if catalog is None:
-        raise GalleryError(f"{bucket.url} keeps no whole release {release!r}: list them with `releases`.")
+        raise GalleryError(f"{bucket.url} holds no complete release {release!r}: list them with `releases`.")
     there = bucket.checksums(f"releases/{release}/")
     names = (catalog.object_name(*catalog.picture(index)) for index in range(catalog.count))
     if missing := [name for name in names if name not in there]:
@@ -65,7 +65,7 @@ def roll_back(bucket: Bucket, release: str | None = None) -> Catalog:
 
 
 def prune(bucket: Bucket, keep: int, grace_s: float = GRACE_S, protect: Collection[str] = ()) -> list[str]:
-    """Delete all releases but the `keep` newest, the live one, and those replaced less than `grace_s` ago.
+    """Delete all releases except the `keep` newest, the live one, and those replaced less than `grace_s` ago.
 
     Interrupted ones go too once they are that old. Returns the ids of the deleted. Raises Conflict where someone
     publishes or rolls back at the same time: nobody then loses a release that was about to become live.
@@ -73,13 +73,15 @@ def prune(bucket: Bucket, keep: int, grace_s: float = GRACE_S, protect: Collecti
     doomed = _doomed(list_releases(bucket), keep, grace_s, protect)
     if not doomed:
         return []
-    for release in doomed:  # from here on nobody can choose it any more
+    for release in doomed:  # from here on nobody can roll back to it
         bucket.delete(release_name(release))
-    try:  # and who had chosen it before finds that the pointer has moved
+    try:  # and a roll-back that started earlier finds that the pointer has moved
         data, generation = bucket.read_generation(POINTER)
         if parse(data).release in doomed:
             bucket.create(release_name(parse(data).release), data, "application/json")
-            raise Conflict(f"{bucket.url} was rolled back to a release about to be deleted: nothing was, try again.")
+            raise Conflict(
+                f"{bucket.url} was rolled back to a release that was about to be deleted. Nothing was deleted: try again."
+            )
         bucket.swap(POINTER, data, "application/json", generation)
     except NotFound:
         pass
@@ -91,7 +93,7 @@ def prune(bucket: Bucket, keep: int, grace_s: float = GRACE_S, protect: Collecti
 
 
 def _doomed(releases: list[Kept], keep: int, grace_s: float, protect: Collection[str]) -> list[str]:
-    """What can be deleted, of releases sorted with the newest first."""
+    """The releases to delete, given all of them with the newest first."""
     now = time.time()
     whole = [kept.release for kept in releases if kept.catalog]
     # a release was live until the next one was published

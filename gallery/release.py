@@ -4,7 +4,7 @@
     catalog, generation = read_live(open_bucket("demo/bucket"))
     bucket.read(catalog.object_name("food", 0))
 
-Pictures are numbered, so the catalog is small whatever their number and drawing one needs no listing.
+Pictures are numbered, so the catalog stays small and choosing a picture needs no listing.
 """
 
 from __future__ import annotations
@@ -27,17 +27,17 @@ TYPES = {"jpg": "image/jpeg", "jpeg": "image/jpeg", "png": "image/png", "webp": 
 EXTENSIONS = {"image/jpeg": "jpg", "image/png": "png", "image/webp": "webp", "image/gif": "gif"}
 
 RELEASE_ID = re.compile(r"[0-9]{8}T[0-9]{6}Z-[0-9a-f]{8}|folder-[0-9a-f]{8}")
-UNFINISHED = re.compile(rf"releases/({RELEASE_ID.pattern})/")  # in a bucket without a live catalog
+UNFINISHED = re.compile(rf"releases/({RELEASE_ID.pattern})/")  # pictures of a publish that did not finish
 SLUG = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,62}[a-z0-9])?")
 
 
 class CatalogError(GalleryError):
-    """A site.json that can't be used; the text names the field."""
+    """A site.json that can't be used; the message names the field."""
 
 
 @dataclass(frozen=True)
 class Category:
-    """One kind of picture. The name is singular, as in "This Pineapple Does Not Exist"."""
+    """A category of pictures. Its name is singular, as in "This Pineapple Does Not Exist"."""
 
     slug: str
     name: str
@@ -47,21 +47,22 @@ class Category:
 
 @dataclass(frozen=True)
 class Catalog:
-    """A release: what it is called, and how many pictures of what it holds."""
+    """A release: its title, and how many pictures each category has."""
 
     release: str
     created: str  # ISO 8601, UTC
     title: str
     categories: tuple[Category, ...]
-    type: str  # of every picture, as in image/jpeg
-    width: int | None = None  # pixels; unknown in a bucket that nobody published to
+    type: str  # content type of every picture, as in image/jpeg
+    width: int | None = None  # pixels; None in a bucket that nobody published to
     height: int | None = None
     description: str = ""
     developers: tuple[str, ...] = ()
     model: Mapping[str, Any] = field(default_factory=dict)
-    total_bytes: int | None = None  # of all pictures, so that listing releases need not list their objects
-    files: Mapping[str, tuple[str, ...]] = field(default_factory=dict)  # by slug, where pictures are not numbered
-    unknown: Mapping[str, Any] = field(default_factory=dict)  # fields of a later version, kept as they are
+    total_bytes: int | None = None  # of all pictures: saves listing the objects
+    files: Mapping[str, tuple[str, ...]] = field(
+        default_factory=dict
+    )  # names by slug, in a bucket that nobody published to
 
     @property
     def count(self) -> int:
@@ -73,12 +74,12 @@ class Catalog:
         return next((category for category in self.categories if category.slug == slug), None)
 
     def has(self, slug: str, number: int) -> bool:
-        """Whether there is such a picture: to be asked before storage is."""
+        """True if the catalog has this picture."""
         category = self.category(slug)
         return category is not None and 0 <= number < category.count
 
     def picture(self, index: int) -> tuple[str, int]:
-        """The index-th picture of all, as (category slug, number in it)."""
+        """The index-th of all pictures, as (category slug, number)."""
         for category in self.categories:
             if 0 <= index < category.count:
                 return category.slug, index
@@ -86,26 +87,25 @@ class Catalog:
         raise IndexError(index)
 
     def object_name(self, slug: str, number: int) -> str:
-        """Where a picture lies in the bucket."""
+        """The name of a picture's object in the bucket."""
         if self.files:
             return self.files[slug][number]
         return picture_name(self.release, slug, number, self.type)
 
     def content_type(self, slug: str, number: int) -> str:
-        """The type of one picture; a folder nobody published to may mix them."""
+        """The content type of one picture; an unpublished folder may mix them."""
         return TYPES[PurePosixPath(self.object_name(slug, number)).suffix[1:].lower()]
 
     def developer(self, slug: str, number: int) -> str:
-        """The imaginary developer of a picture: always the same one, whoever asks."""
+        """The imaginary developer of a picture: the same one every time; "" if the release names none."""
         if not self.developers:
             return ""
         identity = f"{self.release}/{slug}/{number}".encode()
         return self.developers[zlib.crc32(identity) % len(self.developers)]
 
     def to_json(self) -> bytes:
-        """site.json, as `parse` reads it."""
+        """Serialize to site.json, which `parse` reads."""
         data = {
-            **self.unknown,
             "format": FORMAT,
             "release": self.release,
             "created": self.created,
@@ -121,23 +121,23 @@ class Catalog:
 
 
 def release_name(release: str) -> str:
-    """The catalog that is kept inside the release."""
+    """The name of the catalog that a release keeps."""
     return f"releases/{release}/{POINTER}"
 
 
 def picture_name(release: str, slug: str, number: int, content_type: str) -> str:
-    """The object of a numbered picture."""
+    """The name of a numbered picture's object."""
     return f"releases/{release}/{slug}/{number:05d}.{EXTENSIONS[content_type]}"
 
 
 def parse(data: bytes) -> Catalog:
-    """Read a site.json. Raises CatalogError with the field's name where it is damaged or too new."""
+    """Parse a site.json. Raises CatalogError naming the field if it is damaged or too new."""
     try:
         raw = json.loads(data)
     except (ValueError, RecursionError) as error:
         raise CatalogError(f"{POINTER} is not JSON ({error}): publish again.") from None
     raw = _typed(raw, dict, "the whole")
-    if (version := raw.pop("format", None)) != FORMAT:
+    if (version := raw.get("format")) != FORMAT:
         raise CatalogError(
             f"{POINTER} has format {version!r}, this version reads {FORMAT}: update the site, or publish again."
         )
@@ -156,13 +156,12 @@ def parse(data: bytes) -> Catalog:
         description=_take(raw, "description", str, ""),
         developers=tuple(_typed(name, str, "developers") for name in _take(raw, "developers", list, [])),
         model=_take(raw, "model", dict, {}),
-        total_bytes=_whole(raw.pop("bytes", None), "bytes", "the pictures' size"),
-        unknown=raw,
+        total_bytes=_whole(raw.get("bytes"), "bytes", "the pictures' size"),
     )
 
 
 def read_live(bucket: Bucket) -> tuple[Catalog, int]:
-    """The catalog visitors see and its generation; of a bucket without one, what its pictures amount to.
+    """The live catalog and its generation; for a bucket without one, a catalog made from its pictures and 0.
 
     Raises NotFound for a bucket with neither, CatalogError for a damaged catalog.
     """
@@ -174,7 +173,7 @@ def read_live(bucket: Bucket) -> tuple[Catalog, int]:
 
 
 def list_folder(bucket: Bucket) -> Catalog:
-    """A catalog of a bucket nobody published to: any folder of pictures is already a site.
+    """Make a catalog for a bucket that nobody published to, so that any folder of pictures is a site.
 
     Its first-level folders are the categories. The release id is a hash of the names, so a permalink
     does not change its meaning when pictures come or go.
@@ -206,12 +205,12 @@ def list_folder(bucket: Bucket) -> Catalog:
 
 
 def slugify(text: str) -> str:
-    """A category's part of a URL: lower-case letters, digits and hyphens; "" where nothing is left."""
+    """The slug for a name: lower-case letters, digits and hyphens; "" if nothing is left."""
     return re.sub(r"[^a-z0-9]+", "-", text.lower())[:64].strip("-")
 
 
 def article_of(name: str) -> str:
-    """ "a" or "an", by the first letter; a publisher who knows better says so in the catalog."""
+    """ "a" or "an", by the first letter; a catalog can override it."""
     return "an" if name[:1].lower() in "aeiou" else "a"
 
 
@@ -226,7 +225,7 @@ def _category(entry: Any) -> Category:
 
 
 def _take(raw: dict[str, Any], name: str, kind: type, default: Any = None, of: str = "") -> Any:
-    value = raw.pop(name, default)
+    value = raw.get(name, default)
     if value is None:
         raise CatalogError(f"{POINTER} has no {of + name!r}: it is damaged; publish again.")
     return _typed(value, kind, of + name)

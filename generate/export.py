@@ -5,9 +5,9 @@ python -m generate export runs/mine models/mine --number 12
 
 from __future__ import annotations
 
-import json
+from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -37,15 +37,20 @@ def command(run: Path, dest: Path, number: int) -> None:
     """
     from generate.model.checkpoints import write_checkpoint
 
-    path = write_checkpoint(dest, number, checkpoint_of(run))
+    checkpoint = checkpoint_of(run)
+    path = write_checkpoint(dest, number, checkpoint)
+    widest = "" if checkpoint.network.fmap_max == 512 else f" --fmap-max {checkpoint.network.fmap_max}"
     click.echo(f"{path} is ready.")
-    click.echo(f"Next: lightweight_gan --name {dest.name} --models-dir {dest.parent} --load-from {number} --generate")
+    click.echo(
+        f"Next: lightweight_gan --name {dest.name} --models-dir {dest.parent}{widest} --load-from {number} --generate"
+    )
 
 
 def checkpoint_of(run: Path) -> Checkpoint:
     """What the newest snapshot of a run holds. Raises click.ClickException where there is none."""
     from generate.model.checkpoints import Checkpoint
     from generate.model.networks import NetworkOptions, read_options
+    from generate.training.options import read_options_of
     from generate.training.snapshots import read_newest
 
     state = read_newest(run)
@@ -53,12 +58,27 @@ def checkpoint_of(run: Path) -> Checkpoint:
         raise click.ClickException(
             f"{run} has no snapshot to export: train it first (python -m generate train DATA {run})."
         )
-    options = json.loads((run / "options.json").read_text())
-    names = NetworkOptions.__dataclass_fields__
-    if options.get("conditional") or options.get("discriminator") == "projected":
+    options = read_options_of(run)
+    if reason := foreign_to_the_package(options):
         raise click.ClickException(
-            f"{run} was trained with {'--conditional' if options.get('conditional') else '--discriminator projected'}, "
-            "which the lightweight_gan command does not know: only runs without it can be handed over."
+            f"{run} was trained with {reason}, which the lightweight_gan command can't load: "
+            "draw from it with `sample`, or train a run with --discriminator lightweight for that command."
         )
+    names = NetworkOptions.__dataclass_fields__
     network = read_options({name: options[name] for name in names if name in options})
     return Checkpoint(network, state["generator"], state["ema"], state["discriminator"])
+
+
+def foreign_to_the_package(options: Mapping[str, Any]) -> str:
+    """The option of a run that the lightweight_gan command has no place for; empty if there is none.
+
+    Its command offers neither --latent-dim nor --fmap-inverse-coef: it always builds 256 and 12.
+    """
+    if options.get("discriminator") != "lightweight":
+        return f"--discriminator {options.get('discriminator')}"
+    if options.get("conditional"):
+        return "--conditional"
+    for name, builtin in (("latent_dim", 256), ("fmap_inverse_coef", 12)):
+        if options.get(name, builtin) != builtin:
+            return f"--{name.replace('_', '-')} {options[name]}"
+    return ""

@@ -212,20 +212,23 @@ def load_pictures(folder: Path, channels: int = 3) -> torch.Tensor:
     import torch
 
     paths = find_pictures(folder)
-    arrays: list[np.ndarray] = []
-    for path in tqdm(paths, desc="load", unit="picture", disable=None, leave=False):
+    loaded: torch.Tensor | None = None
+    for row, path in enumerate(tqdm(paths, desc="load", unit="picture", disable=None, leave=False)):
         try:
             array = pixels(path, channels)
         except BadPicture as reason:
             raise click.ClickException(f"{path} is {reason}. Delete it and run `prepare` again.") from None
         size = array.shape[0]
-        if array.shape[1] != size or size & (size - 1) or (arrays and arrays[0].shape != array.shape):
+        if array.shape[1] != size or size & (size - 1) or (loaded is not None and loaded.shape[-1] != size):
             raise click.ClickException(
                 f"{path} is {array.shape[1]}x{size}, but training takes squares of one size, a power of two: "
                 f"make them with `python -m generate prepare {folder} prepared`."
             )
-        arrays.append(array)
-    return torch.from_numpy(np.stack(arrays)).permute(0, 3, 1, 2).contiguous()
+        if loaded is None:
+            loaded = torch.empty((len(paths), channels, size, size), dtype=torch.uint8)
+        loaded[row] = torch.from_numpy(array.copy()).permute(2, 0, 1)
+    assert loaded is not None
+    return loaded
 
 
 @contextmanager

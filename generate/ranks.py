@@ -82,16 +82,15 @@ class SharedBatchNorm(nn.BatchNorm2d):
             return super().forward(x)
         with torch.autocast(x.device.type, enabled=False):
             values = x.float()
-            moments = torch.stack((values.mean(dim=(0, 2, 3)), values.square().mean(dim=(0, 2, 3))))
-            mean, square = all_reduce(moments) / world()  # type: ignore[no-untyped-call]
-            variance = square - mean.square()
+            mean = all_reduce(values.mean(dim=(0, 2, 3))) / world()  # type: ignore[no-untyped-call]
+            centred = values - mean[:, None, None]  # in two passes: E[x^2] - E[x]^2 can be below 0 by rounding
+            variance = all_reduce(centred.square().mean(dim=(0, 2, 3))) / world()  # type: ignore[no-untyped-call]
             count = x.numel() / x.shape[1] * world()
             momentum = self.momentum or 0.0
             self.running_mean.lerp_(mean.detach(), momentum)  # type: ignore[union-attr]
             self.running_var.lerp_(variance.detach() * count / (count - 1), momentum)  # type: ignore[union-attr]
             scale = self.weight * (variance + self.eps).rsqrt()
-            shift = self.bias - mean * scale
-            normal: Tensor = values * scale[:, None, None] + shift[:, None, None]
+            normal: Tensor = centred * scale[:, None, None] + self.bias[:, None, None]
             return normal.to(x.dtype)
 
 

@@ -57,3 +57,8 @@ class BatchSize(click.IntRange):
 def size_text(length: int) -> str:
     """A number of bytes for people."""
     return f"{length / 1e6:.1f} MB" if length >= 1e6 else f"{length / 1e3:.1f} kB"
+
+
+def plural(count: int, noun: str) -> str:
+    """ "1 picture", "1,041 pictures"."""
+    return f"{count:,} {noun}{'' if count == 1 else 's'}"

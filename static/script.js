@@ -1,4 +1,4 @@
-// Makes Next instant: the picture after this one is fetched while one looks. Without this script Next is a plain link.
+// Makes Next instant: the next picture is fetched while the visitor looks at this one. Without it Next is a plain link.
 "use strict";
 
 (() => {
@@ -7,16 +7,17 @@
   const element = (id) => document.getElementById(id);
   const next = element("next");
   const slideshow = element("slideshow");
-  const dealt = "dealt" in main.dataset; // on a permalink Next is a link to another page
-  const category = location.pathname.startsWith("/c/") ? location.pathname.slice(3) : "";
+  const dealt = "dealt" in main.dataset; // not on a permalink, where Next links to another page
   let shown = JSON.parse(main.dataset.card);
-  let coming = null; // a promise of the next card, its picture loaded
+  // on the page of a category every picture is of that category, so the first one's link leads back to this page
+  const inCategory = new URL(shown.category_page, location.href).pathname === location.pathname;
+  const random = main.dataset.random + (inCategory ? `?category=${encodeURIComponent(shown.category)}` : "");
+  let coming = null; // promise of the next card, with its picture loaded
   let timer = 0;
 
   async function fetchCard() {
-    const query = category ? `?category=${encodeURIComponent(decodeURIComponent(category))}` : "";
-    const answer = await fetch(`/random.json${query}`, { cache: "no-store" });
-    if (!answer.ok) throw new Error(`/random.json answered ${answer.status}`);
+    const answer = await fetch(random, { cache: "no-store" });
+    if (!answer.ok) throw new Error(`${random} answered ${answer.status}`);
     const card = await answer.json();
     const picture = new Image();
     picture.src = card.image;
@@ -26,7 +27,7 @@
 
   function prepare() {
     coming = fetchCard();
-    coming.catch(() => {}); // it is asked for again when it is needed
+    coming.catch(() => {}); // fetched again when it is needed
   }
 
   function show(card) {
@@ -41,7 +42,7 @@
     }
     element("title").textContent = card.title;
     element("text").textContent = card.text;
-    element("category").href = `/c/${card.category}`;
+    element("category").href = card.category_page;
     element("permalink").href = card.page;
     element("download").href = card.image;
   }
@@ -57,7 +58,7 @@
     try {
       card = await promise;
     } catch {
-      location.reload(); // the plain way, which also shows what is wrong
+      location.reload(); // without the script's help; it shows what is wrong
       return;
     }
     history.pushState(card, "");
@@ -65,7 +66,7 @@
     prepare();
   }
 
-  let queue = Promise.resolve(); // impatient clicks come one after the other
+  let queue = Promise.resolve(); // fast clicks are handled one after the other
   const advanceInTurn = () => (queue = queue.then(advance));
 
   function play(on) {
@@ -84,7 +85,7 @@
 
   document.addEventListener("keydown", (event) => {
     const focused = document.activeElement;
-    if (focused && focused !== document.body && focused !== next) return; // the key belongs to that control
+    if (focused && focused !== document.body && focused !== next) return; // the key is for that control
     if (event.ctrlKey || event.metaKey || event.altKey || event.shiftKey || event.repeat) return;
     if (event.key !== " " && event.key !== "ArrowRight") return;
     event.preventDefault();

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import base64
+import html
 import json
 import os
+import re
 import shlex
 import shutil
 import socket
@@ -18,6 +21,7 @@ from typing import Any
 
 import pytest
 import requests
+from flask.testing import FlaskClient
 from PIL import Image
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")  # tiny networks gain nothing from more, and the servers want a core
@@ -31,6 +35,7 @@ TINY: dict[str, Any] = {  # TrainOptions for networks that train in seconds: two
     "accumulate": 1,
     "latent_dim": 16,
     "fmap_max": 16,
+    "width": 8,
     "attention": (),
     "precision": "fp32",
 }
@@ -72,6 +77,18 @@ def wait_until(true: Callable[[], object], seconds: float = 30) -> None:
     while not true():
         assert time.monotonic() < deadline, f"it did not happen in {seconds} s"
         time.sleep(0.02)
+
+
+def picture_in(page: bytes) -> bytes:
+    """The inlined picture."""
+    (found,) = re.findall(rb'src="data:image/jpeg;base64,([^"]+)"', page)
+    return base64.b64decode(found)
+
+
+def card_in(page: bytes) -> dict:
+    """What the page tells its own script."""
+    (found,) = re.findall(rb"data-card='([^']+)'", page)
+    return json.loads(html.unescape(found.decode()))
 
 
 @pytest.fixture(scope="session")
@@ -152,8 +169,8 @@ def published(samples, tmp_path_factory) -> Path:
 def tiny_run(tmp_path_factory) -> Path:
     """A run folder after two real training steps of a tiny network on real pictures. Not to be changed."""
     from generate.prepare import prepare
+    from generate.training.choices import TrainOptions
     from generate.training.loop import train
-    from generate.training.options import TrainOptions
 
     folder = tmp_path_factory.mktemp("tiny")
     prepare(EMOJI, folder / "prepared", size=32)
@@ -205,11 +222,33 @@ def site(tmp_path) -> Iterator[Callable[..., str]]:
                 stderr=output,
             )
         processes.append(process)
-        wait_for(f"http://127.0.0.1:{port}/health", process, log)
-        return f"http://127.0.0.1:{port}"
+        url = f"http://127.0.0.1:{port}{environment.get('SCRIPT_NAME', '')}"
+        wait_for(f"{url}/health", process, log)
+        return url
 
     yield start
     for process in processes:
         process.terminate()
     for process in processes:
         process.wait(20)
+
+
+@pytest.fixture
+def make_client(request):
+    """make_client(bucket, NAME="value", ...): a client of a new application, stopped after the test."""
+
+    def make(bucket: Path, **settings: str) -> FlaskClient:
+        from main import create_app
+
+        app = create_app({"CLOUD_STORAGE_BUCKET": str(bucket)} | settings)
+        deck = app.extensions["site"].deck
+        request.addfinalizer(deck.stop)
+        wait_until(lambda: deck.fill[0] == deck.catalog.count)
+        return app.test_client()
+
+    return make
+
+
+@pytest.fixture
+def client(make_client, published) -> FlaskClient:
+    return make_client(published)

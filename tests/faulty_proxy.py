@@ -22,7 +22,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any, Literal
 from urllib.parse import unquote, urlsplit
 
-Kind = Literal["503", "403", "reset", "truncate", "corrupt", "spoil", "drop_reply"]
+Kind = Literal["503", "403", "reset", "truncate", "corrupt", "spoil", "drop_reply", "portal", "empty"]
 HOP_BY_HOP = {"connection", "keep-alive", "transfer-encoding", "content-length", "date", "server"}
 
 
@@ -38,7 +38,8 @@ class Fault:
 class FaultyProxy:
     """Passes requests on to `target` (http://host:port) until told otherwise.
 
-    Kinds of fault: `503`, `403` and `reset` (in the middle of the request's body) don't ask the target;
+    Kinds of fault: `503`, `403` and `reset` (in the middle of the request's body) don't ask the target, nor do `portal`
+    (status 200 and somebody's HTML, as from a captive portal) and `empty` (status 200 and nothing);
     `drop_reply` asks it, then resets the connection; `truncate` sends half of the answer and closes; `corrupt` changes a byte of the answer and keeps its checksum,
     `spoil` a byte of the request on its way.
     A request's description is "METHOD /decoded/path?query", and for an upload the object's name after it.
@@ -147,6 +148,10 @@ class _Handler(BaseHTTPRequestHandler):
         body += self.rfile.read(length - len(body))
         if fault in ("503", "403"):
             return self._answer(int(fault), {"Content-Type": "text/plain"}, b"refused")
+        if fault in ("portal", "empty"):
+            return self._answer(
+                200, {"Content-Type": "text/html"}, b"<html>Log in</html>" if fault == "portal" else b""
+            )
         if fault == "spoil":
             body = _flip(body)
         headers = {name: value for name, value in self.headers.items() if name.lower() not in HOP_BY_HOP}

@@ -14,7 +14,7 @@ from torch import nn
 from benchmarks.trainer import on_its_device, open_trainer
 from generate.model.networks import package
 from generate.prepare import prepare
-from generate.training.options import TrainOptions
+from generate.training.choices import TrainOptions
 from tests.conftest import EMOJI, ROOT, TINY
 
 COMMANDS = re.findall(
@@ -42,7 +42,7 @@ def test_each_in_their_readme_starts_and_says_what_it_does(module):
 def test_the_packages_trainer_takes_a_step_on_the_cpu_and_nothing_stays_patched(tmp_path):
     cpu, before = torch.device("cpu"), (torch.Tensor.cuda, nn.Module.cuda, package.torch, package.Blur)
     prepare(EMOJI, tmp_path / "prepared", size=32)
-    options = replace(TrainOptions(**TINY), disc_output_size=1)
+    options = replace(TrainOptions(**TINY), learning_rate=2e-4)
 
     trainer = open_trainer(tmp_path / "prepared", tmp_path, 32, options, cpu, amp=False)
     start = [parameter.clone() for parameter in trainer.GAN.G.parameters()]

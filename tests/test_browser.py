@@ -128,6 +128,19 @@ def test_next_needs_no_request_for_the_page(open_page):
     assert "/food/" in shown(page)
 
 
+def test_next_works_below_a_path(browser, site, published):
+    page = browser.new_page()
+    page.goto(site(str(published), SCRIPT_NAME="/a/b") + "/c/food")
+    seen = {shown(page)}
+    for count in range(2, 6):
+        ready(page)
+        page.click("#next")
+        wait_until(lambda count=count: seen.add(shown(page)) or len(seen) == count)
+    assert all(path.startswith("/a/b/i/") and "/food/" in path for path in seen)
+    assert size(page) == [32, 32]
+    page.close()
+
+
 @pytest.mark.parametrize("key", ["Space", "ArrowRight"])
 def test_keys_show_the_next_picture(open_page, key):
     page = open_page()

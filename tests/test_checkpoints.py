@@ -18,12 +18,19 @@ from torch import nn
 from generate.__main__ import main
 from generate.model.checkpoints import read_checkpoint
 from generate.model.generator import draw_pictures, load_generator
-from generate.model.networks import draw_inputs, fixed_noise, package
+from generate.model.networks import package
+from generate.model.noise import draw_inputs, fixed_noise
 from generate.prepare import prepare
+from generate.training.choices import TrainOptions
 from generate.training.loop import train
-from generate.training.options import TrainOptions
 from generate.training.snapshots import read_newest
 from tests.conftest import EMOJI, TINY
+
+LIGHTWEIGHT = TINY | {
+    "discriminator": "lightweight",
+    "latent_dim": 256,
+    "fmap_inverse_coef": 12,
+}  # what its command builds
 
 
 @pytest.fixture
@@ -33,19 +40,29 @@ def trainer(tmp_path, monkeypatch):
     monkeypatch.setattr(package, "Blur", package.Blur)  # the Trainer replaces it for good
 
     def make(**options):
-        sizes = {"image_size": 32, "latent_dim": TINY["latent_dim"], "fmap_max": TINY["fmap_max"]}
+        sizes = {"image_size": 32, "fmap_max": TINY["fmap_max"]}
         return package.Trainer("theirs", base_dir=tmp_path, use_aim=False, disc_output_size=1, **sizes, **options)
 
     return make
+
+
+@pytest.fixture(scope="module")
+def lightweight_run(tmp_path_factory):
+    """A run of two steps that the package can load."""
+    folder = tmp_path_factory.mktemp("lightweight")
+    prepare(EMOJI, folder / "prepared", size=32)
+    train(folder / "prepared", folder / "run", TrainOptions(**LIGHTWEIGHT), device="cpu")
+    return folder / "run"
 
 
 def generate(*arguments: object):
     return CliRunner().invoke(main, [*map(str, arguments)])
 
 
-def test_an_exported_run_is_loaded_by_the_packages_trainer(tiny_run, tmp_path, trainer):
-    result = generate("export", tiny_run, tmp_path / "models" / "theirs", "--number", 7)
+def test_an_exported_run_is_loaded_by_the_packages_trainer(lightweight_run, tmp_path, trainer):
+    result = generate("export", lightweight_run, tmp_path / "models" / "theirs", "--number", 7)
     assert result.exit_code == 0, result.output
+    assert f"--models-dir {tmp_path / 'models'} --fmap-max 16 --load-from 7 --generate" in result.output
 
     theirs = trainer()
     theirs.init_GAN()
@@ -53,10 +70,10 @@ def test_an_exported_run_is_loaded_by_the_packages_trainer(tiny_run, tmp_path, t
         warnings.simplefilter("ignore")  # of the package's own use of torch
         theirs.load(7)  # strict: every weight, none too many
 
-    latents, noises = draw_inputs(theirs.GAN.GE, [0, 1], TINY["latent_dim"])
+    latents, noises = draw_inputs(theirs.GAN.GE, [0, 1], LIGHTWEIGHT["latent_dim"])
     with torch.no_grad(), fixed_noise(theirs.GAN.GE.eval(), noises):
         drawn = theirs.GAN.GE(latents).clamp(0, 1).mul(255)
-    ours = draw_pictures(load_generator(tiny_run).generator, [0, 1], batch_size=2)
+    ours = draw_pictures(load_generator(lightweight_run).generator, [0, 1], batch_size=2)
     assert (drawn - ours).abs().max() <= 2  # rounding, and half precision in generator.safetensors
 
 
@@ -69,14 +86,14 @@ def test_a_checkpoint_of_the_trainer_is_sampled_and_trained_on(tmp_path, trainer
     result = generate("sample", checkpoint, tmp_path / "samples", "--count", 2, "--format", "png", "--device", "cpu")
 
     assert result.exit_code == 0, result.output
-    latents, noises = draw_inputs(theirs.GAN.GE, [1], TINY["latent_dim"])
+    latents, noises = draw_inputs(theirs.GAN.GE, [1], LIGHTWEIGHT["latent_dim"])
     with torch.no_grad(), fixed_noise(theirs.GAN.GE.eval(), noises):
         drawn = theirs.GAN.GE(latents)[0].clamp(0, 1).mul(255).permute(1, 2, 0).numpy()
     sampled = np.asarray(Image.open(tmp_path / "samples" / "0000001.png"), dtype=float)
     assert np.abs(sampled - drawn).max() <= 1
 
     prepare(EMOJI, tmp_path / "prepared", size=32)
-    options = replace(TrainOptions(**TINY), kimg=0.004, start_from=str(checkpoint), learning_rate=1e-9)
+    options = replace(TrainOptions(**LIGHTWEIGHT), kimg=0.004, start_from=str(checkpoint), learning_rate=1e-9)
     train(tmp_path / "prepared", tmp_path / "run", options, device="cpu")
 
     trained = read_newest(tmp_path / "run")["discriminator"]
@@ -84,18 +101,29 @@ def test_a_checkpoint_of_the_trainer_is_sampled_and_trained_on(tmp_path, trainer
         torch.testing.assert_close(trained[name], weight, atol=1e-6, rtol=1e-4)
 
 
-def test_a_checkpoint_of_other_networks_says_which(tmp_path, trainer):
+def test_a_checkpoint_brings_its_networks_and_other_pictures_are_refused(tmp_path, trainer):
     theirs = trainer()
     theirs.init_GAN()
     theirs.save(3)
-    prepare(EMOJI, tmp_path / "prepared", size=32)
-
     checkpoint = tmp_path / "models" / "theirs" / "model_3.pt"
-    result = generate("train", tmp_path / "prepared", tmp_path / "run", "--from", checkpoint)
+    prepare(EMOJI, tmp_path / "prepared", size=32)
+    prepare(EMOJI, tmp_path / "larger", size=64)
 
-    assert result.exit_code == 1
-    assert "latent_dim=16 fmap_max=16 attention=()" in result.output
-    assert not (tmp_path / "run").exists()  # else the same command with the right options would be refused
+    small = "--kimg 0.004 --batch-size 4 --accumulate 1 --device cpu --from".split()
+    result = generate("train", tmp_path / "prepared", tmp_path / "run", *small, checkpoint)
+    assert result.exit_code == 0, result.output
+    options = json.loads((tmp_path / "run" / "options.json").read_text())
+    assert (options["discriminator"], options["latent_dim"], options["fmap_max"]) == ("lightweight", 256, 16)
+
+    for changed, reason in (
+        ([tmp_path / "larger"], "it was trained with size 32, not 64"),
+        ([tmp_path / "prepared", "--fmap-max", "32"], "was trained with fmap_max 16, not 32: leave that option out"),
+        ([tmp_path / "prepared", "--discriminator", "r3gan"], "was trained with discriminator lightweight, not r3gan"),
+    ):
+        result = generate("train", *changed[:1], tmp_path / "other", *changed[1:], *small, checkpoint)
+        assert result.exit_code == 1
+        assert reason in result.output
+        assert not (tmp_path / "other").exists()
 
 
 class Explosive:
@@ -126,15 +154,25 @@ def test_a_checkpoint_without_its_configuration_says_so(tmp_path):
     assert ".config.json is missing" in result.output
 
 
-def test_what_the_package_does_not_know_is_not_handed_over(tiny_run, tmp_path):
-    shutil.copytree(tiny_run, tmp_path / "run")
+@pytest.mark.parametrize(
+    ("changed", "reason"),
+    [
+        ({"discriminator": "r3gan"}, "--discriminator r3gan"),
+        ({"conditional": True}, "--conditional"),
+        ({"latent_dim": 64}, "--latent-dim 64"),
+        ({"fmap_inverse_coef": 10}, "--fmap-inverse-coef 10"),
+    ],
+)
+def test_what_the_command_can_not_load_is_not_written(lightweight_run, tmp_path, changed, reason):
+    shutil.copytree(lightweight_run, tmp_path / "run")
     options = json.loads((tmp_path / "run" / "options.json").read_text())
-    (tmp_path / "run" / "options.json").write_text(json.dumps(options | {"discriminator": "projected"}))
+    (tmp_path / "run" / "options.json").write_text(json.dumps(options | changed))
 
     result = generate("export", tmp_path / "run", tmp_path / "out")
 
     assert result.exit_code == 1
-    assert "--discriminator projected, which the lightweight_gan command does not know" in result.output
+    assert f"{reason}, which the lightweight_gan command can't load" in result.output
+    assert not (tmp_path / "out").exists()
 
 
 def test_a_run_without_a_snapshot_can_not_be_exported(tmp_path):

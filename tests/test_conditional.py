@@ -11,8 +11,8 @@ from PIL import Image, ImageOps
 from generate.images import find_pictures
 from generate.model.generator import draw_pictures, load_generator
 from generate.prepare import prepare
+from generate.training.choices import TrainOptions
 from generate.training.loop import train
-from generate.training.options import TrainOptions
 from tests.conftest import EMOJI
 
 COLOURS = {"blue": "#4060ff", "green": "#20d040", "red": "#ff4030"}

@@ -6,17 +6,9 @@ import pytest
 import torch
 from torch import nn
 
-from generate.model.networks import (
-    Gate,
-    NetworkOptions,
-    Pointwise,
-    TiledAttention,
-    build_discriminator,
-    build_generator,
-    draw_inputs,
-    fixed_noise,
-    package,
-)
+from generate.model.layers import Gate, Pointwise, TiledAttention
+from generate.model.networks import NetworkOptions, build_discriminator, build_generator, package
+from generate.model.noise import draw_inputs, fixed_noise
 
 OPTIONS = NetworkOptions(size=64, latent_dim=16, fmap_max=16, attention=(16,))
 
@@ -25,7 +17,7 @@ OPTIONS = NetworkOptions(size=64, latent_dim=16, fmap_max=16, attention=(16,))
 def test_tiled_attention_is_the_packages(height, width):
     torch.manual_seed(0)
     theirs = package.LinearAttention(6, dim_head=8, heads=2).double()
-    ours = TiledAttention(6, dim_head=8, heads=2).double()
+    ours = TiledAttention(package.LinearAttention(6, dim_head=8, heads=2)).double()
     assert_same(ours, theirs, torch.randn(2, 6, height, width, dtype=torch.float64))
 
 

@@ -89,9 +89,9 @@ def test_rollback_to_what_is_not_there(bucket, bucket_url):
 
     for options, words in (
         ([], "nothing to go back to"),
-        ([half], "keeps no whole release"),
-        (["20200101T000000Z-00000000"], "keeps no whole release"),
-        (["../secret"], "keeps no whole release"),
+        ([half], "holds no complete release"),
+        (["20200101T000000Z-00000000"], "holds no complete release"),
+        (["../secret"], "holds no complete release"),
     ):
         result = releases(bucket_url, "--rollback", *options)
         assert result.exit_code == 1

@@ -23,9 +23,9 @@ from generate.__main__ import main
 from generate.images import find_pictures, load_pictures
 from generate.model.generator import draw_pictures, load_generator
 from generate.prepare import prepare
+from generate.training.choices import TrainOptions
 from generate.training.dataset import Pictures, StreamedPictures
 from generate.training.loop import train
-from generate.training.options import TrainOptions
 from generate.training.snapshots import read_newest
 from generate.training.stats import read_rows
 from tests.conftest import EMOJI, ROOT, TINY
@@ -49,7 +49,8 @@ def test_a_run_leaves_what_people_look_at(tiny_run):
     names = {path.name for path in tiny_run.iterdir()}
 
     assert names == {
-        "options.json", "real.jpg", "samples-0000002.jpg", "snapshot-0000002.pt", "generator.safetensors", "stats.jsonl",
+        "options.json", "real.jpg", "samples-0000002.jpg", "snapshot-0000002.pt", "generator.safetensors",
+        "discriminator.safetensors", "stats.jsonl",
         "curves.png", "tensorboard",
     }  # fmt: skip
     assert json.loads((tiny_run / "options.json").read_text())["size"] == 32
@@ -60,7 +61,7 @@ def test_a_run_leaves_what_people_look_at(tiny_run):
 
 
 def test_a_log_shows_how_far_it_is(prepared, tmp_path, monkeypatch, capsys):
-    monkeypatch.setattr("generate.training.loop.LOG_EVERY_S", 0)
+    monkeypatch.setattr("generate.training.reporting.LOG_EVERY_S", 0)
 
     train(prepared, tmp_path / "run", replace(OPTIONS, kimg=0.012, snapshot_kimg=0.012), device="cpu")
 
@@ -82,7 +83,7 @@ def test_resumed_is_bit_for_bit_uninterrupted(prepared, tmp_path):
         assert all(torch.equal(whole[name][key], parts[name][key]) for key in whole[name])
 
 
-@pytest.mark.parametrize("discriminator", ["lightweight", "projected"])
+@pytest.mark.parametrize("discriminator", ["lightweight", "r3gan"])
 def test_a_conditional_run_resumes_bit_for_bit_and_knows_its_categories(prepared, tmp_path, discriminator):
     two = replace(OPTIONS, conditional=True, discriminator=discriminator, snapshot_kimg=0.004)
     train(prepared, tmp_path / "whole", two, device="cpu")
@@ -111,7 +112,7 @@ def test_one_kind_of_thing_has_no_categories(prepared, tmp_path):
 @pytest.mark.parametrize(("kind", "mode"), [("--greyscale", "L"), ("--transparent", "RGBA")])
 def test_grey_and_transparent_pictures_are_trained_sampled_and_handed_over(tmp_path, kind, mode):
     run, samples = tmp_path / "run", tmp_path / "samples"
-    options = "--kimg 0.004 --batch-size 4 --accumulate 1 --latent-dim 16 --fmap-max 16 --attention 0 --device cpu"
+    options = "--discriminator lightweight --kimg 0.004 --batch-size 4 --accumulate 1 --fmap-max 16 --attention 0 --device cpu"
     commands = (
         ["prepare", EMOJI, tmp_path / "prepared", "--size", "32", "--background", "transparent"],
         ["train", tmp_path / "prepared", run, kind, *options.split()],
@@ -142,6 +143,15 @@ def test_only_the_newest_snapshots_are_kept(prepared, tmp_path):
     ]
 
 
+@pytest.mark.parametrize("length", [0, 10, 1000, 100_000])
+def test_a_snapshot_cut_anywhere_is_a_sentence(tiny_run, tmp_path, length):
+    shutil.copytree(tiny_run, tmp_path / "run")
+    os.truncate(tmp_path / "run" / "snapshot-0000002.pt", length)
+
+    with pytest.raises(ClickException, match="delete it"):
+        read_newest(tmp_path / "run")
+
+
 @pytest.mark.parametrize("signum", [signal.SIGINT, signal.SIGTERM])
 def test_a_signal_saves_and_the_same_command_continues(prepared, tmp_path, signum):
     options = "--batch-size 4 --accumulate 1 --latent-dim 16 --fmap-max 16 --attention 0 --precision fp32".split()
@@ -155,6 +165,7 @@ def test_a_signal_saves_and_the_same_command_continues(prepared, tmp_path, signu
     output, _ = process.communicate(timeout=120)
 
     assert process.returncode == 128 + signum, output
+    assert "Stopping after this step; again to stop now." in output
     assert "the same command continues" in output
     (snapshot,) = (tmp_path / "run").glob("snapshot-*.pt")
     step = torch.load(snapshot, weights_only=True)["step"]
@@ -165,17 +176,8 @@ def test_a_signal_saves_and_the_same_command_continues(prepared, tmp_path, signu
 
 
 def test_other_options_on_resuming_are_refused(tiny_run):
-    with pytest.raises(ClickException, match=r"started with learning_rate 0\.0002, not 0\.1"):
+    with pytest.raises(ClickException, match=r"started with learning_rate 0\.0003, not 0\.1"):
         train(tiny_run.parent / "prepared", tiny_run, replace(OPTIONS, learning_rate=0.1), device="cpu")
-
-
-def test_a_damaged_snapshot_is_a_sentence(tiny_run, tmp_path):
-    shutil.copytree(tiny_run, tmp_path / "run")
-    snapshot = tmp_path / "run" / "snapshot-0000002.pt"
-    os.truncate(snapshot, 1000)
-
-    with pytest.raises(ClickException, match="delete it"):
-        train(tiny_run.parent / "prepared", tmp_path / "run", replace(OPTIONS, kimg=0.012), device="cpu")
 
 
 def test_unprepared_pictures_are_refused_with_the_cure(tmp_path):
@@ -187,6 +189,42 @@ def test_unprepared_pictures_are_refused_with_the_cure(tmp_path):
     assert result.exit_code == 1
     assert "python -m generate prepare" in result.output
     assert not (tmp_path / "run").exists()
+
+
+def test_a_run_is_not_started_over_something_else(prepared, tmp_path):
+    (tmp_path / "notes.md").write_text("mine")
+    for run, reason in ((tmp_path / "notes.md", "is a file"), (tmp_path, "holds something that is not a training run")):
+        result = CliRunner().invoke(main, ["train", str(prepared), str(run)])
+
+        assert result.exit_code == 1
+        assert reason in result.output
+    assert [path.name for path in tmp_path.iterdir()] == ["notes.md"]
+
+
+@pytest.mark.parametrize("content", ["", '{"size": 3', "[]"])
+def test_damaged_options_of_a_run_are_a_sentence(tiny_run, tmp_path, content):
+    shutil.copytree(tiny_run, tmp_path / "run")
+    (tmp_path / "run" / "options.json").write_text(content)
+
+    with pytest.raises(ClickException, match=r"options\.json is damaged: delete that file"):
+        train(tiny_run.parent / "prepared", tmp_path / "run", OPTIONS, device="cpu")
+
+
+def test_too_few_pictures_are_refused(prepared, tmp_path):
+    (tmp_path / "one").mkdir()
+    shutil.copy(find_pictures(prepared)[0], tmp_path / "one")
+
+    with pytest.raises(ClickException, match="1 picture is too few to train on: collect some hundred"):
+        train(tmp_path / "one", tmp_path / "run", OPTIONS, device="cpu")
+    assert not (tmp_path / "run").exists()
+
+
+def test_opaque_pictures_have_no_transparency_to_learn(prepared, tmp_path):
+    result = CliRunner().invoke(main, ["train", str(prepared), str(tmp_path / "run"), "--transparent"])
+
+    assert result.exit_code == 1
+    assert "has no transparent picture" in result.output
+    assert "--background transparent" in result.output
 
 
 def test_attention_must_fit_the_pictures(prepared, tmp_path):
@@ -239,7 +277,7 @@ def test_the_best_snapshot_stays_and_a_run_without_progress_ends(prepared, tmp_p
 
 
 def test_adaptive_augmentation_is_steered_and_resumed(prepared, tmp_path):
-    options = replace(OPTIONS, adaptive=True, augment_probability=0.5)
+    options = replace(OPTIONS, discriminator="lightweight", adaptive=True, augment_probability=0.5)
     train(prepared, tmp_path / "run", replace(options, kimg=0.004), device="cpu")
     first = torch.load(tmp_path / "run" / "snapshot-0000001.pt", weights_only=True)["probability"]
     train(prepared, tmp_path / "run", options, device="cpu")
@@ -251,41 +289,59 @@ def test_adaptive_augmentation_is_steered_and_resumed(prepared, tmp_path):
 
 
 def test_many_in_a_row_put_the_snapshot_back_at_half_the_rate(prepared, tmp_path, monkeypatch, capsys):
-    monkeypatch.setattr("generate.training.loop.PATIENCE", 2)
+    monkeypatch.setattr("generate.training.loop.BAD_STEPS", 2)
     _poison(monkeypatch, steps={2, 3})
 
     train(prepared, tmp_path / "run", replace(OPTIONS, kimg=0.016, snapshot_kimg=0.008), device="cpu")
 
     assert "back to step 2 at half the learning rate" in capsys.readouterr().out
     state = torch.load(tmp_path / "run" / "snapshot-0000004.pt", weights_only=True)
-    assert state["optimizer_g"]["param_groups"][0]["lr"] == OPTIONS.learning_rate / 2
+    for optimizer in ("optimizer_g", "optimizer_d"):
+        assert state[optimizer]["param_groups"][0]["initial_lr"] == 3e-4 / 2
     assert state["generator"]["out_conv.weight"].isfinite().all()
 
 
+def test_a_snapshot_that_is_put_back_brings_its_probability(prepared, tmp_path, monkeypatch):
+    monkeypatch.setattr("generate.training.loop.BAD_STEPS", 1)
+    monkeypatch.setattr("generate.training.loop.adapt", lambda probability, *_: probability / 2)
+    _poison(monkeypatch, steps={3}, function="generator_backward")
+    options = replace(OPTIONS, discriminator="lightweight", adaptive=True, augment_probability=0.5)
+
+    train(prepared, tmp_path / "run", replace(options, kimg=0.016, snapshot_kimg=0.008), device="cpu")
+
+    assert read_newest(tmp_path / "run")["probability"] == 0.5 / 2**4  # of four steps, not of five
+
+
 def test_gradients_that_stay_broken_end_with_advice(prepared, tmp_path, monkeypatch):
-    monkeypatch.setattr("generate.training.loop.PATIENCE", 1)
+    monkeypatch.setattr("generate.training.loop.BAD_STEPS", 1)
     _poison(monkeypatch, steps=set(range(1, 100)))
 
     with pytest.raises(ClickException, match="again and again: start another RUN with --precision fp32"):
         train(prepared, tmp_path / "run", replace(OPTIONS, kimg=0.1, snapshot_kimg=0.004), device="cpu")
 
 
-def _poison(monkeypatch, steps: set[int]) -> None:
-    """Let the loss of the generator be NaN in these steps."""
-    from generate.training import loop as module
+def _poison(monkeypatch, steps: set[int], function: str = "r3gan_backward") -> None:
+    """Let a gradient of the generator be NaN in these steps."""
+    from generate.training import loop
 
-    sound, calls = module.generator_loss, iter(range(1000))
-    monkeypatch.setattr(
-        module, "generator_loss", lambda on_fake: sound(on_fake) * (torch.nan if next(calls) in steps else 1)
-    )
+    sound, calls = getattr(loop, function), iter(range(1000))
+
+    def poisoned(players, *arguments):
+        losses = sound(players, *arguments)
+        if next(calls) in steps:
+            players.generator.out_conv.weight.grad.fill_(torch.nan)
+        return losses
+
+    monkeypatch.setattr(loop, function, poisoned)
 
 
 def test_dry_run_says_what_it_takes_and_writes_nothing(prepared, tmp_path):
     result = CliRunner().invoke(main, ["train", str(prepared), str(tmp_path / "run"), "--dry-run", "--device", "cpu"])
 
     assert result.exit_code == 0, result.output
-    assert "12,500 steps of 64 pictures" in result.output
+    assert "18,750 steps of 16 pictures" in result.output
     assert re.search(r"generator \d+\.\d M parameters", result.output)
+    assert re.search(r"about \d+ (minutes|hours) at [\d.]+ pictures/s", result.output)
     assert "memory at least" in result.output
     assert not (tmp_path / "run").exists()
 
@@ -302,6 +358,16 @@ def test_streamed_pictures_are_the_held_ones(prepared):
     assert torch.equal(streamed[indices], held[indices]), "asked for again, they are decoded again"
 
 
+def test_a_picture_may_come_twice_in_a_batch(prepared):
+    """At the end of an epoch the next one begins in the same batch."""
+    paths = find_pictures(prepared)
+
+    drawn = StreamedPictures(paths, 3, 32)[torch.tensor([3, 1, 3])]
+
+    assert torch.equal(drawn[0], drawn[2])
+    assert torch.equal(drawn, load_pictures(prepared)[torch.tensor([3, 1, 3])])
+
+
 def test_pictures_that_do_not_fit_are_streamed_and_train_alike(prepared, tmp_path, monkeypatch, capsys):
     train(prepared, tmp_path / "held", OPTIONS, device="cpu")
     monkeypatch.setattr("generate.training.dataset.FITS", 0.0)
@@ -312,7 +378,7 @@ def test_pictures_that_do_not_fit_are_streamed_and_train_alike(prepared, tmp_pat
     assert all(torch.equal(held[name], streamed[name]) for name in held)
 
 
-@pytest.mark.parametrize("discriminator", ["lightweight", "projected"])
+@pytest.mark.parametrize("discriminator", ["lightweight", "r3gan"])
 def test_two_processes_train_as_one_does(prepared, tmp_path, discriminator):
     """Random numbers are drawn for the whole batch, so the losses agree but for the order of sums."""
     command = ["train", prepared, *f"--discriminator {discriminator} --conditional --kimg 0.016".split()]
@@ -357,10 +423,11 @@ def test_it_learns(tmp_path):
 
 @pytest.mark.slow
 @pytest.mark.filterwarnings("ignore")  # torch.compile warns of its own doings
-def test_compiled_steps_compute_what_eager_ones_do(prepared, tmp_path, monkeypatch):
+@pytest.mark.parametrize("kind", ["r3gan", "lightweight"])
+def test_compiled_steps_compute_what_eager_ones_do(prepared, tmp_path, monkeypatch, kind):
     monkeypatch.setattr("torch._inductor.config.fallback_random", True)  # the same random numbers as eager ones
-    for compiled in (False, True):  # the first step is penalised, and so is never compiled
-        options = replace(OPTIONS, snapshot_kimg=0.004, compile=compiled, conditional=True)
+    for compiled in (False, True):  # of lightweight the first step is penalised, and so is never compiled
+        options = replace(OPTIONS, discriminator=kind, snapshot_kimg=0.004, compile=compiled, conditional=True)
         train(prepared, tmp_path / str(compiled), options, device="cpu")
 
     eager, compiled = (read_rows(tmp_path / run, step=2)[1] for run in ("False", "True"))

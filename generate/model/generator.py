@@ -24,7 +24,8 @@ from torch import Tensor, nn
 
 from generate.images import atomic_path
 from generate.model.checkpoints import read_checkpoint
-from generate.model.networks import Generator, NetworkOptions, build_generator, draw_inputs, fixed_noise, read_options
+from generate.model.networks import Generator, NetworkOptions, build_generator, read_options
+from generate.model.noise import draw_inputs, fixed_noise
 
 FAMILY = "lightweight-gan"
 MEAN_OF = 4096  # latents, for the mean that truncation draws towards
@@ -69,15 +70,16 @@ class Model:
 
 
 def save_generator(path: Path, generator: Generator, network: NetworkOptions, made: dict[str, Any]) -> None:
-    """Write the weights with what rebuilds and explains them as metadata; safetensors holds no code.
+    """Write the weights with what rebuilds and explains them as metadata; safetensors holds no code."""
+    save_weights(path, generator, {"family": FAMILY, "network": json.dumps(asdict(network)), "made": json.dumps(made)})
 
-    Weights are stored in half precision, which moves a pixel by one level at most and halves the file; batch norm
-    statistics, whose range is larger, in full.
-    """
-    metadata = {"family": FAMILY, "network": json.dumps(asdict(network)), "made": json.dumps(made)}
+
+def save_weights(path: Path, network: nn.Module, metadata: dict[str, str]) -> None:
+    """Write a network's weights in half precision, which moves a pixel by one level at most and halves the file; batch
+    norm statistics, whose range is larger, in full."""
     weights = {
         name: (weight if "running" in name or not weight.is_floating_point() else weight.half()).cpu().contiguous()
-        for name, weight in generator.state_dict().items()
+        for name, weight in network.state_dict().items()
     }
     with atomic_path(path) as temporary:
         temporary.write_bytes(save(weights, metadata))

@@ -17,7 +17,8 @@ from sklearn.decomposition import PCA
 from torch import Tensor, nn
 
 from generate.model.generator import Model, as_rgb, truncated
-from generate.model.networks import Generator, draw_inputs, fixed_noise
+from generate.model.networks import Generator
+from generate.model.noise import draw_inputs, fixed_noise
 
 LATENTS = 4096  # that principal directions are found among
 STYLE_FROM = 16  # pixels: maps of this side and above are given another picture's statistics

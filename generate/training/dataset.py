@@ -7,18 +7,20 @@ real, told = batches.draw()  # (16, 3, H, W), 0..1
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 
 import click
+import psutil
 import torch
 from torch import Tensor
 
 from generate.images import BadPicture, category_of, find_pictures, load_pictures, pixels, size_of
 from generate.ranks import own_rows
+from generate.units import plural
 
+FEWEST = 2  # pictures: of one alone, every network draws that one
 FITS = 0.5  # of the free memory
 DECODERS = 8  # threads; Pillow lets go of the interpreter while it decodes
 
@@ -57,7 +59,8 @@ class StreamedPictures(Pictures):
 
     def __getitem__(self, indices: Tensor) -> Tensor:
         self.expect(indices)
-        return torch.stack([self.expected.pop(i).result() for i in indices.tolist()])
+        decoded = {i: self.expected.pop(i).result() for i in dict.fromkeys(indices.tolist())}
+        return torch.stack([decoded[i] for i in indices.tolist()])
 
     def expect(self, indices: Tensor) -> None:
         for i in indices.tolist():
@@ -103,6 +106,10 @@ def open_pictures(data: Path, device: torch.device, channels: int = 3) -> Pictur
     Raises click.ClickException where they are not square pictures of one size, a power of two.
     """
     paths = find_pictures(data)
+    if len(paths) < FEWEST:
+        raise click.ClickException(
+            f"{data}: {plural(len(paths), 'picture')} is too few to train on: collect some hundred of one kind of thing."
+        )
     try:
         size, height = size_of(paths[0])
     except BadPicture:
@@ -110,15 +117,20 @@ def open_pictures(data: Path, device: torch.device, channels: int = 3) -> Pictur
     suits = size == height and size & (size - 1) == 0
     if suits and len(paths) * channels * size**2 > FITS * free_memory(device):
         return StreamedPictures(paths, channels, size)
-    return Pictures(load_pictures(data, channels).to(device))  # says of the first picture what doesn't suit
+    held = load_pictures(data, channels)  # says of the first picture what doesn't suit
+    if channels == 4 and bool((held[:, 3] == 255).all()):
+        raise click.ClickException(
+            f"{data} has no transparent picture, so --transparent has nothing to learn: leave it out, or make "
+            f"transparent ones with `python -m generate prepare SOURCE {data} --background transparent`."
+        )
+    return Pictures(held.to(device))
 
 
 def free_memory(device: torch.device) -> int:
     """Bytes that can still be had there."""
     if device.type == "cuda":
         return torch.cuda.mem_get_info(device)[0]
-    pages = "SC_AVPHYS_PAGES" if "SC_AVPHYS_PAGES" in os.sysconf_names else "SC_PHYS_PAGES"  # macOS: of all memory
-    return os.sysconf(pages) * os.sysconf("SC_PAGE_SIZE")
+    return int(psutil.virtual_memory().available)
 
 
 def read_categories(data: Path) -> tuple[tuple[str, ...], Tensor]:

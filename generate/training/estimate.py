@@ -8,8 +8,8 @@ import torch
 from torch import Tensor, nn
 
 from generate.model.networks import NetworkOptions, build_discriminator, build_generator
-from generate.model.projected import build_projected
-from generate.training.losses import generator_loss
+from generate.model.r3gan import build_r3gan
+from generate.training.choices import TrainOptions
 
 ADAM_COPIES = 4  # of each weight in training: itself, its gradient and Adam's two moments
 
@@ -30,11 +30,12 @@ class Estimate:
         return self.weights_bytes + self.data_bytes + self.batch_bytes
 
 
-def estimate(network: NetworkOptions, projected: bool, pictures: int, batch_size: int, bf16: bool) -> Estimate:
+def estimate(network: NetworkOptions, options: TrainOptions, pictures: int) -> Estimate:
     """Count the networks' weights and all that autograd would keep of one batch."""
-    frozen = build_projected(len(network.categories)).to("meta") if projected else None
+    r3gan, batch_size = options.discriminator == "r3gan", options.batch_size
     with torch.device("meta"):
-        generator, discriminator = build_generator(network), frozen or build_discriminator(network)
+        generator = build_generator(network)
+        discriminator = build_r3gan(network, options.width) if r3gan else build_discriminator(network)
         held: list[Tensor] = []  # as long as they are held, their storages' identities are their own
 
         def hold(tensor: Tensor) -> Tensor:
@@ -44,9 +45,8 @@ def estimate(network: NetworkOptions, projected: bool, pictures: int, batch_size
         with torch.autograd.graph.saved_tensors_hooks(hold, lambda tensor: tensor):
             latents = torch.randn(batch_size, network.latent_dim)
             told = torch.zeros(batch_size, dtype=torch.long) if network.categories else None
-            *on_fake, _ = discriminator(generator(latents, told), categories=told)
-            loss = generator_loss(on_fake)
-        del loss
+            logits = discriminator(generator(latents, told), categories=told)
+        del logits
     kept = {tensor.untyped_storage()._cdata: tensor.untyped_storage().nbytes() for tensor in held}
     own = {p.untyped_storage()._cdata for net in (generator, discriminator) for p in net.parameters()}
     activations = sum(size for storage, size in kept.items() if storage not in own)
@@ -56,7 +56,7 @@ def estimate(network: NetworkOptions, projected: bool, pictures: int, batch_size
         discriminator=count_d,
         weights_bytes=4 * (ADAM_COPIES * (count_g + count_d) + count_g),  # the average is one more generator
         data_bytes=pictures * network.channels * network.size**2,
-        batch_bytes=activations // 2 if bf16 else activations,
+        batch_bytes=activations // 2 if options.precision == "bf16" else activations,
     )
 
 

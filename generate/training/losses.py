@@ -1,10 +1,27 @@
-"""What the two networks are trained with, as the lightweight-gan package trains them."""
+"""What the two networks are trained with: R3GAN's relativistic losses, and the lightweight-gan package's hinge losses."""
 
 from __future__ import annotations
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
+
+
+def relativistic_loss(real: Tensor, fake: Tensor) -> Tensor:
+    """softplus(fake - real), averaged over pairs: the discriminator's loss of logits (N,); with sides swapped the generator's.
+
+    Jolicoeur-Martineau, "The relativistic discriminator", 2018, as in R3GAN (Huang et al., NeurIPS 2024, equation 2).
+    """
+    return F.softplus(fake - real).mean()
+
+
+def squared_slopes(slope: Tensor) -> Tensor:
+    """The mean squared norm of the logits' gradients (N, C, H, W) at pictures of 0..1, in units of pictures of -1..1.
+
+    R1 where these are real, R2 where they are generated (Mescheder et al., "Which Training Methods for GANs do actually
+    Converge?", ICML 2018).
+    """
+    return slope.float().square().sum(dim=(1, 2, 3)).mean() / 4
 
 
 def discriminator_loss(on_real: list[Tensor], on_fake: list[Tensor]) -> Tensor:

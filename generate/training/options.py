@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, replace
 from pathlib import Path
+from typing import Any
 
 import click
 import torch
@@ -13,88 +15,104 @@ import torch
 from generate.devices import choose_precision
 from generate.images import write_text
 from generate.model.networks import NetworkOptions
+from generate.training.beginning import Beginning
+from generate.training.choices import AUTO, TrainOptions
 from generate.training.dataset import Pictures
 
-LIGHTWEIGHT_AUGMENT = ("flip", "translation")  # what the sushi site used; its author saw cutout leave artefacts
-PROJECTED_AUGMENT = ("flip", "colour", "translation", "cutout")
-MAY_CHANGE = {
-    "kimg",
-    "snapshot_kimg",
-    "keep",
-    "patience",
-    "compile",
-}  # on resuming; anything else would make another run
-
-
-@dataclass(frozen=True)
-class TrainOptions:
-    """What a run is made with; written to RUN/options.json before it starts."""
-
-    kimg: float = 800.0  # thousands of real pictures shown to the discriminator
-    discriminator: str = "lightweight"  # or "projected"
-    conditional: bool = False  # one model for all categories, told which
-    batch_size: int = 16
-    accumulate: int = 4  # batches a step
-    learning_rate: float = 2e-4
-    gradient_penalty: bool = True  # of the lightweight discriminator
-    augment: tuple[str, ...] = ()  # those of the discriminator's authors
-    augment_probability: float = -1.0  # -1: always for the projected one, else by the number of pictures
-    adaptive: bool = False  # steer that probability by r_t
-    ema_kimg: float = 10.0  # half-life of the generator's average
-    latent_dim: int = 256
-    fmap_max: int = 512
-    attention: tuple[int, ...] = (32,)
-    disc_output_size: int = 1
-    channels: int = 3  # 1: grey, 4: with transparency
-    precision: str = "auto"
-    compile: bool = False
-    seed: int = 0
-    snapshot_kimg: float = 20.0
-    keep: int = 3
-    patience: int = 10  # snapshots without a better one until the run ends
-    fid: str = ""  # Inception's weights, or "download"
-    start_from: str = ""  # a checkpoint of the lightweight_gan command
+MAY_CHANGE = {"kimg", "snapshot_kimg", "keep", "patience", "compile"}  # on resuming; all else would make another run
+RECORD = "options.json"
+UNSET: tuple[Any, ...] = (AUTO, (AUTO,), ("auto",))
 
 
 DEFAULT = TrainOptions()
 
 
-def resolve(options: TrainOptions, pictures: Pictures, device: torch.device) -> TrainOptions:
-    """Fill in what the defaults stand for with these pictures, so that options.json says what was done."""
-    projected = options.discriminator == "projected"
-    options = replace(options, precision=choose_precision(options.precision, device))
-    if projected:
-        options = replace(options, gradient_penalty=False)  # its features leave nothing to penalise (section 3)
-    if not options.augment:
-        options = replace(options, augment=PROJECTED_AUGMENT if projected else LIGHTWEIGHT_AUGMENT)
-    if options.augment_probability < 0:
-        by_number = min(0.5, max(0.0, (1e5 - len(pictures)) * 3e-6))  # as the package does
-        options = replace(options, augment_probability=1.0 if projected else by_number)
-    if options.attention == DEFAULT.attention:  # small pictures have no layer of that resolution
-        options = replace(options, attention=tuple(r for r in options.attention if r < pictures.size))
-    return options
+def defaults_of(discriminator: str, size: int, count: int) -> dict[str, Any]:
+    """What suits so many pictures of that size.
+
+    R3GAN's are those that learned 1,041 emoji of 64 and 128 px on two cores, see benchmarks/README.md; above 128 px the
+    generator gets more feature maps, or its last layer would have fewer than 16. Lightweight's are the package's own.
+    """
+    augmented = round(min(0.5, max(0.0, (1e5 - count) * 3e-6)), 6)  # the package's rule: less for over 100,000 pictures
+    if discriminator == "lightweight":
+        return {
+            "batch_size": 16, "accumulate": 4, "learning_rate": 2e-4, "gamma": 0.0, "burn_in_kimg": 0.0, "width": 0,
+            "augment": ("flip", "translation"), "augment_probability": augmented, "ema_kimg": 10.0,
+            "latent_dim": 256, "fmap_max": 512, "fmap_inverse_coef": 12,
+            "attention": tuple(r for r in (32,) if r < size),  # small pictures have no layer of that resolution
+        }  # fmt: skip
+    large = size > 128
+    return {
+        "batch_size": 16, "accumulate": 1, "learning_rate": 3e-4, "gamma": 5.0, "burn_in_kimg": 300.0,
+        "width": 32 if size <= 64 else 16,
+        "augment": ("flip", "translation"), "augment_probability": augmented, "ema_kimg": 5.0,
+        "latent_dim": 256 if large else 128, "fmap_max": 256 if large else 128,
+        "fmap_inverse_coef": max(10, int(math.log2(size)) + 3), "attention": (),
+    }  # fmt: skip
+
+
+def resolve(
+    options: TrainOptions, pictures: Pictures, device: torch.device, beginning: Beginning | None = None
+) -> TrainOptions:
+    """Fill in what AUTO stands for with these pictures, so that options.json says what was done.
+
+    What `beginning` was trained with goes before the defaults. Raises click.ClickException where the options say otherwise.
+    """
+    known = beginning.options() if beginning else {}
+    for name, value in known.items():
+        if getattr(options, name) not in (*UNSET, "auto", value):
+            raise click.ClickException(
+                f"{options.start_from} was trained with {name} {value}, not {getattr(options, name)}: leave that option out."
+            )
+    if options.discriminator == "auto":
+        options = replace(options, discriminator=known.get("discriminator", "r3gan"))
+    defaults = defaults_of(options.discriminator, pictures.size, len(pictures)) | known
+    chosen = {name: value for name, value in defaults.items() if getattr(options, name) in UNSET}
+    return replace(options, precision=choose_precision(options.precision, device), **chosen)
 
 
 def record(run: Path, options: TrainOptions, pictures: Pictures, categories: Sequence[str] = ()) -> None:
-    """Write RUN/options.json, or see that an existing run was started with the same."""
+    """Write RUN/options.json, or check that an existing run was started with the same.
+
+    Raises click.ClickException for other options, and for a RUN that holds something else.
+    """
     of_pictures = {"size": pictures.size, "pictures": len(pictures), "categories": categories}
     now = json.loads(json.dumps(of_pictures | asdict(options)))
-    if (run / "options.json").exists():
-        before = json.loads((run / "options.json").read_text())
-        for name, value in now.items():
-            if name not in MAY_CHANGE and before.get(name, value) != value:
-                raise click.ClickException(
-                    f"{run} was started with {name} {before.get(name)}, not {value}: "
-                    f"give it the same to continue, or choose another RUN. Only {', '.join(sorted(MAY_CHANGE))} may change."
-                )
-    write_text(run / "options.json", json.dumps(now, indent=2) + "\n")
+    before = read_options_of(run)
+    for name, value in now.items() if before else ():
+        if name not in MAY_CHANGE and before.get(name, value) != value:
+            raise click.ClickException(
+                f"{run} was started with {name} {before.get(name)}, not {value}: give it the same to continue, "
+                f"or choose another RUN. Only {', '.join(sorted(MAY_CHANGE))} may change."
+            )
+    write_text(run / RECORD, json.dumps(now, indent=2) + "\n")
+
+
+def read_options_of(run: Path) -> dict[str, Any]:
+    """What an earlier start wrote to RUN/options.json; empty where RUN is new.
+
+    Raises click.ClickException where RUN is a file, holds something else, or its options.json is damaged.
+    """
+    if run.exists() and not run.is_dir():
+        raise click.ClickException(f"{run} is a file: choose another RUN.")
+    if not (run / RECORD).exists():
+        if run.is_dir() and any(run.iterdir()):
+            raise click.ClickException(f"{run} holds something that is not a training run: choose another RUN.")
+        return {}
+    try:
+        values = json.loads((run / RECORD).read_text(encoding="utf-8"))
+    except ValueError:
+        values = None
+    if not isinstance(values, dict):
+        raise click.ClickException(
+            f"{run / RECORD} is damaged: delete that file and give the run's own options to continue it."
+        )
+    return values
 
 
 def network_of(options: TrainOptions, pictures: Pictures, categories: tuple[str, ...] = ()) -> NetworkOptions:
     """The networks that suit these pictures. Raises click.BadParameter for what they can't do."""
     size = pictures.size
-    if options.channels == 4 and options.discriminator == "projected":
-        raise click.BadParameter("ImageNet has no transparency: use the lightweight one.", param_hint="--discriminator")
     for resolution in options.attention:
         if resolution >= size or resolution & (resolution - 1):
             raise click.BadParameter(
@@ -104,6 +122,7 @@ def network_of(options: TrainOptions, pictures: Pictures, categories: tuple[str,
         size=size,
         latent_dim=options.latent_dim,
         fmap_max=options.fmap_max,
+        fmap_inverse_coef=options.fmap_inverse_coef,
         attention=options.attention,
         disc_output_size=options.disc_output_size,
         channels=options.channels,

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from generate.images import write_text
+from generate.training.augment import R_T_TARGET
 
 COPIES = 0.05  # share of the samples: a snapshot with more near-copies of training pictures than that is not the best
 Row = dict[str, float]
@@ -39,3 +40,19 @@ def best_row(rows: Sequence[Row]) -> Row:
 def is_over(rows: Sequence[Row], patience: int) -> bool:
     """Whether the last `patience` snapshots all brought nothing better."""
     return len(rows) > patience and all(row is not best_row(rows) for row in rows[-patience:])
+
+
+def overfitting_advice(rows: Sequence[Row], discriminator: str) -> str:
+    """What to do about overfitting, in a sentence; empty where the newest row shows none."""
+    row = rows[-1]
+    if row.get("copies", 0) > COPIES:
+        return (
+            f"{row['copies']:.0%} of the samples are copies of training pictures, so this snapshot is not kept as the best: "
+            "collect more pictures, or stop here and use generator.safetensors."
+        )
+    if discriminator == "lightweight" and row["r_t"] > R_T_TARGET:
+        return (
+            f"r_t is {row['r_t']:.2f}: above {R_T_TARGET} the discriminator is memorizing the training pictures. "
+            "Start another RUN with --adaptive or more pictures."
+        )
+    return ""

@@ -3,8 +3,7 @@
     yardstick = Yardstick(pictures, labels, device)
     scores = yardstick.measure(ema)  # {"frechet": ..., "precision": ..., "recall": ..., "copies": ...}
 
-On features of EfficientNet-lite0, so a projected discriminator, which sees with the same eyes, is flattered by them:
-compare runs of one discriminator, and look at the samples. `evaluate` measures the same with more pictures.
+On features of EfficientNet-lite0. `evaluate` measures the same with more pictures.
 """
 
 from __future__ import annotations
@@ -21,7 +20,7 @@ from generate.model.networks import Generator
 from generate.training.dataset import Pictures
 
 REAL, DRAWN = 5000, 500  # at most, of each side
-FEWEST = 8  # real pictures that a manifold can be spoken of
+MEASURABLE = 8  # real pictures: the minimum for precision and recall
 
 
 class Yardstick:

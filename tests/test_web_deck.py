@@ -1,4 +1,4 @@
-"""gallery/deck.py: dealing without repeats, rotation within the budget, new releases, storage that fails."""
+"""web/deck.py: dealing without repeats, rotation within the budget, new releases, storage that fails."""
 
 from __future__ import annotations
 
@@ -10,9 +10,10 @@ from pathlib import Path
 import pytest
 
 from gallery import GalleryError
-from gallery.bucket import FolderBucket, Unavailable
-from gallery.deck import Deck
+from gallery.bucket import Forbidden, Unavailable
+from gallery.folder import FolderBucket
 from tests.conftest import wait_until
+from web.deck import Deck
 
 OLD, NEW = "20260101T000000Z-00000000", "20260202T000000Z-00000001"
 PAGE_BYTES = 900  # what a card counts here, beside its picture of 100
@@ -108,7 +109,7 @@ def test_a_category_deals_its_own(make_deck, folder):
 
 
 def test_a_bucket_larger_than_the_budget_rotates(make_deck, folder, monkeypatch):
-    monkeypatch.setattr("gallery.deck.ROTATE_PER_S", 1000)
+    monkeypatch.setattr("web.deck.ROTATE_PER_S", 1000)
     publish(folder, OLD, food=60, animals=2)
     deck, _ = make_deck(cards=10)
     seen = Counter()
@@ -253,10 +254,113 @@ def test_a_bucket_that_cannot_be_opened_yet_is_tried_again(folder, request):
 
 
 def test_what_waiting_does_not_mend_stops_the_start(tmp_path, request):
-    deck = Deck(lambda: FolderBucket(tmp_path), lambda *picture: ("page", 10), 1_000_000)
+    deck = Deck(lambda: FolderBucket(tmp_path / "nowhere"), lambda *picture: ("page", 10), 1_000_000)
     request.addfinalizer(deck.stop)
-    with pytest.raises(GalleryError, match="no pictures"):
+    with pytest.raises(GalleryError, match="does not exist"):
         deck.start()
+
+
+def test_an_empty_bucket_is_waited_for(make_deck, folder):
+    deck, _ = make_deck()
+    assert deck.deal(wait_s=3600) is None
+    assert "no pictures" in deck.trouble
+    publish(folder, OLD, food=3)
+    filled(deck, 3)
+    wait_until(lambda: not deck.trouble)
+
+
+def test_a_permalink_reads_a_picture_and_renders_nothing(folder, request):
+    publish(folder, OLD, food=20)
+    rendered = []
+
+    def render(catalog, slug, number, data):
+        rendered.append(number)
+        return "page", 1000
+
+    deck = Deck(lambda: FolderBucket(folder), render, 5000)
+    request.addfinalizer(deck.stop)
+    deck.start()
+    filled(deck, 5)
+    before = len(rendered)
+    (number,) = sorted(set(range(20)) - {card.number for card in deck.peek(5)})[:1]
+    assert deck.read(deck.catalog, "food", number).rstrip().endswith(f"/{number}".encode())
+    assert len(rendered) == before
+
+
+def test_the_same_release_written_again_keeps_its_cards(make_deck, folder):
+    publish(folder, OLD, food=20)
+    deck, bucket = make_deck()
+    filled(deck, 20)
+    cards = {id(card) for card in deck.peek(20)}
+    data = (folder / "site.json").read_bytes()
+    (folder / ".new").write_bytes(data)
+    (folder / ".new").replace(folder / "site.json")
+    _, generation = bucket.read_generation("site.json")
+    wait_until(lambda: deck._table.generation == generation)
+    assert {id(card) for card in deck.peek(20)} == cards
+    assert len([name for name in bucket.reads if name.endswith(".jpg")]) == 20
+
+
+def test_permission_lost_while_cards_come_in_is_trouble(folder, request):
+    publish(folder, OLD, food=2000)
+    bucket = CountedBucket(folder)
+    read = bucket.read_generation
+
+    def refuse(name: str) -> tuple[bytes, int]:
+        if len(bucket.reads) > 50:
+            bucket.reads.append(name)
+            raise Forbidden("No permission.")
+        return read(name)
+
+    bucket.read_generation = refuse
+    deck = Deck(lambda: bucket, lambda *picture: ("page", 10), 1_000_000, 3600)
+    request.addfinalizer(deck.stop)
+    deck.start()
+    wait_until(lambda: deck.trouble == "No permission.")
+    assert len(bucket.reads) < 200
+
+
+@pytest.mark.parametrize("catalog", ["{", '{"format": 2}', "null"])
+def test_a_catalog_that_cannot_be_read_is_not_storage_that_is_down(make_deck, folder, catalog):
+    publish(folder, OLD, food=500)
+    deck, _ = make_deck()
+    (folder / "site.json").write_text(catalog)
+    wait_until(lambda: "site.json" in deck.trouble)
+    assert not deck.storage_is_down
+    filled(deck, 500)  # the release that is live goes on coming in
+
+
+def test_a_thread_that_hangs_is_late(make_deck, folder, monkeypatch, request):
+    monkeypatch.setattr("web.deck.LATE_S", 0.2)
+    publish(folder, OLD, food=3)
+    deck, bucket = make_deck()
+    filled(deck, 3)
+    let_go = threading.Event()
+    request.addfinalizer(let_go.set)
+    monkeypatch.setattr(bucket, "read_generation", lambda name: let_go.wait() and (b"", 1))
+    wait_until(lambda: deck.is_late)
+    assert deck.is_alive
+    assert not deck.trouble
+    assert deck.refresh_age_s > 0.2
+
+
+def test_a_thread_that_ended_is_late(make_deck, folder):
+    publish(folder, OLD, food=3)
+    deck, _ = make_deck()
+    assert not deck.is_late
+    deck.stop()
+    assert deck.is_late
+    assert not deck.is_alive
+
+
+def test_in_a_bare_folder_a_wrong_suffix_matters_as_little_as_in_a_browser(folder, make_deck):
+    (folder / "cats").mkdir()
+    (folder / "cats" / "a.jpg").write_bytes(b"RIFF\0\0\0\0WEBPVP8 ")
+    (folder / "cats" / "b.png").write_bytes(b"\xff\xd8\xff")
+    (folder / "cats" / "c.gif").write_bytes(b"GIF89a")
+    deck, _ = make_deck()
+    filled(deck, 3)
+    assert {card.type for card in deck.peek(3)} == {"image/webp", "image/jpeg", "image/gif"}
 
 
 def test_a_mistake_of_ours_does_not_end_the_deck(folder, request, caplog):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import threading
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -11,9 +12,8 @@ import requests
 
 from gallery.bucket import Bucket, open_bucket
 from gallery.release import POINTER, parse
-from tests.conftest import LIVE, OLD, wait_until
+from tests.conftest import LIVE, OLD, card_in, picture_in, wait_until
 from tests.faulty_proxy import FaultyProxy
-from tests.test_main import card_in, picture_in
 
 
 @pytest.fixture
@@ -45,7 +45,7 @@ def warm(url: str) -> None:
     wait_until(lambda: health(url)["cards"] == 24)
 
 
-FAULTS = ["503", "reset", "truncate", "corrupt", "dead"]
+FAULTS = ["503", "reset", "truncate", "corrupt", "dead", "portal", "empty"]
 
 
 def break_storage(proxy: FaultyProxy, fault: str) -> None:
@@ -115,6 +115,36 @@ def test_a_permalink_that_finds_storage_down_spares_the_next_visitor(site, proxy
     assert get(url).status_code == 200
     proxy.heal()
     wait_until(lambda: get(url, f"/i/{OLD}/food/2.jpg").status_code == 200)
+
+
+def test_lost_permission_is_said_and_storage_is_left_alone(site, proxy, bucket):
+    url = site(bucket.url, REFRESH_S="0.2")
+    warm(url)
+    proxy.fail("403")
+    wait_until(lambda: health(url)["status"] == "degraded")
+    assert "roles/storage.objectViewer" in health(url)["error"]
+    assert get(url).status_code == 200
+    asked = len(proxy.requests)
+    for number in range(12):
+        assert get(url, f"/i/{OLD}/food/{number}.jpg").status_code == 503
+    assert len(proxy.requests) - asked < 12  # permalinks that aren't in memory don't ask
+    proxy.heal()
+    wait_until(lambda: health(url)["status"] == "ok")
+
+
+def test_slow_permalinks_leave_threads_for_everybody_else(site, proxy, bucket):
+    url = site(bucket.url, REFRESH_S="3600")
+    warm(url)
+    assert get(url, f"/i/{OLD}/food/0.jpg").status_code == 200  # its catalog is known now
+    asked = len(proxy.requests)
+    proxy.delay_s = 20
+    with ThreadPoolExecutor(8) as pool:
+        slow = [pool.submit(get, url, f"/i/{OLD}/food/{number}.jpg") for number in range(1, 9)]
+        wait_until(lambda: len(proxy.requests) > asked)
+        assert {get(url).status_code for _ in range(24)} == {200}
+        assert {answer.result().status_code for answer in slow} == {503}
+    assert len([name for name in proxy.requests[asked:] if f"releases/{OLD}/food" in name]) <= 2
+    proxy.delay_s = 0
 
 
 @pytest.mark.parametrize("fault", ["corrupt", "truncate"])

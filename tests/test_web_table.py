@@ -1,11 +1,11 @@
-"""gallery/table.py: orders without memory, and what is fetched first."""
+"""web/table.py: orders without memory, and what is fetched first."""
 
 from __future__ import annotations
 
 import pytest
 
 from gallery.release import Catalog, Category
-from gallery.table import Card, Shuffle, Table
+from web.table import Card, Shuffle, Table
 
 
 def table(budget: int = 1_000_000, **counts: int) -> Table:

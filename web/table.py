@@ -1,7 +1,7 @@
-"""What is on the table while one release is dealt: its cards in memory, by category. Nothing here reads or waits.
+"""The cards of one release that are in memory, by category. Nothing here reads from storage or waits.
 
-Each picture's card is dealt once before any is dealt again. Where not all fit into memory, the dealt ones make
-room, and the rest comes in a random order that takes no memory either.
+Each picture's card is dealt once before any is dealt again. If not all fit into memory, dealt cards are dropped for
+new ones, which come in a random order that takes no memory either.
 """
 
 from __future__ import annotations
@@ -14,29 +14,30 @@ from dataclasses import dataclass
 from typing import Any
 
 from gallery.release import Catalog
+from web.sniff import sniff
 
-PLENTY = 8  # undealt cards that a category gets before its size counts
+PLENTY = 8  # undealt cards that each category gets before the large ones get more
 
 
 @dataclass(frozen=True)
 class Card:
-    """A picture in memory and the page that shows it. All of it is of one release."""
+    """A picture in memory and the page that shows it, both of one release."""
 
     catalog: Catalog
     slug: str
     number: int
     data: bytes
-    page: Any  # whatever `render` made of it
-    size: int  # bytes, all counted
+    page: Any  # what `render` returned
+    size: int  # bytes, of the picture and the page
 
     @property
     def type(self) -> str:
-        """As in image/jpeg."""
-        return self.catalog.content_type(self.slug, self.number)
+        """The picture's content type, as in image/jpeg."""
+        return sniff(self.data)
 
 
 class Shuffle:
-    """The numbers below `count` in a random order, in no memory: a Feistel network that walks its cycles.
+    """The numbers below `count` in a random order that is computed, not stored: a cycle-walking Feistel network.
 
     Black and Rogaway, Ciphers with Arbitrary Finite Domains, 2002.
     """
@@ -62,7 +63,7 @@ class Shuffle:
 
 
 class Pile:
-    """One category's cards: those to be dealt, those dealt, and where in the order the next ones come from."""
+    """One category: cards to deal, cards already dealt, and the position in the order of pictures to fetch."""
 
     def __init__(self, slug: str, count: int) -> None:
         self.slug = slug
@@ -71,21 +72,21 @@ class Pile:
         self.ready: deque[Card] = deque()
         self.dealt: deque[Card] = deque()  # oldest first
         self.order = Shuffle(count)
-        self.position = 0  # in the order; before it everything was fetched, or couldn't be
-        self.missing: set[int] = set()  # could not be read, and is not tried again until these are forgotten
+        self.position = 0  # in the order; every picture before it was fetched, or could not be read
+        self.missing: set[int] = set()  # could not be read; not tried again until `forget_missing`
 
     @property
     def left(self) -> int:
-        """Pictures still to come before any comes again."""
+        """Pictures still to be dealt before one repeats."""
         return len(self.ready) + self.count - self.position
 
     def need(self, coming: int = 0) -> tuple[float, float]:
-        """The smaller, the sooner this pile is to get a card, beside those that are coming already."""
+        """Sort key: the pile with the smallest gets the next card. `coming` cards are being fetched for it already."""
         ready = len(self.ready) + coming
         return min(1.0, ready / min(self.count, PLENTY)), ready / self.count
 
     def restart(self) -> None:
-        """Everything was dealt: what is in memory goes first in a new order, the rest is fetched again."""
+        """Start a new round: deal what is in memory first, in a new order, and fetch the rest again."""
         self.order = Shuffle(self.count)
         self.position = self.count if len(self.cards) + len(self.missing) >= self.count else 0
         again = list(self.dealt)
@@ -94,7 +95,7 @@ class Pile:
         self.dealt.clear()
 
     def deal(self) -> Card | None:
-        """The next card; one that was dealt already where visitors are faster than storage; None if there is none."""
+        """The next card; one dealt before if visitors are faster than storage; None if no card is in memory."""
         if not self.ready and self.position >= self.count:
             self.restart()
         if self.ready:
@@ -107,7 +108,7 @@ class Pile:
         return card
 
     def next_number(self) -> int | None:
-        """The next picture to fetch; None where none is left in this order."""
+        """The next picture to fetch; None at the end of this order."""
         while self.position < self.count:
             number = self.order[self.position]
             self.position += 1
@@ -116,28 +117,28 @@ class Pile:
         return None
 
     def add(self, card: Card) -> None:
-        """To be dealt from now on."""
+        """Add a card, to be dealt from now on."""
         self.cards[card.number] = card
         self.ready.append(card)
 
 
 class Table:
-    """One release. `budget` bounds the bytes of all its cards."""
+    """The cards of one release, at most `budget` bytes."""
 
     def __init__(self, catalog: Catalog, generation: int, budget: int) -> None:
         self.catalog = catalog
-        self.generation = generation  # of the catalog, as the bucket has it
+        self.generation = generation  # of the catalog in the bucket
         self.budget = budget
         self.piles = {category.slug: Pile(category.slug, category.count) for category in catalog.categories}
         self.size = 0  # bytes of all cards
-        self.full = False  # a card was refused, or another had to go for it
+        self.full = False  # True once a card was refused, or replaced another
 
     def __len__(self) -> int:
         """Cards in memory."""
         return sum(len(pile.cards) for pile in self.piles.values())
 
     def deal(self, slug: str | None) -> Card | None:
-        """The next card of a category; of all, by how many each has still to come, so each picture is dealt once."""
+        """The next card of a category, or of all: categories are then chosen by how many pictures they have left."""
         if slug is not None:
             return self.piles[slug].deal()
         piles = list(self.piles.values())
@@ -148,7 +149,7 @@ class Table:
         return random.choices(fresh, [pile.left or 1 for pile in fresh])[0].deal() if fresh else None
 
     def left(self, slug: str | None) -> int:
-        """Pictures of a category, or of all, still to come before any comes again."""
+        """Pictures of a category, or of all, still to be dealt before one repeats."""
         return sum(pile.left for pile in self.piles.values() if slug in (None, pile.slug))
 
     def peek(self, count: int, slug: str | None) -> list[Card]:
@@ -162,7 +163,7 @@ class Table:
     def wanted(self, count: int) -> list[tuple[str, int]]:
         """Up to `count` pictures (slug, number) to fetch next, for the neediest piles first."""
         if self.full and not any(pile.dealt for pile in self.piles.values()):
-            return []  # no card may go before it was dealt
+            return []  # a card stays until it was dealt
         found: list[tuple[str, int]] = []
         heap = [(pile.need(), slug, 0) for slug, pile in self.piles.items() if pile.position < pile.count]
         heapq.heapify(heap)
@@ -174,7 +175,7 @@ class Table:
         return found
 
     def add(self, card: Card) -> None:
-        """A card that was fetched, if there is room or dealt ones can make it."""
+        """Add a fetched card if there is room, or if dropping dealt cards makes room."""
         pile = self.piles[card.slug]
         while self.size + card.size > self.budget and self._make_room(pile):
             self.full = True
@@ -185,12 +186,12 @@ class Table:
         self.size += card.size
 
     def forget_missing(self) -> None:
-        """Try again what could not be read."""
+        """Allow pictures that could not be read to be tried again."""
         for pile in self.piles.values():
             pile.missing.clear()
 
     def _make_room(self, pile: Pile) -> bool:
-        """Throw away the oldest dealt card of this pile, else of the one that has most. False if there is none."""
+        """Drop the oldest dealt card of this pile, or else of the pile with most of them. False if there is none."""
         victims = pile if pile.dealt else max(self.piles.values(), key=lambda other: len(other.dealt))
         if not victims.dealt:
             return False
@@ -201,7 +202,7 @@ class Table:
 
 
 def _at(places: list[int], piles: list[Pile]) -> Iterator[Card]:
-    """The cards at these sorted places, counted through all piles."""
+    """The cards at these sorted indices, counted through all piles."""
     for pile in piles:
         if places and places[0] < len(pile.cards):
             cards = list(pile.cards.values())

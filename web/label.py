@@ -1,9 +1,11 @@
-"""What is said about a picture: its title, its addresses, and a line on the developer it never had."""
+"""What the site says about a picture: its title, its addresses, and a line on its imaginary developer."""
 
 from __future__ import annotations
 
 import zlib
 from typing import Any
+
+from flask import url_for
 
 from gallery.release import EXTENSIONS, Catalog
 
@@ -18,18 +20,17 @@ BLURBS = (
 NOBODY = "Nobody made this {name}: a neural network dreamt it up."
 
 
-def address(catalog: Catalog, slug: str, number: int) -> str:
-    """The path of a picture's page; with an extension, that of the picture."""
-    return f"/i/{catalog.release}/{slug}/{number}"
-
-
 def image_address(catalog: Catalog, slug: str, number: int) -> str:
-    """The path of the picture itself."""
-    return f"{address(catalog, slug, number)}.{EXTENSIONS[catalog.content_type(slug, number)]}"
+    """The path of the picture itself; its page is at the same path without the extension."""
+    extension = EXTENSIONS[catalog.content_type(slug, number)]
+    return url_for("pages.picture", release=catalog.release, slug=slug, name=f"{number}.{extension}")
 
 
-def describe(catalog: Catalog, slug: str, number: int) -> dict[str, Any]:
-    """All that the pages and /random.json say of a picture; the same words whenever it is asked for."""
+def describe(catalog: Catalog, slug: str, number: int, content_type: str) -> dict[str, Any]:
+    """Everything that the pages and /random.json say about a picture: the same words every time.
+
+    Needs a request context, whose prefix the addresses get.
+    """
     category = next(category for category in catalog.categories if category.slug == slug)
     developer = catalog.developer(slug, number)
     name = category.name.lower()
@@ -43,9 +44,10 @@ def describe(catalog: Catalog, slug: str, number: int) -> dict[str, Any]:
         "release": catalog.release,
         "category": slug,
         "number": number,
-        "page": address(catalog, slug, number),
+        "page": url_for("pages.picture", release=catalog.release, slug=slug, name=str(number)),
         "image": image_address(catalog, slug, number),
-        "type": catalog.content_type(slug, number),
+        "category_page": url_for("pages.random_picture", slug=slug),
+        "type": content_type,
         "width": catalog.width,
         "height": catalog.height,
     }

@@ -12,7 +12,7 @@ trace: ContextVar[str] = ContextVar("trace", default="")  # the request's X-Clou
 
 
 def on_google_cloud() -> bool:
-    """Whether this is App Engine or Cloud Run: behind its proxy, with its log collector."""
+    """True on App Engine and Cloud Run, which have a proxy in front and collect logs."""
     return "GAE_ENV" in os.environ or "K_SERVICE" in os.environ
 
 
@@ -20,7 +20,7 @@ class CloudFormatter(logging.Formatter):
     """One line of JSON as Cloud Logging reads it: severity, message, and the trace it belongs to."""
 
     def format(self, record: logging.LogRecord) -> str:
-        """The record as a line."""
+        """Format the record as one line."""
         entry = {"severity": record.levelname, "message": super().format(record), "logger": record.name}
         project = os.environ.get("GOOGLE_CLOUD_PROJECT")
         if project and (identity := trace.get().partition("/")[0]):
@@ -28,7 +28,7 @@ class CloudFormatter(logging.Formatter):
         return json.dumps(entry, ensure_ascii=False)
 
 
-CLOUD_CONFIG = {  # for gunicorn's own lines, as logging.config has it
+CLOUD_CONFIG = {  # for gunicorn's own lines, in the format of logging.config
     "version": 1,
     "disable_existing_loggers": False,
     "formatters": {"cloud": {"()": CloudFormatter}},
@@ -39,7 +39,7 @@ CLOUD_CONFIG = {  # for gunicorn's own lines, as logging.config has it
 
 
 def set_up() -> None:
-    """Send this process's log to stderr, from INFO on."""
+    """Log to stderr, from INFO up."""
     handler = logging.StreamHandler(sys.stderr)
     if on_google_cloud():
         handler.setFormatter(CloudFormatter())

@@ -1,18 +1,18 @@
-"""What every request passes first: ready pages go out from here, everything else goes on to the framework.
+"""The first stop of every request: sends pages that are ready, and passes everything else on to Flask.
 
-    app.wsgi_app = FrontDoor(app.wsgi_app, deck, origin_of)
+    app.wsgi_app = FrontDoor(app.wsgi_app, deck, place_of)
 
-Sending a page that lies ready costs a tenth of what routing to it and building a response around it do.
+Sending a ready page from here costs a tenth of routing to it and building a response object.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
-from gallery import logs
-from gallery.deck import Deck
-from gallery.page import best_encoding
+from web import logs
+from web.deck import Deck
+from web.page import Place, best_encoding
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
@@ -34,18 +34,18 @@ NO_STORE: Headers = [("Cache-Control", "no-store")]
 
 
 class FrontDoor:
-    """Deals pages, gives every answer the same security headers, and log lines their request's trace.
+    """Deals pages, adds security headers to every response, and records the request's trace for log lines.
 
-    `origin_of(scheme, host)` is the site's address for HTML, or None for a host that is not to be answered here.
+    `place_of(environ)` says where the visitor reaches the site; None if the site doesn't answer there.
     """
 
-    def __init__(self, app: WSGIApplication, deck: Deck, origin_of: Callable[[str, str], str | None]) -> None:
+    def __init__(self, app: WSGIApplication, deck: Deck, place_of: Callable[[Mapping[str, Any]], Place | None]) -> None:
         self._app = app
         self._deck = deck
-        self._origin_of = origin_of
+        self._place_of = place_of
 
     def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
-        """As WSGI has it."""
+        """The WSGI entry point."""
         logs.trace.set(environ.get("HTTP_X_CLOUD_TRACE_CONTEXT", ""))
         common = SECURITY + TLS if environ["wsgi.url_scheme"] == "https" else SECURITY
         if ready := self._deal(environ):
@@ -60,20 +60,21 @@ class FrontDoor:
         return self._app(environ, start)
 
     def _deal(self, environ: WSGIEnvironment) -> tuple[bytes, Headers] | None:
-        """A page with its headers, if it was asked for and one is there."""
+        """A page with its headers, if the request is for one and one is in memory."""
         path = environ["PATH_INFO"]
-        if environ["REQUEST_METHOD"] != "GET" or not (path == "/" or path.startswith("/c/")):
+        if environ["REQUEST_METHOD"] != "GET" or not (path in ("/", "") or path.startswith("/c/")):
             return None
-        origin = self._origin_of(environ["wsgi.url_scheme"], environ.get("HTTP_HOST", ""))
-        card = self._deck.deal(path[3:] or None) if origin else None
-        if card is None or origin is None:
+        place = self._place_of(environ)
+        card = self._deck.deal(path[3:] if len(path) > 1 else None) if place else None
+        if card is None or place is None:
             return None
-        body, encoding = card.page.body(origin, best_encoding(environ.get("HTTP_ACCEPT_ENCODING", "")))
+        encoding = best_encoding(environ.get("HTTP_ACCEPT_ENCODING", ""))
+        body = card.page.body(place, encoding)
         return body, page_headers(len(body), encoding) + NO_STORE
 
 
 def page_headers(length: int, encoding: str) -> Headers:
-    """Those of HTML that is compressed for those who take it."""
+    """The headers of an HTML page; `encoding` is its compression, or ""."""
     headers = [
         ("Content-Type", "text/html; charset=utf-8"),
         ("Content-Length", str(length)),

@@ -1,0 +1,207 @@
+"""A local folder as a bucket: implements `gallery.bucket.Bucket` with hard links, renames and fsync."""
+
+from __future__ import annotations
+
+import errno
+import fcntl
+import hashlib
+import logging
+import os
+import threading
+import time
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path, PurePosixPath
+
+from gallery.checksum import crc32c
+from gallery.errors import Conflict, Forbidden, NotFound, Unavailable
+
+log = logging.getLogger(__name__)
+
+TEMPORARY = ".tmp"  # files are written here; a rename makes them visible
+STALE_S = 24 * 3600  # older temporary files were left by a killed process
+
+
+class FolderBucket:
+    """A local folder. A write is: temporary file, fsync, rename, fsync of the folder."""
+
+    def __init__(self, root: Path) -> None:
+        self.url = str(root)
+        self.operations: Counter[str] = Counter()  # nothing is billed
+        self._root = root.resolve()
+        self._warned: set[str] = set()
+        if not self._root.is_dir():
+            raise NotFound(f"The bucket {str(root)!r} does not exist: make that folder, or give gs://bucket.")
+
+    def read(self, name: str) -> bytes:
+        return self.read_generation(name)[0]
+
+    def read_generation(self, name: str) -> tuple[bytes, int]:
+        with self._translated():
+            try:
+                return _read_generation(self._path(name))
+            except (FileNotFoundError, IsADirectoryError, NotADirectoryError):
+                raise NotFound(f"There is no {name} in {self.url}.") from None
+
+    def create(self, name: str, data: bytes, content_type: str) -> bool:
+        path = self._path(name)
+        with self._translated(), self._temporary(data) as temporary:
+            _make_folders(path.parent)
+            try:
+                self._link(temporary, path)
+            except FileExistsError:
+                if path.read_bytes() == data:
+                    return False
+                raise Conflict(f"{name} exists in {self.url} with other content.") from None
+            _fsync_folder(path.parent)
+        return True
+
+    def swap(self, name: str, data: bytes, content_type: str, generation: int) -> None:
+        path = self._path(name)
+        with self._translated(), self._lock():
+            now = _read_generation(path)[1] if path.exists() else 0
+            if now != generation:
+                raise Conflict(f"{name} in {self.url} was changed by someone else meanwhile.")
+            with self._temporary(data) as temporary:
+                _make_folders(path.parent)
+                temporary.replace(path)
+                _fsync_folder(path.parent)
+            self._sweep()
+
+    def names(self, prefix: str = "") -> Iterator[str]:
+        start = self._path(prefix.rpartition("/")[0])
+        found = (path for path in start.rglob("*") if not _hidden(path, self._root) and path.is_file())
+        names = [name for path in found if (name := path.relative_to(self._root).as_posix()).startswith(prefix)]
+        self._warn("not in UTF-8, rename them", [name for name in names if not _is_utf8(name)])
+        names = [name for name in names if _is_utf8(name)]
+        outside = {name for name in names if (self._root / name).is_symlink() and not self._holds(self._root / name)}
+        self._warn("links to files outside, copy those into it", sorted(outside))
+        yield from sorted(set(names) - outside)
+
+    def folders(self, prefix: str = "") -> list[str]:
+        start = self._path(prefix)
+        below = start.iterdir() if start.is_dir() else iter(())
+        return sorted(
+            path.name for path in below if path.is_dir() and not _hidden(path, self._root) and _is_utf8(path.name)
+        )
+
+    def checksums(self, prefix: str) -> dict[str, int]:
+        return {name: crc32c(self.read(name)) for name in self.names(prefix)}
+
+    def delete(self, name: str) -> None:
+        path = self._path(name)
+        with self._translated():
+            path.unlink(missing_ok=True)
+            with suppress(OSError):  # stops at a folder that is not empty, or that another thread removed
+                for parent in path.parents:
+                    if parent == self._root:
+                        break
+                    parent.rmdir()  # Cloud Storage has no empty folders
+
+    def _path(self, name: str) -> Path:
+        pure = PurePosixPath(name)
+        if pure.is_absolute() or ".." in pure.parts or "\0" in name:
+            raise NotFound(f"{name!r} is not a name in {self.url}.")
+        if not self._holds(self._root / pure):
+            raise NotFound(f"{name} is a link that leads out of {self.url}: copy what it leads to into the folder.")
+        return self._root / pure
+
+    def _holds(self, path: Path) -> bool:
+        """False if the path leads out of the folder through a symbolic link."""
+        return Path(os.path.realpath(path)).is_relative_to(self._root)
+
+    def _warn(self, what: str, names: list[str]) -> None:
+        """Log once which names a listing leaves out: the site lists every minute."""
+        if names and what not in self._warned:
+            self._warned.add(what)
+            log.warning("%s: %s names are left out (%s): %s.", self.url, len(names), what, ascii(names[:3]))
+
+    @contextmanager
+    def _temporary(self, data: bytes) -> Iterator[Path]:
+        """A hidden file with that content, synced to disk, in the same file system."""
+        folder = self._root / TEMPORARY
+        folder.mkdir(exist_ok=True)
+        path = folder / f"{os.getpid()}-{threading.get_ident()}"
+        try:
+            with path.open("wb") as file:
+                file.write(data)
+                file.flush()
+                os.fsync(file.fileno())
+            yield path
+        finally:
+            path.unlink(missing_ok=True)
+
+    def _link(self, temporary: Path, path: Path) -> None:
+        """Give the file its name; unlike a rename this never replaces another. Raises FileExistsError."""
+        try:
+            os.link(temporary, path)
+        except OSError as error:
+            if error.errno not in (errno.EPERM, errno.ENOTSUP, errno.EMLINK):
+                raise
+            with self._lock():  # a file system without hard links (FAT, some network ones)
+                if path.exists():
+                    raise FileExistsError(path) from None
+                temporary.replace(path)
+
+    def _sweep(self) -> None:
+        """Delete temporary files that killed processes left."""
+        for path in (self._root / TEMPORARY).iterdir():
+            with suppress(FileNotFoundError):
+                if time.time() - path.stat().st_mtime > STALE_S:
+                    path.unlink()
+
+    @contextmanager
+    def _lock(self) -> Iterator[None]:
+        """Allow one swap at a time. The system releases the lock when the process dies."""
+        descriptor = os.open(self._root / ".lock", os.O_CREAT | os.O_RDWR, 0o644)
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX)
+            yield
+        finally:
+            os.close(descriptor)
+
+    @contextmanager
+    def _translated(self) -> Iterator[None]:
+        """Turn OSErrors into BucketErrors."""
+        try:
+            yield
+        except OSError as error:
+            if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
+                raise Forbidden(
+                    f"No permission for {error.filename or self.url} ({error.strerror}): change its owner or mode."
+                ) from error
+            raise Unavailable(f"Can't use {error.filename or self.url} ({error.strerror}).") from error
+
+
+def _read_generation(path: Path) -> tuple[bytes, int]:
+    """Read a file and derive a generation from its inode, modification time and content: every write changes it."""
+    with path.open("rb") as file:
+        data, status = file.read(), os.fstat(file.fileno())
+    identity = f"{status.st_ino} {status.st_mtime_ns} ".encode() + data
+    return data, int.from_bytes(hashlib.sha256(identity).digest()[:8], "big") or 1
+
+
+def _make_folders(folder: Path) -> None:
+    """Make the folder and its parents, each synced before it is used."""
+    if not folder.is_dir():
+        _make_folders(folder.parent)
+        folder.mkdir(exist_ok=True)
+        _fsync_folder(folder.parent)
+
+
+def _is_utf8(name: str) -> bool:
+    """False for a name that is not UTF-8: Python decodes such bytes to lone surrogates."""
+    return not any("\ud800" <= character <= "\udfff" for character in name)
+
+
+def _hidden(path: Path, root: Path) -> bool:
+    return any(part.startswith(".") for part in path.relative_to(root).parts)
+
+
+def _fsync_folder(folder: Path) -> None:
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

@@ -1,0 +1,93 @@
+"""How long a run will take: a few steps of throwaway networks, timed before it starts."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import replace
+
+import torch
+from torch.utils.flop_counter import FlopCounterMode
+
+from generate.model.networks import NetworkOptions, build_discriminator, build_generator
+from generate.model.r3gan import build_r3gan
+from generate.ranks import world
+from generate.training.choices import TrainOptions
+from generate.training.dataset import Pictures
+from generate.training.players import Players, build
+from generate.training.steps import discriminator_backward, generator_backward, r3gan_backward
+
+TIMED_BATCHES = 3  # after one that warms up
+LONG_H = 12.0  # a run that takes longer is told what would make it shorter
+
+
+def announce(
+    options: TrainOptions, network: NetworkOptions, pictures: Pictures, device: torch.device, count: int
+) -> list[str]:
+    """How long so many pictures will take, as lines to read, and if that is long what would make it shorter.
+
+    Nothing where several processes share the work: the first progress report says it then.
+    """
+    if world() > 1 or not count:
+        return []
+    pictures_s = measure_pace(options, network, pictures, device)
+    hours = count / pictures_s / 3600
+    lines = [f"about {hours_text(hours)} at {pictures_s:.3g} pictures/s, reports not counted"]
+    if hours > LONG_H:
+        if network.size > 32:
+            smaller = hours * flop(options, replace(network, size=network.size // 2)) / flop(options, network)
+            lines.append(f"pictures of {network.size // 2} px would take about {hours_text(smaller)}")
+        if options.discriminator == "lightweight" and device.type == "cpu":
+            lines.append("leave out --discriminator lightweight: on a CPU the default learns several times as fast")
+    return lines
+
+
+def measure_pace(options: TrainOptions, network: NetworkOptions, pictures: Pictures, device: torch.device) -> float:
+    """Pictures/s of training, from a few batches of fresh networks. The run's random numbers stay as they are."""
+    with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
+        parts = build(replace(options, compile=False), network, device)
+        known = len(network.categories)
+        labels = torch.arange(max(known, 1)) if known else None
+        players = Players(parts["generator"], parts["discriminator"], options, device, labels, 1.0)
+        seconds = []
+        for _ in range(1 + TIMED_BATCHES):
+            chosen = torch.randint(len(pictures), (options.batch_size,))
+            real = pictures[chosen].to(device).float().div(255).contiguous(memory_format=torch.channels_last)
+            told = labels[torch.randint(known, (options.batch_size,))].to(device) if labels is not None else None
+            started = time.perf_counter()
+            _train_on(players, real, told)
+            _wait_for(device)
+            seconds.append(time.perf_counter() - started)
+    return options.batch_size * TIMED_BATCHES / sum(seconds[1:])
+
+
+def _train_on(players: Players, real: torch.Tensor, told: torch.Tensor | None) -> None:
+    if players.options.discriminator == "r3gan":
+        r3gan_backward(players, real, told, players.options.gamma)
+    else:  # the penalty of every fourth step, which doubles it, is left out
+        discriminator_backward(players, real, told, False)
+        generator_backward(players)
+
+
+def _wait_for(device: torch.device) -> None:
+    if device.type == "cuda":
+        torch.cuda.synchronize(device)
+    elif device.type == "mps":
+        torch.mps.synchronize()
+
+
+def flop(options: TrainOptions, network: NetworkOptions) -> int:
+    """Operations of one picture's pass through both networks, counted without computing it."""
+    with torch.device("meta"), FlopCounterMode(display=False) as counter:
+        r3gan = options.discriminator == "r3gan"
+        discriminator = build_r3gan(network, options.width) if r3gan else build_discriminator(network)
+        told = torch.zeros(2, dtype=torch.long) if network.categories else None
+        drawn = build_generator(network)(torch.randn(2, network.latent_dim), told)
+        discriminator(drawn, categories=told)
+    return int(counter.get_total_flops() // 2)
+
+
+def hours_text(hours: float) -> str:
+    """A time as people say it: minutes, hours or days."""
+    if hours < 2:
+        return f"{max(1, round(60 * hours))} minutes"
+    return f"{hours:.0f} hours" if hours < 48 else f"{hours / 24:.1f} days"

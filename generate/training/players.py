@@ -1,0 +1,70 @@
+"""The two networks of a run and their optimizers: built, and asked for a batch of pictures."""
+
+from __future__ import annotations
+
+import contextlib
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from generate.model.networks import NetworkOptions, build_discriminator, build_generator
+from generate.model.noise import share_noise
+from generate.model.r3gan import build_r3gan
+from generate.ranks import own_rows, share_norms
+from generate.training.augment import augment
+from generate.training.choices import TrainOptions
+
+
+@dataclass
+class Players:
+    """The two networks, how they are trained, and how often a picture is augmented before the discriminator sees it."""
+
+    generator: nn.Module
+    discriminator: nn.Module
+    options: TrainOptions
+    device: torch.device
+    labels: Tensor | None  # of the real pictures: generated ones are of categories drawn from these
+    probability: float
+
+    def autocast(self) -> contextlib.AbstractContextManager[Any]:
+        return torch.autocast(self.device.type, torch.bfloat16, enabled=self.options.precision == "bf16")
+
+    def draw(self, categories: Tensor | None = None) -> tuple[Tensor, Tensor | None]:
+        """A batch of fresh pictures, and their categories: those given, or as frequent as among the real ones."""
+        batch = self.options.batch_size
+        if categories is None and self.labels is not None:
+            categories = own_rows(self.labels[torch.randint(len(self.labels), (batch,))]).to(self.device)
+        latents = own_rows(torch.randn(batch, self.options.latent_dim)).to(self.device)
+        return self.generator(latents, categories), categories
+
+    def augmented(self, pictures: Tensor) -> Tensor:
+        return augment(pictures, self.probability, self.options.augment)
+
+
+def build(options: TrainOptions, network: NetworkOptions, where: torch.device) -> dict[str, Any]:
+    """Fresh networks and optimizers by name, as a snapshot holds them."""
+    generator, ema = build_generator(network), build_generator(network)
+    r3gan = options.discriminator == "r3gan"
+    discriminator = build_r3gan(network, options.width) if r3gan else build_discriminator(network)
+    ema.load_state_dict(generator.state_dict())
+    ema.eval().requires_grad_(False)
+    share_norms(generator)
+    share_norms(discriminator)
+    share_noise(generator)
+    for module in (generator, discriminator, ema):
+        module.to(where)
+    generator.train()
+    discriminator.train()
+    if options.compile:
+        generator.compile()
+        if not r3gan:  # its penalty, a second derivative, is in every step: torch.compile has none
+            discriminator.compile()
+    parts: dict[str, Any] = {"generator": generator, "discriminator": discriminator, "ema": ema}
+    betas, fused = (0.0, 0.99) if r3gan else (0.5, 0.9), where.type != "mps"
+    for name, trained in (("optimizer_g", generator), ("optimizer_d", discriminator)):
+        parts[name] = torch.optim.Adam(trained.parameters(), options.learning_rate, betas, fused=fused)
+        for group in parts[name].param_groups:
+            group["initial_lr"] = options.learning_rate
+    return parts

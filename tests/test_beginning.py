@@ -1,0 +1,41 @@
+"""beginning: a run goes on from another run's weights."""
+
+from __future__ import annotations
+
+import shutil
+from dataclasses import replace
+
+import pytest
+import torch
+from click import ClickException
+
+from generate.model.generator import load_generator
+from generate.training.beginning import read_beginning
+from generate.training.choices import TrainOptions
+from generate.training.loop import train
+from generate.training.snapshots import read_newest
+from tests.conftest import TINY
+
+
+def test_a_run_goes_on_from_a_released_generator(tiny_run, tmp_path):
+    for name in ("generator.safetensors", "discriminator.safetensors"):
+        shutil.copy(tiny_run / name, tmp_path)
+    options = replace(
+        TrainOptions(), kimg=0.004, batch_size=4, learning_rate=1e-9, start_from=str(tmp_path / "generator.safetensors")
+    )
+
+    train(tiny_run.parent / "prepared", tmp_path / "run", options, device="cpu")
+
+    trained = read_newest(tmp_path / "run")
+    for name, weight in load_generator(tiny_run).generator.named_parameters():
+        torch.testing.assert_close(trained["generator"][name], weight.data, atol=1e-6, rtol=0)
+    for name, weight in read_newest(tiny_run)["discriminator"].items():
+        torch.testing.assert_close(trained["discriminator"][name], weight, atol=1e-3, rtol=1e-3)  # half precision
+    assert load_generator(tmp_path / "run").network.latent_dim == TINY["latent_dim"]
+
+
+def test_without_its_discriminator_it_is_a_sentence(tiny_run, tmp_path):
+    shutil.copy(tiny_run / "generator.safetensors", tmp_path)
+
+    with pytest.raises(ClickException, match=r"discriminator\.safetensors can't be loaded"):
+        read_beginning(tmp_path / "generator.safetensors")

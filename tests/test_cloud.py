@@ -1,0 +1,133 @@
+"""gallery/cloud.py: Cloud Storage's emulator behind a proxy with faults."""
+
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+import requests
+
+from gallery.bucket import Conflict, Forbidden, NotFound, Unavailable, open_bucket
+from tests.faulty_proxy import FaultyProxy
+
+
+def test_listing_is_longer_than_a_page(cloud_url):
+    bucket = open_bucket(cloud_url)
+    with ThreadPoolExecutor(16) as pool:
+        list(pool.map(lambda i: bucket.create(f"{i:05d}.jpg", b"", "image/jpeg"), range(1005)))
+
+    assert len(bucket.checksums("")) == 1005
+
+
+@pytest.fixture
+def proxy(emulator, monkeypatch):
+    with FaultyProxy(emulator) as proxy:
+        monkeypatch.setenv("STORAGE_EMULATOR_HOST", proxy.url)
+        yield proxy
+
+
+@pytest.mark.parametrize("fault", ["503", "reset", "drop_reply"])
+def test_faults_that_pass_are_waited_out(proxy, cloud_url, fault):
+    bucket = open_bucket(cloud_url)
+    proxy.fail(fault, match="0.jpg", times=2)
+    assert bucket.create("0.jpg", b"picture", "image/jpeg") in (True, False)  # its reply may have been lost
+
+    proxy.fail(fault, match="0.jpg", times=1)
+    assert bucket.read("0.jpg") == b"picture"
+
+    proxy.fail(fault, match="site.json", times=1)
+    bucket.swap("site.json", b"1", "application/json", 0)
+    assert bucket.read("site.json") == b"1"
+
+
+@pytest.mark.parametrize("fault", ["truncate", "corrupt"])
+def test_bad_answer_is_read_again_or_refused(proxy, cloud_url, fault):
+    bucket = open_bucket(cloud_url, patience_s=1)
+    bucket.create("0.jpg", b"picture" * 1000, "image/jpeg")
+
+    proxy.fail(fault, match="GET")
+    with pytest.raises(Unavailable, match="try again later"):
+        bucket.read("0.jpg")
+
+    proxy.heal()
+    assert bucket.read("0.jpg") == b"picture" * 1000
+
+
+@pytest.mark.parametrize("fault", ["portal", "empty"])
+def test_an_answer_that_is_not_from_storage_is_unavailable(proxy, cloud_url, fault):
+    bucket = open_bucket(cloud_url, patience_s=1)
+    bucket.create("0.jpg", b"picture", "image/jpeg")
+    proxy.fail(fault)
+
+    for call in (
+        lambda: bucket.read("0.jpg"),
+        lambda: bucket.read_generation("0.jpg"),
+        lambda: list(bucket.names()),
+        lambda: bucket.folders(),
+        lambda: bucket.checksums(""),
+        lambda: bucket.create("1.jpg", b"", "image/jpeg"),
+        lambda: open_bucket(cloud_url, patience_s=1),
+    ):
+        with pytest.raises(Unavailable):
+            call()
+
+
+def test_lost_reply_to_a_swap_does_not_hide_someone_elses(proxy, cloud_url):
+    bucket = open_bucket(cloud_url)
+    bucket.swap("site.json", b"old", "application/json", 0)
+    _, generation = bucket.read_generation("site.json")
+    bucket.swap("site.json", b"theirs", "application/json", generation)
+    proxy.fail("drop_reply", match="POST", times=1)
+
+    with pytest.raises(Conflict, match="someone else"):
+        bucket.swap("site.json", b"ours", "application/json", generation)
+
+    assert bucket.read("site.json") == b"theirs"
+
+
+def test_storage_that_is_down_is_given_up_on(proxy, cloud_url):
+    bucket = open_bucket(cloud_url, patience_s=1)
+    proxy.die()
+
+    for call in (lambda: bucket.read("0.jpg"), lambda: list(bucket.names()), lambda: bucket.create("0.jpg", b"", "")):
+        with pytest.raises(Unavailable, match="does not answer"):
+            call()
+    with pytest.raises(Unavailable, match="does not answer"):
+        open_bucket(cloud_url, patience_s=1)
+
+
+def test_missing_permission_names_the_role(proxy, cloud_url):
+    bucket = open_bucket(cloud_url)
+    proxy.fail("403", match="POST")
+
+    with pytest.raises(Forbidden, match=r"roles/storage\.objectUser"):
+        bucket.create("0.jpg", b"", "image/jpeg")
+
+
+def test_operations_are_counted_as_they_are_billed(proxy, cloud_url):
+    bucket = open_bucket(cloud_url)  # lists one name: A
+    bucket.create("a/0.jpg", b"0", "image/jpeg")  # A
+    bucket.create("a/0.jpg", b"0", "image/jpeg")  # A, refused, and its checksum: B
+    bucket.read("a/0.jpg")  # B
+    bucket.folders()  # A
+    bucket.delete("a/0.jpg")  # free
+    proxy.fail("503", times=1)
+    with pytest.raises(NotFound):
+        bucket.read("a/0.jpg")  # B, twice
+
+    assert dict(bucket.operations) == {"A": 4, "B": 4}
+    assert len(proxy.requests) == 9  # and nothing behind our back
+
+
+def test_objects_carry_what_browsers_and_caches_need(emulator, cloud_url):
+    bucket = open_bucket(cloud_url)
+    bucket.create("0.jpg", b"0", "image/jpeg")
+    bucket.swap("site.json", b"{}", "application/json", 0)
+
+    name = cloud_url.removeprefix("gs://").partition("/")[0]
+    listed = requests.get(f"{emulator}/storage/v1/b/{name}/o", timeout=10).json()["items"]
+    kept = {item["name"]: (item["contentType"], item.get("cacheControl")) for item in listed}
+    assert kept == {
+        "emoji/0.jpg": ("image/jpeg", "public, max-age=31536000, immutable"),
+        "emoji/site.json": ("application/json", "no-store"),
+    }

@@ -1,0 +1,110 @@
+"""gallery/folder.py: what only a folder can have: links, hidden files, names of any bytes, remains of killed writers."""
+
+from __future__ import annotations
+
+import os
+import time
+
+import pytest
+
+from gallery.bucket import Conflict, NotFound, open_bucket
+from gallery.folder import STALE_S
+
+
+def test_links_that_lead_out_of_the_folder_are_refused(tmp_path, caplog):
+    (tmp_path / "private").mkdir()
+    (tmp_path / "private" / "a.jpg").write_bytes(b"private")
+    folder = tmp_path / "bucket"
+    (folder / "cats").mkdir(parents=True)
+    (folder / "cats" / "0.jpg").write_bytes(b"public")
+    (folder / "cats" / "1.jpg").symlink_to(tmp_path / "private" / "a.jpg")
+    (folder / "cats" / "2.jpg").symlink_to("../../private/a.jpg")
+    (folder / "dogs").symlink_to(tmp_path / "private")
+    (folder / "cats" / "3.jpg").symlink_to("0.jpg")  # inside
+    (folder / "cats" / "circle.jpg").symlink_to("circle.jpg")
+    bucket = open_bucket(str(folder))
+
+    for _ in range(3):
+        assert list(bucket.names()) == ["cats/0.jpg", "cats/3.jpg"]
+    for name in ("cats/1.jpg", "cats/2.jpg", "dogs/a.jpg"):
+        with pytest.raises(NotFound, match="leads out of"):
+            bucket.read(name)
+    with pytest.raises(NotFound, match="leads out of"):
+        bucket.create("dogs/b.jpg", b"", "image/jpeg")
+    with pytest.raises(NotFound, match="leads out of"):
+        list(bucket.names("dogs/"))
+    assert bucket.read("cats/3.jpg") == b"public"
+    assert caplog.text.count("links to files outside") == 1
+
+
+def test_a_folder_that_is_itself_reached_by_a_link_is_read(tmp_path):
+    (tmp_path / "real").mkdir()
+    (tmp_path / "real" / "0.jpg").write_bytes(b"0")
+    (tmp_path / "link").symlink_to("real")
+
+    assert open_bucket(str(tmp_path / "link")).read("0.jpg") == b"0"
+
+
+@pytest.mark.parametrize("bad", [b"caf\xe9.jpg", b"\xff\xfe/0.jpg"])
+def test_names_that_are_not_utf8_are_left_out_and_named_once(tmp_path, caplog, bad):
+    path = os.path.join(os.fsencode(tmp_path), bad)  # noqa: PTH118 (pathlib has no paths of bytes)
+    try:
+        os.makedirs(os.path.dirname(path), exist_ok=True)  # noqa: PTH103, PTH120
+        with open(path, "wb") as file:  # noqa: PTH123
+            file.write(b"")
+    except OSError:
+        pytest.skip("this file system takes no such names")
+    (tmp_path / "ünï").mkdir()
+    (tmp_path / "ünï" / "寿司.jpg").write_bytes(b"")
+    bucket = open_bucket(str(tmp_path))
+
+    for _ in range(3):
+        assert list(bucket.names()) == ["ünï/寿司.jpg"]
+        assert bucket.folders() == ["ünï"]
+    assert caplog.text.count("not in UTF-8") == 1
+
+
+def test_folder_is_not_left(tmp_path):
+    (tmp_path / "secret").write_text("secret")
+    (tmp_path / "bucket").mkdir()
+    bucket = open_bucket(str(tmp_path / "bucket"))
+
+    for name in ("../secret", "a/../../secret", str(tmp_path / "secret"), "a\0b"):
+        with pytest.raises(NotFound):
+            bucket.read(name)
+
+
+def test_hidden_files_are_no_part_of_a_folder(tmp_path):
+    bucket = open_bucket(str(tmp_path))
+    bucket.create("0.jpg", b"", "image/jpeg")
+    bucket.swap("site.json", b"", "application/json", 0)
+    (tmp_path / ".DS_Store").write_text("")
+
+    assert list(bucket.names()) == ["0.jpg", "site.json"]
+    assert bucket.folders() == []
+
+
+def test_folder_without_hard_links_works_too(tmp_path, monkeypatch):
+    def no_links(*paths: object) -> None:
+        raise PermissionError(1, "Operation not permitted")  # what Linux says on FAT
+
+    monkeypatch.setattr(os, "link", no_links)
+    bucket = open_bucket(str(tmp_path))
+
+    assert bucket.create("0.jpg", b"first", "image/jpeg") is True
+    assert bucket.create("0.jpg", b"first", "image/jpeg") is False
+    with pytest.raises(Conflict):
+        bucket.create("0.jpg", b"second", "image/jpeg")
+    assert bucket.read("0.jpg") == b"first"
+
+
+def test_what_a_killed_publisher_left_is_swept_a_day_later(tmp_path):
+    bucket = open_bucket(str(tmp_path))
+    (tmp_path / ".tmp").mkdir()
+    for name, age_s in (("old", STALE_S + 60), ("new", 60)):
+        (tmp_path / ".tmp" / name).write_bytes(b"half")
+        os.utime(tmp_path / ".tmp" / name, (0, time.time() - age_s))
+
+    bucket.swap("site.json", b"", "application/json", 0)
+
+    assert [path.name for path in (tmp_path / ".tmp").iterdir()] == ["new"]

@@ -1,0 +1,58 @@
+"""web/label.py: what is said of a picture."""
+
+from __future__ import annotations
+
+import pytest
+from flask import Flask
+
+from gallery.release import Catalog, Category
+from web.label import describe
+from web.pages import pages
+
+RELEASE = "20260101T000000Z-00000000"
+
+
+def catalog(*developers: str) -> Catalog:
+    categories = (Category("owl", "Owl", 50, "an"), Category("tea-pot", "Tea Pot", 50))
+    return Catalog(RELEASE, "", "This Thing Does Not Exist", categories, "image/png", 64, 64, developers=developers)
+
+
+@pytest.fixture(autouse=True)
+def request_context():
+    app = Flask(__name__)
+    app.register_blueprint(pages)
+    with app.test_request_context(base_url="https://one.example/below"):
+        yield
+
+
+def test_addresses_and_title():
+    said = describe(catalog("Anna Smith"), "tea-pot", 7, "image/png")
+    assert said["title"] == "This Tea Pot Does Not Exist"
+    assert said["page"] == f"/below/i/{RELEASE}/tea-pot/7"
+    assert said["image"] == f"/below/i/{RELEASE}/tea-pot/7.png"
+    assert said["category_page"] == "/below/c/tea-pot"
+    assert (said["type"], said["width"], said["height"]) == ("image/png", 64, 64)
+
+
+@pytest.mark.parametrize("slug", ["owl", "tea-pot"])
+def test_every_blurb_names_the_developer_and_has_no_gap(slug):
+    said = [describe(catalog("Anna Smith"), slug, number, "image/png") for number in range(50)]
+    assert all("Anna Smith" in each["text"] and "{" not in each["text"] for each in said)
+    assert len({each["text"] for each in said}) > 3
+
+
+def test_articles():
+    said = [describe(catalog("Anna Smith"), "owl", number, "image/png")["text"] for number in range(50)]
+    assert any("an owl" in text for text in said)
+    assert not any(" a owl" in text for text in said)
+    assert describe(catalog(), "owl", 1, "image/png")["alt"] == "An owl that does not exist, drawn by a neural network"
+
+
+def test_a_picture_keeps_its_words():
+    assert describe(catalog("A", "B", "C"), "owl", 3, "image/png") == describe(
+        catalog("A", "B", "C"), "owl", 3, "image/png"
+    )
+
+
+def test_without_developers_nobody_is_named():
+    assert describe(catalog(), "owl", 1, "image/png")["text"] == "Nobody made this owl: a neural network dreamt it up."

@@ -1,0 +1,223 @@
+"""web/pages.py: the routes, their headers, and their errors."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from PIL import Image
+
+from tests.conftest import LIVE, OLD, card_in, picture_in
+
+
+def test_the_picture_is_on_one_line_of_the_page(client):
+    lines = client.get("/").data.splitlines()
+    assert sum(b"data:image/" in line for line in lines) == 1
+
+
+def test_a_page_shows_the_picture_that_its_permalink_names(client):
+    page = client.get("/").data
+    card = card_in(page)
+    assert client.get(card["image"]).data == picture_in(page)
+    assert picture_in(client.get(card["page"]).data) == picture_in(page)
+
+
+def test_category(client, published):
+    page = client.get("/c/food").data
+    assert b'<h1 id="title">This Snack Does Not Exist</h1>' in page
+    assert card_in(page)["category"] == "food"
+    assert client.get("/c/animals").data.count(b"An animal that does not exist") >= 1
+
+
+def test_markup_in_a_developers_name_stays_text(client):
+    pages = b"".join(client.get("/").data for _ in range(24))
+    assert b"<b>rush</b>" not in pages
+    assert b"&lt;b&gt;rush" in pages
+
+
+def test_categories_and_grid_link_to_everything(client):
+    categories, grid = client.get("/categories").text, client.get("/grid").text
+    assert 'href="/c/food"' in categories
+    assert "12 pictures" in categories
+    assert len(set(re.findall(rf'href="/i/{LIVE}/(?:food|animals)/\d+"', grid))) == 24
+    assert "food" not in re.findall(r'href="/i/[^/]+/([a-z]+)', client.get("/grid?category=animals").text)
+    for image in re.findall(r'src="(/i/[^"]+)"', categories + grid):
+        assert client.get(image).status_code == 200, image
+
+
+def test_an_older_release_keeps_its_permalinks(client):
+    assert client.get(f"/i/{OLD}/food/3").status_code == 200
+    assert client.get(f"/i/{OLD}/food/3.jpg").data == client.get(f"/i/{LIVE}/food/3.jpg").data
+    assert client.get(f"/i/{OLD}/animals/3").status_code == 404
+
+
+def test_a_pruned_release_is_gone(client):
+    for address in ("/i/20250101T000000Z-00000000/food/1", "/i/folder-00000000/food/1.jpg"):
+        answer = client.get(address)
+        assert answer.status_code == 410
+        assert "gone" in answer.text
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/nope",
+        "/c/",
+        "/c/nope",
+        "/c/..%2f..%2fetc",
+        f"/i/{LIVE}/food/12",
+        f"/i/{LIVE}/food/-1",
+        f"/i/{LIVE}/food/1.png",
+        f"/i/{LIVE}/food/{'9' * 5000}",
+        f"/i/{LIVE}/food/٣",
+        f"/i/{LIVE}/../food/1",
+        "/i/..%2f..%2f../food/1.jpg",
+        "/i/folder-/food/1.jpg",
+        "/grid?category=nope",
+        "/static/../main.py",
+        "/static/%2e%2e/main.py",
+    ],
+)
+def test_what_is_not_there_offers_a_picture(client, path):
+    answer = client.get(path)
+    assert answer.status_code == client.head(path).status_code == 404
+    if not path.startswith("/static"):
+        assert re.search(r'<img src="/i/[^"]+\.jpg"', answer.text)
+
+
+def test_random_json(client):
+    answer = client.get("/random.json?category=food")
+    assert answer.headers["Access-Control-Allow-Origin"] == "*"
+    assert answer.headers["Cache-Control"] == "no-store"
+    assert answer.json["title"] == "This Snack Does Not Exist"
+    assert answer.json["developer"] in answer.json["text"]
+    assert client.get(answer.json["image"]).headers["Content-Type"] == answer.json["type"]
+    missing = client.get("/random.json?category=nope")
+    assert (missing.status_code, missing.json["status"]) == (404, 404)
+
+
+def test_pictures_are_cached_for_good_and_answered_with_304(client):
+    answer = client.get(f"/i/{LIVE}/food/3.jpg")
+    assert answer.headers["Cache-Control"] == "public, max-age=31536000, immutable"
+    assert answer.headers["Access-Control-Allow-Origin"] == "*"
+    again = client.get(f"/i/{LIVE}/food/3.jpg", headers={"If-None-Match": answer.headers["ETag"]})
+    assert (again.status_code, again.data) == (304, b"")
+
+
+def test_a_webp_picture_that_is_called_jpg_is_served_as_what_it_is(make_client, tmp_path):
+    (tmp_path / "cats").mkdir()
+    Image.new("RGB", (8, 8), "red").save(tmp_path / "cats" / "a.jpg", "webp")
+    client = make_client(tmp_path)
+    page = client.get("/").data
+    assert b'src="data:image/webp;base64,' in page
+    card = card_in(page)
+    assert card["type"] == "image/webp"
+    assert client.get(card["image"]).headers["Content-Type"] == "image/webp"
+    assert b'src="data:image/webp;base64,' in client.get(card["page"]).data
+
+
+def test_a_bare_folder_is_a_site_whose_pictures_are_asked_for_again(make_client, samples):
+    client = make_client(samples)
+    card = card_in(client.get("/c/food").data)
+    assert card["release"].startswith("folder-")
+    assert client.get(card["image"]).headers["Cache-Control"] == "no-cache"
+    assert "Nobody made this food" in card["text"]
+
+
+@pytest.mark.parametrize("path", ["/", "/grid", f"/i/{LIVE}/food/1", f"/i/{LIVE}/food/1.jpg", "/random.json"])
+def test_head_says_the_same_without_the_body(client, path):
+    answer = client.head(path)
+    assert answer.status_code == 200
+    assert answer.data == b""
+    assert int(answer.headers["Content-Length"]) > 100
+
+
+def test_other_methods_are_refused_with_a_page(client):
+    answer = client.post("/", data=b"x" * 100_000)
+    assert answer.status_code == 405
+    assert "GET" in answer.headers["Allow"]
+
+
+def test_health_says_how_it_is_for_machines(client):
+    said = client.get("/health").json
+    assert (said["status"], said["cards"], said["pictures"], said["release"]) == ("ok", 24, 24, LIVE)
+    assert (said["error"], said["thread_alive"]) == (None, True)
+    assert said["refresh_age_s"] >= 0
+
+
+def test_names_that_are_not_utf8_are_skipped(make_client, tmp_path, samples, caplog):
+    shutil.copytree(samples / "food", tmp_path / "food")
+    bad = os.fsencode(tmp_path / "food") + b"/caf\xe9.jpg"
+    try:
+        shutil.copy(os.fsencode(samples / "food" / "0000000.jpg"), bad)
+    except OSError:
+        pytest.skip("this file system takes no such names")
+    client = make_client(tmp_path, REFRESH_S="0.1")
+    assert client.get("/health").json["cards"] == 12
+    assert client.get("/").status_code == client.get("/grid").status_code == 200
+    assert caplog.text.count("not in UTF-8") == 1
+    assert "caf\\udce9.jpg" in caplog.text
+
+
+def test_small_routes(client):
+    assert client.get("/_ah/warmup").status_code == 200
+    assert client.get("/robots.txt").text.startswith("User-agent")
+    assert client.get("/favicon.ico", buffered=True).data.startswith(b"\0\0\1\0")
+    assert f"{24} pictures" in client.get("/about").text
+
+
+def test_pages_have_no_inline_script_or_style(client):
+    for path in ("/", "/grid", "/categories", "/about", "/nope"):
+        page = client.get(path).text
+        assert "<style" not in page
+        assert " style=" not in page
+        assert not re.search(r"<script(?![^>]* src=)", page)
+        assert not re.search(r"\son\w+=", page)
+
+
+LATIN = st.text(st.characters(max_codepoint=255), max_size=40)  # what WSGI can carry
+PART = st.one_of(
+    st.sampled_from(
+        ["", "c", "i", "food", "animals", "grid", "static", "..", ".", LIVE, OLD, "folder-00000000", "1.jpg"]
+    ),
+    st.integers().map(str),
+    LATIN,
+)
+
+
+@settings(deadline=None, max_examples=400, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    path=st.one_of(
+        st.lists(PART, max_size=6).map(lambda parts: "/" + "/".join(parts)),
+        st.tuples(st.sampled_from([LIVE, OLD]), PART, PART).map(lambda parts: "/i/" + "/".join(parts)),
+        PART.map(lambda part: f"/c/{part}"),
+        st.sampled_from(["/", "/grid", "/random.json", "/categories", "/about", "/health", "/favicon.ico"]),
+    ),
+    query=st.one_of(PART.map(lambda part: f"category={part}"), LATIN),
+    method=st.sampled_from(["GET", "GET", "GET", "HEAD", "POST", "OPTIONS", "PUT", "DELETE", "TRACE"]),
+    headers=st.dictionaries(
+        st.sampled_from(
+            [
+                "HOST",
+                "ACCEPT_ENCODING",
+                "IF_NONE_MATCH",
+                "IF_MODIFIED_SINCE",
+                "RANGE",
+                "X_CLOUD_TRACE_CONTEXT",
+                "COOKIE",
+            ]
+        ).map("HTTP_{}".format),
+        LATIN,
+    ),
+)
+def test_nothing_that_is_asked_for_breaks_it(client, path, query, method, headers):
+    overrides = {"PATH_INFO": path, "QUERY_STRING": query, "REQUEST_METHOD": method} | headers
+    answer = client.open("/", environ_overrides=overrides, buffered=True)
+    assert answer.status_code in (200, 206, 304, 308, 400, 404, 405, 410, 416)
+    assert b"Traceback" not in answer.data
+    assert "Content-Security-Policy" in answer.headers
+    assert "Set-Cookie" not in answer.headers

@@ -1,0 +1,102 @@
+"""web/site.py: where the site is reached, what it reads for a request, and what names can't break."""
+
+from __future__ import annotations
+
+import gzip
+import html
+import json
+import shutil
+
+import pytest
+
+from tests.conftest import LIVE, OLD, card_in, picture_in, wait_until
+
+
+@pytest.mark.parametrize("name", ["data:picture", "https://origin.invalid", "{{ 7 * 7 }}", "data:image/png;base64,AA"])
+def test_no_name_breaks_the_page(make_client, tmp_path, samples, name):
+    folder = tmp_path / name.replace("/", "_")
+    shutil.copytree(samples / "food", folder)
+    client = make_client(tmp_path)
+    assert picture_in(client.get("/").data).startswith(b"\xff\xd8")
+    for path in tmp_path.iterdir():
+        shutil.rmtree(path)
+    counts = [{"slug": "food", "name": name, "count": 12}]
+    shutil.copytree(samples / "food", tmp_path / "releases" / LIVE / "food")
+    for number, path in enumerate(sorted((tmp_path / "releases" / LIVE / "food").iterdir())):
+        path.rename(path.with_name(f"{number:05d}.jpg"))
+    catalog = {"format": 1, "release": LIVE, "created": "", "title": name, "image": {"type": "image/jpeg"}}
+    (tmp_path / "site.json").write_text(json.dumps(catalog | {"categories": counts, "developers": [name]}))
+    page = make_client(tmp_path).get("/").data
+    assert picture_in(page).startswith(b"\xff\xd8")
+    assert f"This {html.escape(name)} Does Not Exist" in page.decode()
+
+
+def test_share_tags_have_the_address_that_the_visitor_used(client):
+    for host in ("one.example", "two.example"):
+        for accept in ("gzip", ""):
+            for _ in range(24):
+                answer = client.get("/", base_url=f"https://{host}", headers={"Accept-Encoding": accept})
+                packed = answer.headers.get("Content-Encoding")
+                page = gzip.decompress(answer.data) if packed else answer.data
+                image = f'property="og:image" content="https://{host}{card_in(page)["image"]}"'
+                assert image.encode() in page
+
+
+def test_share_tags_have_the_sites_own_address_where_it_is_known(make_client, published):
+    client = make_client(published, SITE_URL="https://emoji.example/")
+    assert b'<meta property="og:image" content="https://emoji.example/i/' in client.get("/").data
+
+
+def test_markup_in_a_host_name_stays_text(client):
+    answer = client.get("/", headers={"Host": 'x"><script>alert(1)</script>'})
+    assert b"<script>alert" not in answer.data
+
+
+def test_only_trusted_hosts_are_answered(make_client, published):
+    client = make_client(published, TRUSTED_HOSTS="emoji.example, .more.example")
+    assert client.get("/", base_url="http://emoji.example").status_code == 200
+    assert client.get("/", base_url="http://a.more.example").status_code == 200
+    for path in ("/", "/grid", "/random.json", f"/i/{LIVE}/food/1.jpg", "/robots.txt"):
+        answer = client.get(path, base_url="http://evil.example")
+        assert answer.status_code == 400
+        assert b"Traceback" not in answer.data
+
+
+def test_probes_use_addresses_and_are_answered_all_the_same(make_client, published):
+    client = make_client(published, TRUSTED_HOSTS="emoji.example")
+    for host in ("10.0.0.7:8080", "my_site:8080", "[::1]"):
+        for path in ("/health", "/_ah/warmup"):
+            assert client.get(path, headers={"Host": host}).status_code == 200
+
+
+@pytest.mark.parametrize("host", ["my_site:8080", "a b", "emoji.example:99999", "/", "ä.example"])
+def test_a_host_that_links_cannot_name_is_refused(client, host):
+    for path in ("/", "/c/food", "/about", "/random.json", "//c//food"):
+        answer = client.get(path, environ_overrides={"HTTP_HOST": host})
+        assert answer.status_code == 400
+        assert "Location" not in answer.headers
+
+
+def test_without_a_host_header_the_servers_own_address_is_used(client):
+    answer = client.get("/", environ_overrides={"HTTP_HOST": "", "SERVER_NAME": "10.0.0.7", "SERVER_PORT": "8080"})
+    assert b'content="http://10.0.0.7:8080/i/' in answer.data
+
+
+def test_permalinks_go_on_while_the_catalog_is_damaged(make_client, published, tmp_path):
+    folder = tmp_path / "bucket"
+    shutil.copytree(published, folder)
+    client = make_client(folder, REFRESH_S="0.1")
+    (folder / "site.json").write_text('{"format": 2}')
+    wait_until(lambda: client.get("/health").json["status"] == "degraded")
+    assert "format 2" in client.get("/health").json["error"]
+    for path in ("/", f"/i/{LIVE}/food/1.jpg", f"/i/{OLD}/food/1", f"/i/{OLD}/food/1.jpg"):
+        assert client.get(path).status_code == 200
+
+
+def test_invented_releases_are_gone_without_asking_storage(client, monkeypatch):
+    bucket, asked = client.application.extensions["site"].deck.bucket, []
+    read = bucket.read_generation
+    monkeypatch.setattr(bucket, "read_generation", lambda name: asked.append(name) or read(name))
+    for number in range(500):
+        assert client.get(f"/i/20250101T000000Z-{number:08x}/food/1.jpg").status_code == 410
+    assert asked == []

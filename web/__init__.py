@@ -1,0 +1,1 @@
+"""The site: its routes, its pages, and the deck of pages ready to be sent. Reads what `gallery` defines."""

@@ -1,0 +1,58 @@
+"""Reads from storage on behalf of requests, without ever taking all of the server's threads.
+
+lookup = Lookup(readers=2)
+data = lookup.run(lambda: bucket.read(name), timeout_s=3)
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from typing import TypeVar
+
+from gallery.bucket import Unavailable
+
+FAST_S = 0.1  # while reads take less than this, a request waits for a free reader,
+WAIT_S = 0.25  # but not longer than this
+
+Result = TypeVar("Result")
+
+
+class Busy(Exception):
+    """All readers are at work. Try again in a few seconds."""
+
+
+class Lookup:
+    """Runs at most `readers` reads at a time.
+
+    A read that takes longer than its timeout goes on and keeps its reader, so storage that hangs costs no more threads.
+    """
+
+    def __init__(self, readers: int) -> None:
+        self._threads = ThreadPoolExecutor(readers, thread_name_prefix="lookup")
+        self._free = threading.Semaphore(readers)
+        self._last_s = 0.0  # how long the last read took
+
+    def run(self, read: Callable[[], Result], timeout_s: float) -> Result:
+        """The result of `read`. Raises Busy, Unavailable after `timeout_s`, and whatever `read` raises."""
+        # while storage is slow, waiting would take threads from those who want a page from memory
+        if not self._free.acquire(timeout=WAIT_S if self._last_s < FAST_S else 0.0):
+            raise Busy
+        future = self._threads.submit(self._timed, read)
+        future.add_done_callback(lambda _: self._free.release())
+        try:
+            return future.result(timeout_s)
+        except TimeoutError:
+            if future.done():  # just now, or it was `read` that raised the error
+                return future.result()
+            self._last_s = max(FAST_S, timeout_s)
+            raise Unavailable(f"Storage did not answer within {timeout_s:.2g} s.") from None
+
+    def _timed(self, read: Callable[[], Result]) -> Result:
+        start = time.monotonic()
+        try:
+            return read()
+        finally:
+            self._last_s = time.monotonic() - start

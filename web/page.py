@@ -1,0 +1,84 @@
+"""A picture's page as bytes: rendered once, compressed once, sent many times."""
+
+from __future__ import annotations
+
+import gzip
+import secrets
+from base64 import b64encode
+from typing import NamedTuple
+
+try:
+    import brotli  # type: ignore[import-untyped]
+except ImportError:  # gzip does nearly as well
+    brotli = None
+
+# Placeholders that a page is rendered with. They are random, so that no title or category can contain one.
+_TOKEN = secrets.token_hex(16)
+ORIGIN = f"https://origin-{_TOKEN}.invalid"  # for the site's scheme and host
+PREFIX = f"/prefix-{_TOKEN}"  # for the path that the site is mounted below
+PICTURE = f"data:picture-{_TOKEN}"  # for the picture
+
+
+class Place(NamedTuple):
+    """Where visitors reach the site. Both parts are safe to put into HTML and JSON as they are."""
+
+    origin: str  # https://its.address
+    prefix: str = ""  # /path that it is mounted below
+
+
+class Page:
+    """HTML around a picture that is inlined as base64.
+
+    Links and share tags need the site's address, which only the request knows. So the page is kept with placeholders
+    for it, and its compressed form is kept for the last address that it was sent to: with one domain it is
+    compressed once; a request under another address compresses it again.
+    """
+
+    def __init__(self, html: str, content_type: str, picture: bytes) -> None:
+        before, after = html.split(PICTURE)
+        self._before = before.encode()
+        self._after = after.encode()
+        self._type = content_type.encode()
+        self._picture = picture
+        self._compressed: dict[str, tuple[Place, bytes]] = {}
+
+    @property
+    def size(self) -> int:
+        """Bytes that it takes with both compressed forms, before they are made; the picture itself not counted."""
+        return 2 * (len(self._before) + len(self._after)) + 2 * len(self._picture) + 1000
+
+    def plain(self, place: Place) -> bytes:
+        """The page as visitors of that place get it, uncompressed."""
+        before, after = (
+            part.replace(ORIGIN.encode(), place.origin.encode()).replace(PREFIX.encode(), place.prefix.encode())
+            for part in (self._before, self._after)
+        )
+        return b"".join((before, b"data:", self._type, b";base64,", b64encode(self._picture), after))
+
+    def body(self, place: Place, encoding: str) -> bytes:
+        """The page in the encoding asked for: "br", "gzip" or "" for none."""
+        if not encoding:
+            return self.plain(place)
+        compressed_for, data = self._compressed.get(encoding, (None, b""))
+        if compressed_for != place:
+            data = compress(self.plain(place), encoding)
+            self._compressed[encoding] = place, data
+        return data
+
+
+def best_encoding(accept: str) -> str:
+    """ "br", "gzip" or "", by an Accept-Encoding header."""
+    offers = {}
+    for offer in accept.lower().split(","):
+        name, _, weight = offer.partition(";")
+        offers[name.strip()] = weight.replace(" ", "") not in ("q=0", "q=0.0", "q=0.00", "q=0.000")
+    if brotli and offers.get("br"):
+        return "br"
+    return "gzip" if offers.get("gzip") else ""
+
+
+def compress(data: bytes, encoding: str) -> bytes:
+    """Quickly: base64 has little to give beyond the third that it adds."""
+    if encoding == "br":
+        return bytes(brotli.compress(data, quality=4))
+    return gzip.compress(data, 6, mtime=0)

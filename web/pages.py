@@ -1,0 +1,207 @@
+"""The routes and the error pages."""
+
+from __future__ import annotations
+
+import json
+import re
+import zlib
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from flask import Blueprint, Response, abort, current_app, render_template, request, url_for
+from werkzeug.exceptions import HTTPException, ServiceUnavailable
+
+from gallery import GalleryError
+from gallery.release import EXTENSIONS, RELEASE_ID, SLUG
+from web.front import page_headers
+from web.label import describe, image_address
+from web.page import Page, Place, best_encoding
+from web.site import FIRST_S, get_site
+from web.sniff import sniff
+
+WALL = 60  # pictures on /grid
+YEAR = "public, max-age=31536000, immutable"
+PROBES = ("pages.health", "pages.warmup")
+SORRY = {
+    404: ("There is nothing here", "Not even something that does not exist. But there is this:"),
+    410: ("This one does not exist any more", "It never did, of course, and now its picture is gone too. But look:"),
+    503: ("Nothing to see yet", "The pictures are on their way. Try again in a few seconds."),
+}
+
+pages = Blueprint("pages", __name__)
+
+
+@pages.before_app_request
+def check_place() -> Response | None:
+    """Answer 400 under a host or prefix that is not the site's. Probes are exempt: they use IP addresses."""
+    if request.endpoint in PROBES or get_site().place_of(request.environ):
+        return None
+    sentence = "This site does not answer under the host name or the path prefix of the request.\n"
+    return Response(sentence, 400, mimetype="text/plain")  # links on a page would lead nowhere
+
+
+@pages.get("/")
+@pages.get("/c/<slug>")
+def random_picture(slug: str | None = None) -> Response:
+    """A page with a random picture in it, of one category or of all."""
+    site = get_site()
+    return _send(site.deal(slug).page, site.place, "no-store")
+
+
+@pages.get("/i/<release>/<slug>/<name>")
+def picture(release: str, slug: str, name: str) -> Response:
+    """The permalink of a picture: its page, or the picture itself if the name has an extension."""
+    match = re.fullmatch(r"([0-9]{1,9})(?:\.([a-z]+))?", name)
+    if not (match and RELEASE_ID.fullmatch(release) and SLUG.fullmatch(slug)):
+        abort(404)
+    site = get_site()
+    catalog, number, extension = site.released(release), int(match[1]), match[2]
+    if not catalog.has(slug, number):
+        abort(404)
+    if extension not in (None, EXTENSIONS[catalog.content_type(slug, number)]):
+        abort(404)
+    data = site.picture(catalog, slug, number)
+    if extension is None:
+        return _send(site.page(catalog, slug, number, data, permalink=True), site.place, "public, max-age=300")
+    response = Response(data, mimetype=sniff(data))
+    # in a folder that nobody published to, a file may be replaced
+    response.headers["Cache-Control"] = "no-cache" if catalog.files else YEAR
+    response.headers["Access-Control-Allow-Origin"] = "*"
+    response.headers["Cross-Origin-Resource-Policy"] = "cross-origin"
+    response.set_etag(f"{zlib.crc32(data):08x}")
+    response.make_conditional(request)
+    return response
+
+
+@pages.get("/random.json")
+def random_json() -> Response:
+    """The next picture as JSON. `?category=` takes the same slugs as /c/<category>."""
+    site = get_site()
+    card = site.deal(_asked_category())
+    entry = describe(card.catalog, card.slug, card.number, card.type) | {"site": site.place.origin}
+    response = Response(json.dumps(entry, ensure_ascii=False), mimetype="application/json")
+    response.headers["Access-Control-Allow-Origin"] = "*"
+    return response
+
+
+@pages.get("/categories")
+def categories() -> str:
+    """Every category with its count and a picture."""
+    site = get_site()
+    catalog = site.live()
+    covers = {}
+    for slug in (category.slug for category in catalog.categories):
+        cards = [card for card in site.deck.peek(1, slug) if card.catalog is catalog]
+        covers[slug] = image_address(catalog, slug, cards[0].number if cards else 0)
+    return render_template("categories.html", catalog=catalog, covers=covers)
+
+
+@pages.get("/grid")
+def grid() -> str:
+    """A wall of random pictures, of one category or of all."""
+    site = get_site()
+    slug = _asked_category()
+    if slug and not site.live().category(slug):
+        abort(404)
+    cards = site.deck.peek(WALL, slug) or abort(503)
+    catalog = cards[0].catalog
+    entries = [describe(card.catalog, card.slug, card.number, card.type) for card in cards]
+    return render_template("grid.html", catalog=catalog, category=catalog.category(slug or ""), cards=entries)
+
+
+@pages.get("/about")
+def about() -> str:
+    """What this site is, its keys and its JSON."""
+    site = get_site()
+    return render_template("about.html", catalog=site.live(), origin=site.place.origin)
+
+
+@pages.get("/health")
+def health() -> tuple[dict[str, Any], int]:
+    """For machines: 200 while there are pictures to show, "degraded" if they come from memory alone."""
+    deck = get_site().deck
+    cards, size = deck.fill
+    catalog, age_s = deck.catalog, deck.refresh_age_s
+    return {
+        "status": "cold" if not cards else "degraded" if deck.trouble or deck.is_late else "ok",
+        "release": catalog.release if catalog else None,
+        "pictures": catalog.count if catalog else 0,
+        "cards": cards,
+        "bytes": size,
+        "error": deck.trouble or None,  # the last one, until storage works again
+        "thread_alive": deck.is_alive,
+        "refresh_age_s": None if age_s is None else round(age_s, 1),
+    }, 200 if cards else 503
+
+
+@pages.get("/_ah/warmup")
+def warmup() -> str:
+    """App Engine calls this before it sends visitors to a new instance."""
+    return "warm" if get_site().deck.deal(wait_s=FIRST_S) else "cold"
+
+
+@pages.get("/robots.txt")
+def robots() -> Response:
+    """Crawlers are welcome, except to /random.json, which never ends."""
+    paths = (url_for("pages.random_json"), url_for("pages.health"))
+    return Response("\n".join(["User-agent: *", *(f"Disallow: {path}" for path in paths), ""]), mimetype="text/plain")
+
+
+@pages.get("/favicon.ico")
+def favicon() -> Response:
+    """For browsers without support for SVG icons."""
+    return current_app.send_static_file("favicon.ico")
+
+
+@pages.app_errorhandler(HTTPException)
+@pages.app_errorhandler(GalleryError)
+def apologize(error: Exception) -> Response:
+    """The error page, or JSON for scripts; never a traceback."""
+    if isinstance(error, GalleryError):  # storage failed during a permalink's read
+        current_app.logger.warning("%s: %s", request.path, error)
+        error = ServiceUnavailable()
+    assert isinstance(error, HTTPException)
+    response = Response(status=error.code)
+    response.headers.extend((name, value) for name, value in error.get_headers() if name in ("Allow", "Location"))
+    if error.code == 503:
+        response.headers["Retry-After"] = "5"
+    title, text = SORRY.get(error.code or 500, (error.name, error.description or ""))
+    if request.path.endswith(".json"):
+        response.headers["Access-Control-Allow-Origin"] = "*"
+        response.mimetype = "application/json"
+        response.data = json.dumps({"error": error.name, "status": error.code})
+    else:
+        deck = get_site().deck
+        cards = [
+            describe(card.catalog, card.slug, card.number, card.type)
+            for card in deck.peek(1)
+            if error.code in (404, 410)
+        ]
+        response.data = render_template("sorry.html", catalog=deck.catalog, title=title, text=text, cards=cards)
+    return response
+
+
+@pages.app_url_defaults
+def version_static(endpoint: str, values: dict[str, Any]) -> None:
+    """Put a checksum into the URL of a static file, so that browsers can cache it for a year."""
+    if endpoint == "static":
+        values["v"] = _checksum(Path(current_app.static_folder or "") / values["filename"])
+
+
+@cache
+def _checksum(path: Path) -> str:
+    return f"{zlib.crc32(path.read_bytes()):08x}"
+
+
+def _asked_category() -> str | None:
+    try:
+        return request.args.get("category") or None
+    except UnicodeDecodeError:  # the query is not UTF-8
+        abort(400)
+
+
+def _send(page: Page, place: Place, cache_control: str) -> Response:
+    encoding = best_encoding(request.headers.get("Accept-Encoding", ""))
+    body = page.body(place, encoding)
+    return Response(body, headers=[*page_headers(len(body), encoding), ("Cache-Control", cache_control)])

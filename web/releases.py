@@ -1,0 +1,50 @@
+"""The catalogs of releases that are no longer live, for their permalinks.
+
+releases = Releases()
+catalog = releases.get(bucket, "20261122T121500Z-1f3a5b7c")
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections import OrderedDict
+
+from gallery.bucket import Bucket, NotFound
+from gallery.release import Catalog, parse, release_name
+
+CATALOGS = 16  # kept in memory
+LISTED_S = 10.0  # how long a listing of the bucket's releases is believed for ids that are not in it
+
+
+class Releases:
+    """Reads each catalog once. An id that the bucket doesn't hold costs no read, however many are invented."""
+
+    def __init__(self) -> None:
+        self._catalogs: OrderedDict[str, Catalog] = OrderedDict()  # the one used last comes last
+        self._ids: set[str] = set()
+        self._listed = -LISTED_S  # time of the listing
+        self._lock = threading.Lock()
+
+    def get(self, bucket: Bucket, release: str) -> Catalog:
+        """A release's catalog. Raises NotFound if the bucket doesn't hold it, or another GalleryError."""
+        with self._lock:
+            if catalog := self._catalogs.get(release):
+                self._catalogs.move_to_end(release)
+                return catalog
+            if release not in self._ids and time.monotonic() - self._listed >= LISTED_S:
+                self._ids = set(bucket.folders("releases"))
+                self._listed = time.monotonic()
+            if release not in self._ids:
+                raise NotFound(f"{bucket.url} holds no release {release}.")
+        try:
+            catalog = parse(bucket.read(release_name(release)))
+        except NotFound:  # pruned meanwhile, or not published yet
+            with self._lock:
+                self._ids.discard(release)
+            raise
+        with self._lock:
+            self._catalogs[release] = catalog
+            while len(self._catalogs) > CATALOGS:
+                self._catalogs.popitem(last=False)
+        return catalog

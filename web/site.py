@@ -1,0 +1,144 @@
+"""The state that the routes share: the deck, reads from storage, and how a picture's page is made."""
+
+from __future__ import annotations
+
+import re
+import time
+from collections.abc import Callable, Mapping, Sequence
+from functools import lru_cache
+from typing import Any, TypeVar
+
+from flask import Flask, abort, current_app, g, request
+from werkzeug.exceptions import SecurityError
+from werkzeug.sansio.utils import get_host
+
+from gallery.bucket import Bucket, Forbidden, NotFound, Unavailable, open_bucket
+from gallery.release import Catalog
+from web.deck import Deck
+from web.label import describe
+from web.lookup import Busy, Lookup
+from web.page import ORIGIN, PICTURE, PREFIX, Page, Place, best_encoding
+from web.releases import Releases
+from web.sniff import sniff
+from web.table import Card
+
+PATIENCE_S = 3.0  # deadline of one call to storage, and of all calls for one request
+READERS = 2  # requests that may read from storage in parallel: half of the threads in gunicorn.conf.py
+MOUNT = re.compile(r"(?:/[\w.~-]+)*", re.ASCII)  # the paths that the site can be mounted below
+FIRST_S = 2.0  # how long a visitor waits for the first pictures after a start
+
+Result = TypeVar("Result")
+
+
+class Site:
+    """The state that the routes share. Its methods end a request with `abort` when they can't answer."""
+
+    def __init__(
+        self,
+        app: Flask,
+        bucket_url: str,
+        budget: int,  # bytes of memory for ready pages
+        refresh_s: float,  # how often to look for a new release
+        url: str = "",  # the site's own address; "" takes the one that the visitor used
+        hosts: Sequence[str] = (),  # the only host names to answer under; none: any
+    ) -> None:
+        self.url = url
+        self.hosts = list(hosts) or None
+        self._app = app
+        self._bucket_url = bucket_url
+        self._template = app.jinja_env.get_template("picture.html")
+        self.deck = Deck(self._open, self._ready, budget, refresh_s)
+        self._releases = Releases()
+        self._lookup = Lookup(READERS)
+        self._place = lru_cache(maxsize=256)(self._find_place)
+
+    def place_of(self, environ: Mapping[str, Any]) -> Place | None:
+        """Where a request reaches the site; None if the site doesn't answer under that host or prefix."""
+        host = environ.get("HTTP_HOST") or f"{environ['SERVER_NAME']}:{environ['SERVER_PORT']}"
+        return self._place(environ["wsgi.url_scheme"], host, environ.get("SCRIPT_NAME", ""))
+
+    @property
+    def place(self) -> Place:
+        """Where the current request reaches the site."""
+        return self.place_of(request.environ) or abort(400)
+
+    def live(self) -> Catalog:
+        """The live release's catalog."""
+        return self.deck.catalog or abort(503)
+
+    def released(self, release: str) -> Catalog:
+        """The catalog of a release, live or earlier. Aborts with 410 if the bucket doesn't hold it any more."""
+        live = self.live()
+        if release == live.release:
+            return live
+        try:
+            return self._look_up(lambda bucket: self._releases.get(bucket, release))
+        except NotFound:
+            abort(410)
+
+    def deal(self, slug: str | None) -> Card:
+        """The next card of a category, or of all."""
+        if slug is not None and not self.live().category(slug):
+            abort(404)
+        return self.deck.deal(slug, FIRST_S) or abort(503)
+
+    def picture(self, catalog: Catalog, slug: str, number: int) -> bytes:
+        """The bytes of one picture, from memory or storage."""
+        if card := self.deck.find(catalog.release, slug, number):
+            return card.data
+        try:
+            return self._look_up(lambda bucket: self.deck.read(catalog, slug, number))
+        except NotFound:
+            abort(404 if catalog.release == self.live().release else 410)
+
+    def page(self, catalog: Catalog, slug: str, number: int, data: bytes, permalink: bool = False) -> Page:
+        """A picture's page. Next leads to the same address again, on a permalink to the front page."""
+        with self._app.test_request_context(base_url=ORIGIN + PREFIX):  # url_for writes the placeholders
+            html = self._template.render(
+                catalog=catalog,
+                card=describe(catalog, slug, number, sniff(data)),
+                permalink=permalink,
+                origin=ORIGIN,
+                picture=PICTURE,
+            )
+        return Page(html, sniff(data), data)
+
+    def _ready(self, catalog: Catalog, slug: str, number: int, data: bytes) -> tuple[Page, int]:
+        page = self.page(catalog, slug, number, data)
+        if self.url:
+            for encoding in ("br", "gzip"):
+                page.body(Place(self.url), best_encoding(encoding))
+        return page, page.size + len(data)
+
+    def _find_place(self, scheme: str, host: str, prefix: str) -> Place | None:
+        try:
+            host = get_host(scheme, host, None, self.hosts)
+        except SecurityError:
+            return None
+        prefix = prefix.rstrip("/")
+        if not (host and scheme in ("http", "https") and MOUNT.fullmatch(prefix)):
+            return None
+        return Place(self.url or f"{scheme}://{host}", prefix)
+
+    def _open(self) -> Bucket:
+        return open_bucket(self._bucket_url, PATIENCE_S)
+
+    def _look_up(self, read: Callable[[Bucket], Result]) -> Result:
+        """Read from storage for a request. Aborts with 503 if storage is down or all readers are busy."""
+        bucket = self.deck.bucket
+        if bucket is None or self.deck.storage_is_down:
+            abort(503)
+        started: float = g.setdefault("lookup_started", time.monotonic())  # one deadline for all reads of a request
+        try:
+            return self._lookup.run(lambda: read(bucket), max(0.0, started + PATIENCE_S - time.monotonic()))
+        except Busy:
+            abort(503)
+        except (Unavailable, Forbidden) as error:
+            self.deck.report(error)
+            raise
+
+
+def get_site() -> Site:
+    """The site of the current application."""
+    site: Site = current_app.extensions["site"]
+    return site
