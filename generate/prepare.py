@@ -10,6 +10,7 @@ import io
 import json
 import os
 from collections import Counter
+from collections.abc import Iterable
 from contextlib import suppress
 from dataclasses import asdict
 from pathlib import Path
@@ -17,9 +18,12 @@ from typing import Any
 
 import click
 
-from generate.images import atomic_path, beside, category_of, find_pictures, kind_of, read_json, write_text
+from gallery.names import plain_slug, unique_slugs
+from generate.finding import Found, printable
+from generate.images import atomic_path, beside, category_of, find_all, fitting, kind_of, read_json, write_text
 from generate.preparing.detecting import NAME, NAMES
 from generate.preparing.recipe import CROPS, CUTOUTS, Recipe, check_recipe
+from generate.units import plural, shell_path
 
 SHOWN = 20  # rejected pictures that are printed
 
@@ -46,8 +50,8 @@ SHOWN = 20  # rejected pictures that are printed
 def command(source: Path, dest: Path, label: tuple[str, ...], jobs: int | None, **options: Any) -> None:
     """Square, resize and clean the pictures of a folder.
 
-    Reads jpg, png, webp, gif, bmp and tiff below SOURCE; its first-level folders are the categories. DEST/rejected.csv
-    lists the pictures that were dropped and why. A sheet beside DEST shows pictures before and after, and dropped ones. A
+    Reads jpg, png, webp, gif, bmp, tiff and avif below SOURCE, by content whatever the suffix; its first-level folders are the categories. DEST/rejected.csv
+    lists the files that were dropped or passed over, and why. A sheet beside DEST shows pictures before and after, and dropped ones. A
     rerun prepares only new and missing pictures.
 
     \b
@@ -56,21 +60,28 @@ def command(source: Path, dest: Path, label: tuple[str, ...], jobs: int | None, 
     """
     summary = prepare(source, dest, jobs=jobs, labels=label, **options)
     for name, reason in summary["rejected"][:SHOWN]:
-        click.echo(f"dropped {name}: {reason}", err=True)
+        click.echo(f"dropped {printable(name)}: {reason}", err=True)
     if (more := len(summary["rejected"]) - SHOWN) > 0:
         click.echo(f"and {more} more: see {dest / 'rejected.csv'}", err=True)
-    counts = ", ".join(f"{name or 'pictures'} {count}" for name, count in summary["categories"].items())
-    size = options["size"]
-    click.echo(f"{summary['count']} pictures of {size} px in {dest} ({counts}); {len(summary['rejected'])} dropped.")
-    click.echo(f"Look at {sheet_path(dest)}, then: python -m generate train {dest} runs/{dest.resolve().name}")
+    for line in summary["notes"]:
+        click.echo(line, err=True)
+    counts = ", ".join(f"{printable(name) or 'pictures'} {count}" for name, count in summary["categories"].items())
+    size, passed_over = options["size"], summary["passed_over"]
+    click.echo(
+        f"{summary['count']} pictures of {size} px in {dest} ({counts}); {len(summary['rejected'])} dropped"
+        + (f", {plural(sum(passed_over.values()), 'file')} passed over." if passed_over else ".")
+    )
+    train = f"python -m generate train {shell_path(dest)} {shell_path(Path('runs') / dest.resolve().name)}"
+    click.echo(f"Look at {sheet_path(dest)}, then: {train}")
 
 
 def prepare(source: Path, dest: Path, jobs: int | None = None, **options: Any) -> dict[str, Any]:
     """Write every usable picture of `source` to the same place in `dest` as a `size` x `size` RGB PNG.
 
     The options are the fields of Recipe. The result depends neither on `jobs` nor on earlier runs.
-    Returns {"count", "categories": {name: count}, "reasons": {reason: count}, "rejected": [(name, reason)]}; all but the
-    last are in `dest/dataset.json`. Raises click.ClickException if no picture can be prepared; then nothing is written.
+    Returns {"count", "categories": {name: count}, "reasons": {reason: count}, "passed_over": {reason: count}, "rejected":
+    [(name, reason)], "notes": [line]}; all but the last two are in `dest/dataset.json`. Every file below `source` is in one
+    of the counts. Raises click.ClickException if no picture can be prepared; then nothing is written.
     """
     from generate.preparing.sheet import draw_sheet
     from generate.preparing.squares import JOURNAL, make_all, without_duplicates
@@ -81,7 +92,9 @@ def prepare(source: Path, dest: Path, jobs: int | None = None, **options: Any) -
         raise click.UsageError(
             f"{dest} is inside {source}, so the next run would read its own output: choose a DEST outside SOURCE."
         )
-    pictures = find_pictures(source)
+    found = find_all(source)
+    pictures = found.pictures
+    _check_links(found, source, dest)
     written = {"source": source.absolute().name} | asdict(recipe) | {"labels": list(recipe.labels)}
     _check_same_options(dest, written)
     write_text(dest / "dataset.json", json.dumps(written, indent=2) + "\n")
@@ -91,7 +104,7 @@ def prepare(source: Path, dest: Path, jobs: int | None = None, **options: Any) -
     outcomes = without_duplicates(outcomes, recipe.near)
     kept = [target for target, outcome in zip(targets, outcomes, strict=True) if not outcome.reason]
     rejected = [(outcome.name, outcome.reason) for outcome in outcomes if outcome.reason]
-    for target in set(targets) - set(kept):  # duplicates
+    for target in set(targets).difference(kept):  # duplicates
         target.unlink(missing_ok=True)
     if not kept:
         for name in ("dataset.json", JOURNAL):
@@ -99,17 +112,37 @@ def prepare(source: Path, dest: Path, jobs: int | None = None, **options: Any) -
         with suppress(OSError):  # not empty: other files are in it
             dest.rmdir()
         raise click.ClickException(f"None of the {len(pictures)} pictures in {source} can be used: {rejected[0][1]}.")
-    summary = {
+    summary: dict[str, Any] = {
         "count": len(kept),
         "categories": dict(sorted(Counter(category_of(path, dest) for path in kept).items())),
         "reasons": dict(sorted(Counter(kind_of(reason) for _, reason in rejected).items())),
+        "passed_over": dict(sorted(Counter(kind_of(reason) for _, reason in found.passed_over).items())),
     }
-    _write_rejected(dest / "rejected.csv", rejected)
+    passed_over = [(printable(str(path.relative_to(source))), f"passed over: {why}") for path, why in found.passed_over]
+    _write_rejected(dest / "rejected.csv", [*rejected, *passed_over])
     with atomic_path(sheet_path(dest)) as temporary:
         draw_sheet(pictures, targets, [outcome.reason for outcome in outcomes], source).save(temporary, "PNG")
     os.sync()  # the pictures, which were written without fsync
     write_text(dest / "dataset.json", json.dumps(written | summary, indent=2) + "\n")
-    return summary | {"rejected": rejected}
+    notes = [*found.lines(source), *category_lines(summary["categories"])]
+    return summary | {"rejected": rejected, "notes": notes}
+
+
+def category_lines(categories: Iterable[str]) -> list[str]:
+    """What categories are called in addresses of the site, where that is not what one would think."""
+    names = [name for name in categories if name]
+    slugs = dict(zip(names, unique_slugs(names), strict=True))
+    odd = [f"{printable(name)} is {slug}" for name, slug in slugs.items() if slug != plain_slug(name)]
+    return [f"In addresses of the site {', '.join(odd)}: rename folders to have it otherwise."] if odd else []
+
+
+def _check_links(found: Found, source: Path, dest: Path) -> None:
+    """A link may lead to where the result is to be, too."""
+    if any(dest.resolve() == link.resolve() or link.resolve() in dest.resolve().parents for link in found.outside):
+        raise click.UsageError(
+            f"A link in {source} leads to the folder that {dest} is in, so the next run would read its own output: "
+            "choose another DEST."
+        )
 
 
 def _check_same_options(dest: Path, options: dict[str, Any]) -> None:
@@ -132,7 +165,8 @@ def _targets(pictures: list[Path], source: Path, dest: Path) -> list[Path]:
     plain = [name.with_suffix(".png") for name in names]
     whole = [name.with_name(name.name + ".png") for name in names]
     taken = Counter([*plain, *whole])
-    return [dest / (short if taken[short] == 1 else long) for short, long in zip(plain, whole, strict=True)]
+    names = [short if taken[short] == 1 else long for short, long in zip(plain, whole, strict=True)]
+    return [dest / name.with_name(fitting(name.name)) for name in names]
 
 
 def _write_rejected(path: Path, rejected: list[tuple[str, str]]) -> None:

@@ -18,7 +18,7 @@ import click
 from tqdm import tqdm
 
 from generate.collecting.polite import Manners
-from generate.collecting.provenance import Row
+from generate.collecting.provenance import FAILED, Row
 from generate.images import write_text
 
 DISTRIBUTORS = {"multiprocessing": "", "pyspark": "pyspark", "ray": "ray"}  # with the package each needs
@@ -42,13 +42,14 @@ def fetch(
     manners: Manners | None = None,
     distributor: str = "multiprocessing",
     jobs: int | None = None,
+    retry: bool = False,
 ) -> None:
     """Fetch the rows that have no outcome yet; `file` of each is its path below `dest`, without a suffix.
 
-    URLs that an earlier call fetched or failed to fetch are skipped. Raises click.ClickException if img2dataset exits
+    URLs that an earlier call fetched are skipped, and unless `retry` those that it failed to fetch, too. Raises click.ClickException if img2dataset exits
     with an error; the journal then has everything that was done before.
     """
-    known = _journal(dest)
+    known = {url: row for url, row in _journal(dest).items() if not (retry and row["status"] == FAILED)}
     missing = [row for row in rows if not row.status and row.url not in known]
     if missing:
         check_distributor(distributor)
