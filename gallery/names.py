@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import unicodedata
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from slugify import slugify
@@ -56,6 +56,18 @@ def unique_slugs(names: Sequence[str]) -> list[str]:
         slugs[index] = slug
         taken.add(slug)
     return [slugs[index] for index in range(len(names))]
+
+
+def slug_notes(names: Iterable[str]) -> list[str]:
+    """A sentence on those folders whose slugs are not what one would think; none if there are none."""
+    names = [name for name in names if name]
+    pairs = zip(names, unique_slugs(names), strict=True)
+    odd = [
+        f"{ascii(name) if not name.isprintable() else name} is {slug}"
+        for name, slug in pairs
+        if slug != plain_slug(name)
+    ]
+    return [f"In addresses of the site {', '.join(odd)}: rename folders for others, before training."] if odd else []
 
 
 def words_of(folder: str) -> str:

@@ -10,7 +10,6 @@ import io
 import json
 import os
 from collections import Counter
-from collections.abc import Iterable
 from contextlib import suppress
 from dataclasses import asdict
 from pathlib import Path
@@ -18,7 +17,7 @@ from typing import Any
 
 import click
 
-from gallery.names import plain_slug, unique_slugs
+from gallery.names import slug_notes
 from generate.finding import Found, printable
 from generate.images import atomic_path, beside, category_of, find_all, fitting, kind_of, read_json, write_text
 from generate.preparing.detecting import NAME, NAMES
@@ -124,16 +123,8 @@ def prepare(source: Path, dest: Path, jobs: int | None = None, **options: Any) -
         draw_sheet(pictures, targets, [outcome.reason for outcome in outcomes], source).save(temporary, "PNG")
     os.sync()  # the pictures, which were written without fsync
     write_text(dest / "dataset.json", json.dumps(written | summary, indent=2) + "\n")
-    notes = [*found.lines(source), *category_lines(summary["categories"])]
+    notes = [*found.lines(source), *slug_notes(summary["categories"])]
     return summary | {"rejected": rejected, "notes": notes}
-
-
-def category_lines(categories: Iterable[str]) -> list[str]:
-    """What categories are called in addresses of the site, where that is not what one would think."""
-    names = [name for name in categories if name]
-    slugs = dict(zip(names, unique_slugs(names), strict=True))
-    odd = [f"{printable(name)} is {slug}" for name, slug in slugs.items() if slug != plain_slug(name)]
-    return [f"In addresses of the site {', '.join(odd)}: rename folders to have it otherwise."] if odd else []
 
 
 def _check_links(found: Found, source: Path, dest: Path) -> None:
