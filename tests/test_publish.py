@@ -240,10 +240,18 @@ def test_damaged_table_of_samples(bucket_url, emoji, row):
     assert contents(open_bucket(bucket_url)) == {}
 
 
-def test_folders_that_would_be_one_category(bucket_url, emoji):
-    shutil.copytree(emoji / "food", emoji / "Food!")
+def test_folders_with_lossy_names_are_categories_of_their_own(bucket_url, emoji):
+    for folder in ("Food!", "寿司", "ラーメン", "Picture"):
+        shutil.copytree(emoji / "food", emoji / folder)
+    shutil.copy(next((emoji / "food").iterdir()), emoji / "loose.jpg")
+    (emoji / "categories.json").write_text('{"寿司": {"name": "Sushi", "article": "some"}}')
 
-    refused(run("publish", emoji, bucket_url), "'food'", "rename one")
+    result = run("publish", emoji, bucket_url)
+
+    assert result.exit_code == 0, result.output
+    live, _ = read_live(open_bucket(bucket_url))
+    assert {"food", "food-2", "shou-si", "ramen", "picture", "picture-2"} <= {c.slug for c in live.categories}
+    assert (live.category("shou-si").name, live.category("shou-si").article) == ("Sushi", "some")
 
 
 @pytest.mark.parametrize("url", ["no/such/folder", "gs://no-such-bucket-anywhere"])
