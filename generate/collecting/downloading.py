@@ -29,7 +29,7 @@ from img2dataset.downloader import Downloader
 
 from generate.collecting.polite import TOKEN, Manners, build_opener
 from generate.collecting.provenance import FAILED, KEPT, Row, check_picture, utc_now
-from generate.images import BadPicture, atomic_path, suffix_of
+from generate.images import atomic_path, suffix_of
 
 ENGINE = import_module("img2dataset.main")  # the attribute `main` of the package is a function
 THREADS = 16
@@ -95,11 +95,10 @@ class Writer:
             try:
                 check_picture(data, self.min_size)
                 file += suffix_of(io.BytesIO(data))
-            except BadPicture as bad:
-                data, reason = None, str(bad)
-        if data is not None:
-            with atomic_path(self.dest / file) as temporary:
-                temporary.write_bytes(data)
+                with atomic_path(self.dest / file) as temporary:
+                    temporary.write_bytes(data)
+            except Exception as bad:  # img2dataset would go on without a row for it
+                data, reason = None, str(bad) or type(bad).__name__
         row = Row(
             file=file if data is not None else "",
             url=meta["url"],
