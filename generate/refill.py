@@ -41,8 +41,8 @@ from generate.units import Duration
 def command(run: Path, bucket: str, every: float | None, **options: Any) -> None:
     """Sample, curate and publish in one: refill the bucket of a live site.
 
-    RUN is a run folder or a generator.safetensors, BUCKET a folder or gs://bucket[/prefix]. The seeds go on
-    where the live release's ended, so the pictures are new ones. The least realistic and near-duplicates are left out,
+    RUN is a run folder or a generator.safetensors, BUCKET a folder or gs://bucket[/prefix]. Seeds continue
+    after the highest one in any release that the bucket keeps, so the pictures are new. The least realistic and near-duplicates are left out,
     and with --train copies of training pictures too. COUNT pictures are published whatever the number of categories.
     Run again after an interruption, it continues; a second one started meanwhile stops with a sentence.
 

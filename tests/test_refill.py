@@ -15,7 +15,7 @@ import torch
 from click.testing import CliRunner, Result
 
 from gallery.bucket import Bucket, open_bucket
-from gallery.history import list_releases
+from gallery.history import list_releases, roll_back
 from gallery.release import Catalog, read_live
 from generate.__main__ import main
 from generate.model.generator import save_generator
@@ -96,6 +96,47 @@ def test_add_to_pictures_that_were_published_by_hand(trained, bucket_url, sample
 
     catalog = live(open_bucket(bucket_url))
     assert [(c.slug, c.count) for c in catalog.categories] == [("animals", 12), ("food", 12), ("cat", 4)]
+
+
+def test_refill_after_a_rollback_draws_new_pictures_not_the_rejected_ones(trained, bucket_url):
+    bucket = open_bucket(bucket_url)
+    refill(trained, bucket_url)
+    refill(trained, bucket_url)
+    rejected = pictures(bucket)
+    roll_back(bucket)
+
+    assert refill(trained, bucket_url).exit_code == 0
+
+    assert seeds(bucket) == [8, 9, 10, 11]
+    assert not set(rejected) & set(pictures(bucket))
+
+
+def test_seeds_go_on_after_every_kept_release_of_the_generator(trained, bucket_url, samples, tmp_path):
+    bucket, other = open_bucket(bucket_url), make_run(tmp_path / "other", seed=1)
+    refill(trained, bucket_url, "--title", "This Cat Does Not Exist")
+    oldest = live(bucket).release
+    CliRunner().invoke(main, ["publish", str(samples), bucket_url])  # without seeds
+    refill(other, bucket_url, "--title", "This Cat Does Not Exist")
+    assert seeds(bucket) == [0, 1, 2, 3], "another generator begins at its own first seed"
+
+    refill(trained, bucket_url)
+    assert seeds(bucket) == [4, 5, 6, 7]
+
+    roll_back(bucket, oldest)
+    refill(trained, bucket_url, "--add")
+    assert seeds(bucket) == [0, 1, 2, 3, 8, 9, 10, 11]
+
+
+def test_a_damaged_table_of_an_older_release_stops_no_refill(trained, tmp_path):
+    (tmp_path / "bucket").mkdir()
+    refill(trained, str(tmp_path / "bucket"))
+    refill(trained, str(tmp_path / "bucket"))
+    first = min((tmp_path / "bucket" / "releases").iterdir()) / "images.jsonl"
+    first.write_bytes(b'\xff{\n[1]\n{"seed": "x"}\n' + first.read_bytes()[:-20])
+
+    assert refill(trained, str(tmp_path / "bucket")).exit_code == 0
+
+    assert seeds(open_bucket(str(tmp_path / "bucket"))) == [8, 9, 10, 11]
 
 
 def test_pictures_of_an_interrupted_refill_are_not_drawn_again(trained, bucket_url, tmp_path):

@@ -11,8 +11,9 @@ import json
 import re
 import shutil
 from collections import Counter
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from functools import partial
 from math import ceil
@@ -22,7 +23,8 @@ from typing import Any
 import click
 
 from gallery.bucket import Bucket, NotFound, open_bucket
-from gallery.commit import Pointer, read_pointer
+from gallery.commit import THREADS, read_pointer
+from gallery.history import list_releases
 from gallery.release import Catalog, Category
 from generate.devices import choose_device, choose_precision
 from generate.images import find_pictures
@@ -76,8 +78,7 @@ def refill(
         find_pictures(training)  # or an error after minutes of drawing
     with _only_one(home):
         pointer = read_pointer(bucket)
-        rows = _live_rows(bucket, pointer)
-        seeds = _new_seeds(model, rows, ceil(count * OVERSAMPLE) if curate else count)
+        seeds = _new_seeds(bucket, model, ceil(count * OVERSAMPLE) if curate else count)
         precision = choose_precision(precision, choose_device(device))
         samples = _samples_folder(home, model, seeds, truncation, precision)
         draw_folder(model, samples, seeds, batch_size=batch_size, truncation=truncation, precision=precision)
@@ -89,7 +90,7 @@ def refill(
         groups, title = read_folder(samples, title)
         groups = _limit(groups, count)
         if add and pointer.live:
-            groups = _added(_live_groups(bucket, pointer.live, rows), groups)
+            groups = _added(_live_groups(bucket, pointer.live), groups)
         made = {"family": FAMILY, "run": home.resolve().name, "kimg": model.made.get("kimg")}
         published = publish_pictures(bucket, pointer, groups, title, description or "", made, keep=keep)
         for leftover in home.glob("refill-*"):
@@ -98,10 +99,20 @@ def refill(
     return published
 
 
-def _new_seeds(model: Model, rows: Mapping[str, Mapping[str, Any]], wanted: int) -> range:
-    """Seeds for at least `wanted` pictures, after those that this model drew for the live release."""
-    drawn = [row["seed"] for row in rows.values() if row.get("model") == model.sha256 and "seed" in row]
-    first = max(drawn, default=-1) + 1
+def _new_seeds(bucket: Bucket, model: Model, wanted: int) -> range:
+    """Seeds for at least `wanted` pictures, above every seed that a complete release in the bucket has from this model.
+
+    Looking only at the live release would draw a release again that was rolled back because nobody liked it.
+    """
+    releases = [
+        kept.release
+        for kept in list_releases(bucket)
+        if kept.catalog and kept.catalog.model.get("model", model.sha256) == model.sha256
+    ]
+    with ThreadPoolExecutor(THREADS) as pool:
+        tables = pool.map(lambda release: _read_table(bucket, release).values(), releases)
+        drawn = [row.get("seed") for table in tables for row in table if row.get("model") == model.sha256]
+    first = max((seed for seed in drawn if isinstance(seed, int)), default=-1) + 1
     return range(first, first + ceil(wanted / max(1, len(model.categories))))
 
 
@@ -143,25 +154,30 @@ def _only_one(home: Path) -> Iterator[None]:
         yield
 
 
-def _live_rows(bucket: Bucket, pointer: Pointer) -> dict[str, dict[str, Any]]:
-    """How each picture of the live release was made, by its name below the release."""
-    if not pointer.live:
-        return {}
+def _read_table(bucket: Bucket, release: str) -> dict[str, dict[str, Any]]:
+    """How each picture of a release was made, by its name below the release. Damaged rows are left out."""
     try:
-        table = bucket.read(f"releases/{pointer.live.release}/{RELEASE_TABLE}")
+        lines = bucket.read(f"releases/{release}/{RELEASE_TABLE}").splitlines()
     except NotFound:
         return {}
-    return {row["file"]: row for row in map(json.loads, table.splitlines())}
+    rows = {}
+    for line in lines:
+        with suppress(ValueError):
+            row = json.loads(line)
+            if isinstance(row, dict) and isinstance(row.get("file"), str):
+                rows[row["file"]] = row
+    return rows
 
 
-def _live_groups(bucket: Bucket, live: Catalog, rows: Mapping[str, Mapping[str, Any]]) -> Groups:
+def _live_groups(bucket: Bucket, live: Catalog) -> Groups:
     """The live release's pictures as if they were to be published: read from the bucket when their turn comes."""
+    rows = _read_table(bucket, live.release)
     folder = f"releases/{live.release}/"
     checksums = bucket.checksums(folder)
 
     def picture(name: str) -> Picture:
         row = rows.get(name.removeprefix(folder))
-        if row is None or name not in checksums:
+        if row is None or "sha256" not in row or name not in checksums:
             raise click.ClickException(f"The live release is not whole ({name}): publish it again, or leave out --add.")
         made = {key: row[key] for key in MADE if key in row}
         size = (live.width or 0, live.height or 0)
