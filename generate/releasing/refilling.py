@@ -1,4 +1,4 @@
-"""New pictures for a live site: drawn, curated and published as the bucket's next release.
+"""Draw new pictures for a live site, curate them and publish them as the bucket's next release.
 
 refill(Path("runs/mine"), "gs://my-pictures", count=384, training=Path("prepared"))
 """
@@ -31,19 +31,20 @@ from generate.images import find_pictures
 from generate.measuring.curation import curate_folder, shares
 from generate.model.drawing import draw_folder
 from generate.model.generator import FAMILY, Model, load_generator
+from generate.releasing.naming import category_of_title, name_category
 from generate.releasing.publishing import (
-    RELEASE_TABLE,
     Groups,
     Picture,
     Published,
     check_alike,
+    check_same_site,
     publish_pictures,
     read_folder,
 )
-from generate.rows import MADE
+from generate.rows import MADE, RELEASE_TABLE
 
-OVERSAMPLE = 1.5  # pictures drawn for each that is published
-OURS = re.compile(r"refill-[0-9a-f]{8}(-chosen)?")  # folders beside the generator: no others are deleted
+OVERSAMPLE = 1.5  # pictures drawn for each one that is published
+OURS = re.compile(r"refill-[0-9a-f]{8}(-chosen)?")  # our folders beside the generator; no others are deleted
 
 
 def refill(
@@ -61,32 +62,37 @@ def refill(
     precision: str = "auto",
     device: str = "auto",
     keep: int | None = None,
+    yes: bool = False,
 ) -> Published:
     """Draw `count` new pictures from the run's generator and make them the live release of the bucket.
 
-    Unless `curate` is off, OVERSAMPLE times as many are drawn and the best of them taken, see `generate.measuring.curation`;
-    copies are looked for where `training` says what was trained on. Fewer than `count` where fewer are good, and under
-    half of it is an error: what is live is better then.
+    With `curate`, OVERSAMPLE times as many are drawn and the best are published, see `generate.measuring.curation`.
+    Given the `training` pictures, copies of them are left out, and pictures that barely resemble them are refused. Fewer
+    than `count` are published if fewer are good; fewer than half of it is an error.
 
-    Raises click.ClickException where the run can't be sampled or is being refilled from already, GalleryError
-    for a bucket that can't take them; what is live has not changed then.
+    Raises click.ClickException if the run can't be sampled or another refill uses it, and without `yes` if the pictures
+    barely resemble the training pictures or would give the site another size or other categories; GalleryError for a
+    bucket that can't take them. The live release has not changed then.
     """
     bucket = open_bucket(url)
     model = load_generator(run, choose_device(device))
     home = run if run.is_dir() else run.parent
     if curate and training:
-        find_pictures(training)  # or an error after minutes of drawing
+        find_pictures(training)  # raises now rather than after minutes of drawing
     with _only_one(home):
         pointer = read_pointer(bucket)
+        if pointer.live:
+            title = title or pointer.live.title
+            description = pointer.live.description if description is None else description
+        if not yes and not add:
+            expected = [name_category(name, 1) for name in model.categories] or [category_of_title(title, 1)]
+            check_same_site(url, pointer.live, expected, (model.network.size, model.network.size))
         seeds = _new_seeds(bucket, model, ceil(count * OVERSAMPLE) if curate else count)
         precision = choose_precision(precision, choose_device(device))
         samples = _samples_folder(home, model, seeds, truncation, precision)
         draw_folder(model, samples, seeds, batch_size=batch_size, truncation=truncation, precision=precision)
         if curate:
-            samples = _curate(samples, count, training, device)
-        if pointer.live:
-            title = title or pointer.live.title
-            description = pointer.live.description if description is None else description
+            samples = _curate(samples, count, training, device, yes)
         groups, title = read_folder(samples, title)
         groups = _limit(groups, count)
         if add and pointer.live:
@@ -117,40 +123,51 @@ def _new_seeds(bucket: Bucket, model: Model, wanted: int) -> range:
 
 
 def _samples_folder(home: Path, model: Model, seeds: range, truncation: float, precision: str) -> Path:
-    """Named by what will be in it, so that an interrupted refill finds its own pictures and no others."""
+    """A folder named by a hash of what goes into it, so that a rerun finds the pictures of an interrupted refill."""
     identity = f"{model.sha256} {seeds} {truncation} {precision}".encode()
     return home / f"refill-{hashlib.sha256(identity).hexdigest()[:8]}"
 
 
-def _curate(samples: Path, count: int, training: Path | None, device: str) -> Path:
-    """The folder of the best `count` samples. Raises click.ClickException where fewer than half of that are good."""
+def _curate(samples: Path, count: int, training: Path | None, device: str, yes: bool) -> Path:
+    """The folder of the best `count` samples. Raises click.ClickException if they are not fit to be published."""
     chosen = samples.with_name(f"{samples.name}-chosen")
     curated = curate_folder(samples, chosen, keep=count, training=training, device=device)
     click.echo(f"Curated: {curated.summary()}.")
+    found = curated.resemblance
+    if found and found.too_far and not yes:
+        raise click.ClickException(
+            f"Nothing was published, since {found.describe()}. Train longer; or give the pictures that this model was "
+            "trained on with --train, if these are others; or publish all the same with --yes."
+        )
+    if found and found.poor:
+        click.echo(f"Warning: {found.describe()}. Train longer for better ones.", err=True)
     if len(curated.kept) < count / 2:
         raise click.ClickException(
             f"Only {len(curated.kept)} pictures are fit to be shown, {count} were asked for, so nothing was published: "
             "train longer, or publish them as they are with --no-curate."
         )
     if training is None:
-        click.echo("Copies of training pictures were not looked for: give the prepared pictures with --train.")
+        click.echo("Not compared with training pictures: give the prepared pictures with --train. "
+                   "Copies of training pictures were not looked for.")  # fmt: skip
     return chosen
 
 
 def _limit(groups: Groups, count: int) -> Groups:
-    """The first pictures of each category, `count` in all."""
+    """The first pictures of each category, `count` in all categories together."""
     room = shares(Counter({category.slug: category.count for category, _ in groups}), count, "equal")
     return [(replace(category, count=n), some[:n]) for category, some in groups if (n := room[category.slug])]
 
 
 @contextmanager
 def _only_one(home: Path) -> Iterator[None]:
-    """The system lets go of the lock when its holder ends, however that happens."""
+    """Hold a lock on the run, which the system releases when this process ends, however it ends."""
     with (home / ".refill.lock").open("w") as lock:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            raise click.ClickException(f"Another refill from {home} is still at work: let it finish.") from None
+            raise click.ClickException(
+                f"Another refill from {home} is still running: wait until it has ended."
+            ) from None
         yield
 
 
@@ -170,7 +187,7 @@ def _read_table(bucket: Bucket, release: str) -> dict[str, dict[str, Any]]:
 
 
 def _live_groups(bucket: Bucket, live: Catalog) -> Groups:
-    """The live release's pictures as if they were to be published: read from the bucket when their turn comes."""
+    """The live release's pictures, to be published again; their bytes are read from the bucket when they are needed."""
     rows = _read_table(bucket, live.release)
     folder = f"releases/{live.release}/"
     checksums = bucket.checksums(folder)
@@ -178,7 +195,7 @@ def _live_groups(bucket: Bucket, live: Catalog) -> Groups:
     def picture(name: str) -> Picture:
         row = rows.get(name.removeprefix(folder))
         if row is None or "sha256" not in row or name not in checksums:
-            raise click.ClickException(f"The live release is not whole ({name}): publish it again, or leave out --add.")
+            raise click.ClickException(f"The live release lacks {name}: publish it again, or leave out --add.")
         made = {key: row[key] for key in MADE if key in row}
         size = (live.width or 0, live.height or 0)
         return Picture(
@@ -192,7 +209,7 @@ def _live_groups(bucket: Bucket, live: Catalog) -> Groups:
 
 
 def _added(old: Groups, new: Groups) -> Groups:
-    """Old pictures keep their numbers, new ones come after them."""
+    """Both together: old pictures keep their numbers, new ones come after them."""
     named = (("live", old), ("new", new))
     check_alike({f"{w} {c.slug}/{i}": p for w, groups in named for c, members in groups for i, p in enumerate(members)})
     groups: dict[str, tuple[Category, list[Picture]]] = {}

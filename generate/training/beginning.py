@@ -1,4 +1,4 @@
-"""What `train --from` begins with: the weights of another run, or of the lightweight_gan command."""
+"""Read what `train --from` begins with: the weights of another run, or of the lightweight_gan command."""
 
 from __future__ import annotations
 
@@ -8,13 +8,15 @@ from pathlib import Path
 from typing import Any
 
 import click
+import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import Tensor
 
-from generate.model.checkpoints import read_checkpoint
+from generate.model.checkpoints import misfit, read_checkpoint
 from generate.model.generator import load_generator
-from generate.model.networks import NetworkOptions
+from generate.model.networks import NetworkOptions, build_discriminator
+from generate.model.r3gan import build_r3gan
 
 DISCRIMINATOR = "discriminator.safetensors"  # beside generator.safetensors
 Weights = Mapping[str, Tensor]
@@ -22,7 +24,7 @@ Weights = Mapping[str, Tensor]
 
 @dataclass(frozen=True)
 class Beginning:
-    """The networks' shapes, what judged them, and the weights. Optimizers begin afresh."""
+    """The options of the networks and their weights. Optimizers start from scratch."""
 
     source: Path
     network: NetworkOptions
@@ -31,7 +33,7 @@ class Beginning:
     weights: Mapping[str, Weights]  # of "generator", "ema" and "discriminator"
 
     def options(self) -> dict[str, Any]:
-        """What TrainOptions take from it."""
+        """The values that it sets in TrainOptions."""
         names = ("latent_dim", "fmap_max", "fmap_inverse_coef", "attention")
         return {name: getattr(self.network, name) for name in names} | {
             "discriminator": self.discriminator,
@@ -39,12 +41,29 @@ class Beginning:
         }
 
     def check(self, network: NetworkOptions) -> None:
-        """Raises click.ClickException unless `network` is what the weights are of."""
+        """Raises click.ClickException unless the weights are those of `network` and its discriminator."""
         ours, theirs = asdict(network), asdict(self.network)
         if other := [f"{name} {theirs[name]}, not {ours[name]}" for name in ours if ours[name] != theirs[name]]:
             raise click.ClickException(
                 f"{self.source} can't be continued with these pictures and options: it was trained with {'; '.join(other)}."
             )
+        if reason := self._misfit():
+            raise click.ClickException(
+                f"{self.source} can't be continued, since {reason} in its discriminator: it is damaged or was made by "
+                "another version; begin without --from."
+            )
+
+    def _misfit(self) -> str:
+        """Why the discriminator's weights are not those of the networks described, or ""."""
+        if self.discriminator not in ("r3gan", "lightweight"):
+            return f"there is no longer a {self.discriminator!r}"
+        try:
+            with torch.device("meta"):  # shapes without memory
+                r3gan = self.discriminator == "r3gan"
+                judge = build_r3gan(self.network, self.width) if r3gan else build_discriminator(self.network)
+        except (TypeError, ValueError, RuntimeError) as error:
+            return f"a width of {self.width} is impossible ({error})"
+        return misfit(judge, self.weights["discriminator"])
 
 
 def read_beginning(source: Path) -> Beginning:
