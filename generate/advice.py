@@ -13,7 +13,8 @@ EXAMPLE_TITLE = "This Thing Does Not Exist"
 
 def command_line(job: str, *arguments: object) -> str:
     """A command of this package, quoted for a shell."""
-    return "python -m generate " + shlex.join([job, *map(str, arguments)])
+    words = [f"./{word}" if isinstance(word, Path) and str(word).startswith("-") else str(word) for word in arguments]
+    return "python -m generate " + shlex.join([job, *words])
 
 
 def train_option(data: Path | None) -> list[object]:

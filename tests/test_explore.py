@@ -22,7 +22,7 @@ def models(tmp_path_factory):
     folder = tmp_path_factory.mktemp("models")
     torch.manual_seed(0)
     for name, channels, categories in [("one", 3, ()), ("two", 1, ("cats", "dogs"))]:
-        network = NetworkOptions(32, 16, 16, (), channels=channels, categories=categories)
+        network = NetworkOptions(32, 16, 16, attention=(), channels=channels, categories=categories)
         generator = build_generator(network)
         if categories:
             torch.nn.init.normal_(generator.embed.weight)  # which starts at zero

@@ -35,10 +35,8 @@ class Beginning:
     def options(self) -> dict[str, Any]:
         """The values that it sets in TrainOptions."""
         names = ("latent_dim", "fmap_max", "fmap_inverse_coef", "attention")
-        return {name: getattr(self.network, name) for name in names} | {
-            "discriminator": self.discriminator,
-            "width": self.width,
-        }
+        taken = {name: getattr(self.network, name) for name in names} | {"discriminator": self.discriminator}
+        return taken | ({"width": self.width} if self.discriminator == "r3gan" else {})
 
     def check(self, network: NetworkOptions) -> None:
         """Raises click.ClickException unless the weights are those of `network` and its discriminator."""
