@@ -55,10 +55,7 @@ clean:  ## remove .venv and what tools cached
 	$(BIN)/pip install --quiet --disable-pip-version-check -r tests/requirements.txt
 	@touch $@
 
-# The browser tests need a Chromium: install Debian's where that is possible, else say what to do.
 browser:
 	@command -v chromium || command -v chromium-browser || command -v google-chrome \
 	|| ls "/Applications/Google Chrome.app" 2>/dev/null \
-	|| { test "$$(id -u)" = 0 && command -v apt-get >/dev/null && apt-get update -qq && apt-get install -y -qq chromium chromium-driver; } \
-	|| { sudo -n true 2>/dev/null && command -v apt-get >/dev/null && sudo apt-get update -qq && sudo apt-get install -y -qq chromium chromium-driver; } \
 	|| { echo "The browser tests need Chromium or Chrome: sudo apt-get install chromium chromium-driver, or brew install --cask google-chrome"; exit 1; }

@@ -15,6 +15,7 @@ from generate.training.choices import TrainOptions
 from generate.training.dataset import Pictures
 from generate.training.players import Players, build
 from generate.training.steps import discriminator_backward, generator_backward, r3gan_backward
+from generate.units import plural
 
 TIMED_BATCHES = 3  # after one that warms up
 LONG_H = 12.0  # a run that takes longer is told what would make it shorter
@@ -89,5 +90,5 @@ def flop(options: TrainOptions, network: NetworkOptions) -> int:
 def hours_text(hours: float) -> str:
     """A time as people say it: minutes, hours or days."""
     if hours < 2:
-        return f"{max(1, round(60 * hours))} minutes"
+        return plural(max(1, round(60 * hours)), "minute")
     return f"{hours:.0f} hours" if hours < 48 else f"{hours / 24:.1f} days"
