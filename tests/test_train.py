@@ -182,7 +182,8 @@ def test_other_options_on_resuming_are_refused(tiny_run):
 
 def test_unprepared_pictures_are_refused_with_the_cure(tmp_path):
     (tmp_path / "photos").mkdir()
-    Image.new("RGB", (640, 480)).save(tmp_path / "photos" / "a.jpg")
+    for name in ("a.jpg", "b.jpg"):
+        Image.new("RGB", (640, 480)).save(tmp_path / "photos" / name)
 
     result = CliRunner().invoke(main, ["train", str(tmp_path / "photos"), str(tmp_path / "run")])
 
@@ -271,7 +272,7 @@ def test_the_best_snapshot_stays_and_a_run_without_progress_ends(prepared, tmp_p
 
     train(prepared, tmp_path / "run", options, device="cpu")
 
-    assert "Stopped early: 2 snapshots in a row were no better" in capsys.readouterr().out
+    assert "Stopped early: the last 2 snapshots were no better" in capsys.readouterr().out
     assert {path.name for path in (tmp_path / "run").glob("*.pt")} == {"snapshot-0000002.pt", "snapshot-0000004.pt"}
     assert load_generator(tmp_path / "run").made["step"] == 2
 
@@ -294,7 +295,7 @@ def test_many_in_a_row_put_the_snapshot_back_at_half_the_rate(prepared, tmp_path
 
     train(prepared, tmp_path / "run", replace(OPTIONS, kimg=0.016, snapshot_kimg=0.008), device="cpu")
 
-    assert "back to step 2 at half the learning rate" in capsys.readouterr().out
+    assert "restored step 2 with half the learning rate" in capsys.readouterr().out
     state = torch.load(tmp_path / "run" / "snapshot-0000004.pt", weights_only=True)
     for optimizer in ("optimizer_g", "optimizer_d"):
         assert state[optimizer]["param_groups"][0]["initial_lr"] == 3e-4 / 2
@@ -316,7 +317,7 @@ def test_gradients_that_stay_broken_end_with_advice(prepared, tmp_path, monkeypa
     monkeypatch.setattr("generate.training.loop.BAD_STEPS", 1)
     _poison(monkeypatch, steps=set(range(1, 100)))
 
-    with pytest.raises(ClickException, match="again and again: start another RUN with --precision fp32"):
+    with pytest.raises(ClickException, match="again after three restarts: start another RUN with --precision fp32"):
         train(prepared, tmp_path / "run", replace(OPTIONS, kimg=0.1, snapshot_kimg=0.004), device="cpu")
 
 

@@ -22,7 +22,7 @@ Weights = Mapping[str, Tensor]
 
 @dataclass(frozen=True)
 class Beginning:
-    """The networks' shapes, what judged them, and the weights. Optimizers begin afresh."""
+    """The networks' options, the kind of discriminator, and the weights. Optimizers start fresh."""
 
     source: Path
     network: NetworkOptions
@@ -39,7 +39,7 @@ class Beginning:
         }
 
     def check(self, network: NetworkOptions) -> None:
-        """Raises click.ClickException unless `network` is what the weights are of."""
+        """Raises click.ClickException unless the weights fit `network`."""
         ours, theirs = asdict(network), asdict(self.network)
         if other := [f"{name} {theirs[name]}, not {ours[name]}" for name in ours if ours[name] != theirs[name]]:
             raise click.ClickException(
@@ -62,7 +62,7 @@ def read_beginning(source: Path) -> Beginning:
         judge = {name: weight.float() for name, weight in load_file(file).items()}
     except (OSError, SafetensorError) as error:
         raise click.ClickException(
-            f"{file} can't be loaded ({error}): training goes on only with the discriminator that trained {source.name}."
+            f"{file} can't be loaded ({error}): copy the discriminator that trained {source.name} beside it."
         ) from None
     made = model.made.get("train", {})
     drawn = model.generator.state_dict()

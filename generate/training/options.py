@@ -1,4 +1,4 @@
-"""What a training run is made with: its options, what their defaults come to, and the record that a resumed run keeps to."""
+"""The options of a training run: their defaults, and the record that a resumed run is checked against."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ DEFAULT = TrainOptions()
 
 
 def defaults_of(discriminator: str, size: int, count: int) -> dict[str, Any]:
-    """What suits so many pictures of that size.
+    """The defaults for `count` pictures of that size.
 
     R3GAN's are those that learned 1,041 emoji of 64 and 128 px on two cores, see benchmarks/README.md; above 128 px the
     generator gets more feature maps, or its last layer would have fewer than 16. Lightweight's are the package's own.
@@ -111,7 +111,7 @@ def read_options_of(run: Path) -> dict[str, Any]:
 
 
 def network_of(options: TrainOptions, pictures: Pictures, categories: tuple[str, ...] = ()) -> NetworkOptions:
-    """The networks that suit these pictures. Raises click.BadParameter for what they can't do."""
+    """The networks for these pictures. Raises click.BadParameter for an impossible option."""
     size = pictures.size
     for resolution in options.attention:
         if resolution >= size or resolution & (resolution - 1):
