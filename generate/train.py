@@ -86,7 +86,8 @@ def own(name: str, help: str, type: Any = None, **attributes: Any) -> Option:
 @own("--fid", "Measure the FID too, with torch-fidelity's Inception: from a file, or downloaded.",
      is_flag=False, flag_value=DOWNLOAD, metavar="[WEIGHTS]")  # fmt: skip
 @click.option("--from", "start_from", default="", metavar="MODEL",
-              help="Begin with the weights of another run, of a generator.safetensors with its discriminator.safetensors, "
+              help="Begin with the weights of another run or of a generator.safetensors with its discriminator.safetensors, "
+    "of pictures of the same size or half of it, "
               "or of a model_N.pt of the lightweight_gan command.")  # fmt: skip
 @click.option("--dry-run", is_flag=True, help="Print what would be done and how long it would take; write nothing.")
 def command(

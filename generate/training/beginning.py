@@ -15,6 +15,7 @@ from torch import Tensor
 from generate.model.checkpoints import read_checkpoint
 from generate.model.generator import load_generator
 from generate.model.networks import NetworkOptions
+from generate.training.growing import grow_discriminator, grow_generator
 
 DISCRIMINATOR = "discriminator.safetensors"  # beside generator.safetensors
 Weights = Mapping[str, Tensor]
@@ -30,21 +31,35 @@ class Beginning:
     width: int  # of R3GAN's discriminator
     weights: Mapping[str, Weights]  # of "generator", "ema" and "discriminator"
 
-    def options(self) -> dict[str, Any]:
-        """What TrainOptions take from it."""
+    def options(self, size: int) -> dict[str, Any]:
+        """What TrainOptions take from it, for pictures of that size."""
         names = ("latent_dim", "fmap_max", "fmap_inverse_coef", "attention")
+        width = self.width // 2 if size == 2 * self.network.size else self.width
         return {name: getattr(self.network, name) for name in names} | {
             "discriminator": self.discriminator,
-            "width": self.width,
+            "width": width,
         }
 
     def check(self, network: NetworkOptions) -> None:
-        """Raises click.ClickException unless the weights fit `network`."""
+        """Raises click.ClickException unless the weights fit `network`, or grow to it."""
+        wide_enough = self.width // 2 >= 2 * network.channels
+        grows = self.discriminator == "r3gan" and network.size == 2 * self.network.size and wide_enough
         ours, theirs = asdict(network), asdict(self.network)
-        if other := [f"{name} {theirs[name]}, not {ours[name]}" for name in ours if ours[name] != theirs[name]]:
+        names = [name for name in ours if not (grows and name == "size")]
+        if other := [f"{name} {theirs[name]}, not {ours[name]}" for name in names if ours[name] != theirs[name]]:
             raise click.ClickException(
                 f"{self.source} can't be continued with these pictures and options: it was trained with {'; '.join(other)}."
             )
+
+    def load_into(self, parts: Mapping[str, Any], network: NetworkOptions) -> None:
+        """Give these networks its weights; grow them where `network` is of twice the size."""
+        if network.size == self.network.size:
+            for name, weights in self.weights.items():
+                parts[name].load_state_dict(weights)
+            return
+        for name in ("generator", "ema"):
+            grow_generator(self.weights[name], parts[name])
+        grow_discriminator(self.weights["discriminator"], parts["discriminator"])
 
 
 def read_beginning(source: Path) -> Beginning:

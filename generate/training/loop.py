@@ -84,8 +84,7 @@ def _train(data: Path, run: Path, options: TrainOptions, where: torch.device) ->
     if state := read_newest(run):
         step, batches.order, players.probability = restore(state, parts, where)
     elif beginning:
-        for name, part in beginning.weights.items():
-            parts[name].load_state_dict(part)
+        beginning.load_into(parts, network)
     per_step = options.batch_size * options.accumulate
     steps, snapshot_steps = steps_of(options.kimg, per_step), steps_of(options.snapshot_kimg, per_step)
     if leads:

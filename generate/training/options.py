@@ -58,7 +58,7 @@ def resolve(
 
     What `beginning` was trained with goes before the defaults. Raises click.ClickException where the options say otherwise.
     """
-    known = beginning.options() if beginning else {}
+    known = beginning.options(pictures.size) if beginning else {}
     for name, value in known.items():
         if getattr(options, name) not in (*UNSET, "auto", value):
             raise click.ClickException(
