@@ -1,4 +1,4 @@
-"""Choose which samples to show: no copies of training pictures, no failures, no twins; and a sheet to choose by hand.
+"""Choose which samples to show: no copies of training pictures, failures or duplicates; a page to choose by hand.
 
 python -m generate curate samples chosen --keep 384 --train prepared
 """
@@ -16,7 +16,7 @@ PAGE = "contact-sheet.html"
 
 
 class Names(click.ParamType[list[str]]):
-    """A text file of picture paths, one a line; empty lines and those that start with "# " are passed over."""
+    """A text file of picture paths, one a line; empty lines and lines that start with "# " are skipped."""
 
     name = "file"
 
@@ -31,29 +31,29 @@ class Names(click.ParamType[list[str]]):
 @click.command()
 @click.argument("samples", type=click.Path(path_type=Path))
 @click.argument("dest", type=click.Path(file_okay=False, path_type=Path))
-@click.option("--keep", type=click.IntRange(1), default=384, show_default=True, help="How many pictures, at most.")
+@click.option("--keep", type=click.IntRange(1), default=384, show_default=True, help="Maximum number of pictures.")
 @training_option
 @click.option(
     "--max-similarity",
     type=click.FloatRange(0, 1),
-    help="What is more alike than that is a copy or a duplicate; default as alike as 1 in 100 training pictures are to another.",
+    help="Pictures more alike than this are copies or duplicates.  [default: as alike as 1 in 100 training pictures are to another]",
 )
 @click.option(
     "--worst",
     type=click.FloatRange(0, 1, max_open=True),
     default=0.1,
     show_default=True,
-    help="The share to drop as least realistic.",
+    help="Share of the least realistic samples to drop.",
 )
 @click.option(
     "--mix",
     type=click.Choice(["equal", "proportional"]),
     default="equal",
     show_default=True,
-    help="As many of each category, or as they are in SAMPLES.",
+    help="The same number of each category, or in the proportions of SAMPLES.",
 )
-@click.option("--reject", type=Names(), help="A list of pictures to leave out; the next best move up.")
-@click.option("--keep-list", type=Names(), help="A list of the pictures to keep, just these.")
+@click.option("--reject", type=Names(), help="A list of pictures to drop; the next best replace them.")
+@click.option("--keep-list", type=Names(), help="A list of pictures to keep; all others are dropped.")
 @device_option
 def command(
     samples: Path,
@@ -69,10 +69,10 @@ def command(
 ) -> None:
     """Choose which samples to show.
 
-    Copies of training pictures go first, then the least realistic, then near-duplicates of better ones; of what is
-    left each category gets its share, the most realistic first. The chosen are copied to DEST; SAMPLES stays as it
-    is. DEST/curation.csv says of each picture what became of it and why. Open DEST/contact-sheet.html in a browser to
-    click pictures in and out and save the list that --reject or --keep-list takes.
+    Drops copies of training pictures, then the least realistic samples, then near-duplicates of better ones. Of the rest
+    each category gets its share, the most realistic first, copied to DEST. DEST/curation.csv lists the verdict on each
+    sample. To choose by hand, open DEST/contact-sheet.html in a browser, click pictures in and out, and save a list for
+    --reject or --keep-list.
 
     \b
     Example:
@@ -94,9 +94,9 @@ def command(
         device=device,
     )
     write_page(dest / PAGE, curated, samples, training)
-    sheet = beside(dest, "-sheet.png")  # beside it: what lies in DEST is published
+    sheet = beside(dest, "-sheet.png")  # beside DEST, whose pictures are published
     write_sheet(sheet, curated, samples, training)
     click.echo(f"{curated.summary()}, in {dest}")
     if not training:
-        click.echo("Copies of training pictures were not looked for: give the prepared pictures with --train.")
+        click.echo("Copies of training pictures were not detected: give the prepared pictures with --train.")
     click.echo(f"Look at {dest / PAGE} in a browser, or at {sheet}; then: python -m generate publish {dest} bucket")

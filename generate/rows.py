@@ -1,4 +1,4 @@
-"""What is written down of each picture, a JSON object a line in a table beside them."""
+"""The tables beside pictures: a line of JSON for each, with its file, seed, truncation, model and scores."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from typing import Any
 import click
 
 SAMPLES_TABLE, SAMPLES_OPTIONS = "samples.jsonl", "samples.json"  # what `sample` writes beside its pictures
-MADE = ("seed", "truncation", "model", "scores")  # what is known of how a picture came about
+MADE = ("seed", "truncation", "model", "scores")  # how a picture was made
 
 
 def read_rows(samples: Path) -> dict[Path, dict[str, Any]]:
-    """What `sample` and `curate` wrote down about each picture, in the folder itself or in its categories."""
+    """The fields MADE of each picture, from the tables in the folder and its categories that `sample` and `curate` wrote."""
     rows = {}
     for table in chain(samples.glob("*.jsonl"), samples.glob("*/*.jsonl")):
         for number, line in enumerate(table.read_text(encoding="utf-8").splitlines(), start=1):

@@ -1,8 +1,8 @@
-"""Choosing which samples to show: what `curate` and `refill` share.
+"""Choose which samples to show, for `curate` and `refill`.
 
     curated = curate_folder(Path("samples"), Path("chosen"), keep=384, training=Path("prepared"))
 
-The scores are those of `generate.measuring.similarity` (is it a copy, a duplicate) and of `generate.measuring.metrics.realism`.
+Copies and duplicates are found by `similarity.py`, realism is that of `metrics.py`.
 """
 
 from __future__ import annotations
@@ -51,7 +51,7 @@ from generate.measuring.verdicts import (
 from generate.rows import SAMPLES_TABLE, read_rows
 
 CURATE_OPTIONS = "curate.json"
-SHOWN_DIGITS = 2  # of published scores: the sixth depends on the processor, and a release's id on what is published
+SHOWN_DIGITS = 2  # of published scores; more digits depend on the processor, and would change the id of a release
 
 
 def curate_folder(
@@ -69,9 +69,9 @@ def curate_folder(
 ) -> Curated:
     """Copy the best `keep` pictures of `samples` to `dest`, with their rows and scores, and write dest/curation.csv.
 
-    In this order copies of training pictures go, the `worst` share by realism, and near-duplicates of better ones; of
-    the rest each category gets its share, best first. Names in `reject` go before all that; with a `keep_list`, just
-    those on it stay. Raises click.ClickException for folders that can't be used.
+    Rejects in this order: names in `reject`, copies of training pictures, the `worst` share by realism, near-duplicates
+    of better samples. Of the rest each category gets its share, best first. A `keep_list` replaces all of that. Raises
+    click.ClickException for folders that can't be used.
     """
     paths = find_pictures(samples)
     names = [path.relative_to(samples).as_posix() for path in paths]
@@ -114,9 +114,10 @@ def curate_folder(
 
 
 def read_alike(paths: Sequence[Path], what: str, bad: dict[Path, str] | None = None) -> Iterator[Tensor]:
-    """Pictures (3, H, W), uint8, one after the other, all of the first one's size.
+    """Read pictures (3, H, W), uint8, of the size of the first one.
 
-    What is not is a reason in `bad`; without that, or when nothing is good, a click.ClickException.
+    A picture that is damaged or of another size gets a reason in `bad`. Raises click.ClickException if `bad` is None, or
+    if no picture can be read.
     """
     size = None
     found: dict[Path, str] = {} if bad is None else bad
@@ -141,8 +142,8 @@ def read_alike(paths: Sequence[Path], what: str, bad: dict[Path, str] | None = N
 def score(
     names: Sequence[str], categories: Sequence[str], drawn: Looks, trained: Looks | None, known: Sequence[str]
 ) -> list[Verdict]:
-    """A verdict for each picture with its scores, so far all kept. Without training pictures they are judged by each
-    other: what is unlike all the others is not realistic."""
+    """A verdict with scores for each sample, all of them kept so far. Without training pictures realism is measured against
+    the other samples."""
     if trained is None:
         fits = realistic(drawn) if len(drawn) >= MIN_PICTURES else torch.ones(len(drawn))
     else:
@@ -171,7 +172,7 @@ def choose(
     reject: Collection[str] = (),
     keep_list: Collection[str] | None = None,
 ) -> list[Verdict]:
-    """The same verdicts with `kept` and `reason` decided. A keep list overrules all else."""
+    """The verdicts with `kept` and `reason` decided. A keep list overrides everything else."""
     if keep_list is not None:
         return [v if v.file in keep_list else replace(v, kept=False, reason=NOT_LISTED) for v in verdicts]
     found = list(verdicts)
@@ -204,12 +205,12 @@ def choose(
 def shares(available: Counter[str], keep: int, mix: str) -> dict[str, int]:
     """How many of each category to keep: `equal` numbers, or numbers `proportional` to those available.
 
-    What one category can't fill goes to the others.
+    Places that a category can't fill go to the others.
     """
     total = sum(available.values())
     keep = min(keep, total)
     room = dict.fromkeys(available, 0)
-    for _ in range(keep):  # the next place goes to the category that is farthest behind
+    for _ in range(keep):  # give the next place to the category that is furthest behind
         behind = [name for name in room if room[name] < available[name]]
         weigh = {name: available[name] if mix == "proportional" else 1 for name in behind}
         room[min(behind, key=lambda name: ((room[name] + 0.5) / weigh[name], name))] += 1
@@ -226,14 +227,14 @@ def _check_names(names: Sequence[str], listed: Sequence[str], samples: Path) -> 
 def _check_dest(dest: Path, samples: Path) -> None:
     if dest.resolve().is_relative_to(samples.resolve()):
         raise click.UsageError(
-            f"{dest} lies in {samples}: choose a DEST outside, or the chosen would be samples the next time."
+            f"{dest} is inside {samples}, so its pictures would be samples of the next run: choose a DEST outside."
         )
     if dest.exists() and not (dest / CURATE_OPTIONS).exists() and any(dest.iterdir()):
-        raise click.ClickException(f"{dest} holds something that curate did not put there: choose another DEST.")
+        raise click.ClickException(f"{dest} holds files that curate did not write: choose another DEST.")
 
 
 def _write(samples: Path, dest: Path, curated: Curated) -> None:
-    """Whatever is cut off here, the next run puts right: it knows from the table what it may delete."""
+    """Copy the kept samples and write the tables. A rerun deletes only files that the table lists, so it repairs an interrupted one."""
     wanted = {verdict.file for verdict in curated.kept}
     if (dest / CURATION_TABLE).exists():
         for line in csv.DictReader(io.StringIO((dest / CURATION_TABLE).read_text(encoding="utf-8", errors="replace"))):

@@ -1,4 +1,4 @@
-"""What a curation decides about each sample, and the words for it. Imports no torch: commands and pages read it too."""
+"""The verdict on each sample of a curation, and the reasons for rejecting one. Imports no torch."""
 
 from __future__ import annotations
 
@@ -10,35 +10,35 @@ CURATION_TABLE = "curation.csv"
 MIN_PICTURES = 5  # on either side, to compute scores from: realism takes 3 neighbours of each and 2 more
 COPY, UNREALISTIC, DUPLICATE, NO_ROOM = "copy", "unrealistic", "duplicate", "no room"
 REJECTED, NOT_LISTED, DAMAGED = "rejected", "not on the list", "damaged"
-REASONS = {  # why a picture was left out, for people
+REASONS = {  # as shown to people
     REJECTED: "on your list of rejects",
     NOT_LISTED: "not on your keep list",
     COPY: "copies of training pictures",
     UNREALISTIC: "least realistic",
     DUPLICATE: "near-duplicates of a better one",
-    NO_ROOM: "good, but there are enough",
+    NO_ROOM: "not needed",
     DAMAGED: "damaged, or of another size",
 }
 
 
 @dataclass(frozen=True)
 class Verdict:
-    """What became of a sample, and why; a line of curation.csv."""
+    """Whether a sample is kept, and why not; a line of curation.csv."""
 
     file: str  # below SAMPLES
     category: str = ""
     kept: bool = True
-    reason: str = ""  # of REASONS
-    realism: float | None = None  # above 1 within the manifold of the training pictures
+    reason: str = ""  # one of REASONS; empty if kept
+    realism: float | None = None  # above 1 within the manifold of the training pictures, see metrics.realism
     difference: float | None = None  # to the nearest training picture, 0 to 1
-    nearest: str = ""  # that picture, below DATA
-    repeats: str = ""  # the sample that a duplicate is one of
+    nearest: str = ""  # path of that picture, below DATA
+    repeats: str = ""  # of a duplicate: the better sample that is kept
     note: str = ""
 
 
 @dataclass(frozen=True)
 class Curated:
-    """All verdicts, in the order of their files, and the difference below which a picture is a copy."""
+    """All verdicts, sorted by file, and the difference below which a sample is a copy."""
 
     verdicts: Sequence[Verdict]
     limit: float

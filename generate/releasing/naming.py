@@ -1,4 +1,4 @@
-"""The words of a release: what its categories are called, its title, and who is said to have drawn it."""
+"""The words of a release: title, slugs and names of the categories, imaginary developers."""
 
 from __future__ import annotations
 
@@ -23,19 +23,19 @@ def name_category(folder: str, count: int) -> Category:
 
 
 def category_of_title(title: str | None, count: int) -> Category:
-    """The category of pictures in no folder: "This Emoji Does Not Exist" is of Emoji; without a title, Picture."""
+    """The category of pictures in no folder: Emoji for "This Emoji Does Not Exist", Picture without a title."""
     match = TITLE.fullmatch((title or "").strip())
     name = match[1] if match else "Picture"
     return _category(slug_of(name), name, count)
 
 
 def default_title(categories: list[Category]) -> str:
-    """One kind of picture gives the site its name."""
+    """The title by the categories: "This Face Does Not Exist", or Stuff if there are several."""
     return f"This {categories[0].name if len(categories) == 1 else 'Stuff'} Does Not Exist"
 
 
 def singular(word: str) -> str:
-    """faces -> face, activities -> activity; what is singular already stays: food, glass, cactus."""
+    """The singular: faces -> face, activities -> activity. Singular words stay: food, glass, cactus."""
     if word.lower().endswith(NO_PLURALS):
         return word
     return str(_engine().singular_noun(word) or word)
@@ -47,7 +47,7 @@ def article(name: str) -> str:
 
 
 def draw_developers(seed: str, count: int) -> tuple[str, ...]:
-    """Imaginary people, the same ones for the same seed."""
+    """Names of imaginary people; the same seed gives the same names."""
     faker = Faker()
     faker.seed_instance(seed)
     return tuple(dict.fromkeys(f"{faker.first_name()} {faker.last_name()}" for _ in range(count)))

@@ -1,4 +1,4 @@
-"""From a folder of pictures to a release in a bucket: what `publish` and `refill` share.
+"""Publish a folder of pictures as a release, for `publish` and `refill`.
 
 from gallery.bucket import open_bucket
 from gallery.commit import read_pointer
@@ -35,14 +35,14 @@ from generate.releasing.naming import category_of_title, default_title, draw_dev
 from generate.rows import read_rows
 from generate.units import size_text
 
-DEVELOPERS = 256  # imaginary people, who share the pictures among them
+DEVELOPERS = 256  # imaginary people of a release; each has many pictures
 RELEASE_TABLE = "images.jsonl"
-NAMED = 5  # how many bad pictures an error names
+NAMED = 5  # bad pictures that an error names
 
 
 @dataclass(frozen=True)
 class Picture:
-    """A picture that can be published: how to get its bytes, and what is known of it."""
+    """A picture to publish: how to read it, and its metadata."""
 
     read: Callable[[], bytes]
     type: str  # as in image/jpeg
@@ -50,7 +50,7 @@ class Picture:
     length: int  # in bytes
     crc32c: int
     sha256: str
-    made: Mapping[str, Any] = field(default_factory=dict)  # of MADE, as far as known
+    made: Mapping[str, Any] = field(default_factory=dict)  # the known fields of MADE
 
 
 Groups = Sequence[tuple[Category, Sequence[Picture]]]
@@ -58,25 +58,25 @@ Groups = Sequence[tuple[Category, Sequence[Picture]]]
 
 @dataclass(frozen=True)
 class Published:
-    """What was done, for the last lines of a command."""
+    """What a publication did, for the last lines of a command."""
 
     release: str
     categories: tuple[Category, ...]
-    total_bytes: int  # of all the release's pictures
+    total_bytes: int  # of all pictures of the release
     objects: int
-    sent: int  # of the objects; the others were there already
+    sent: int  # of the objects; the others existed already
     before: str | None  # the release visitors saw until now
     was_live: bool
-    pruned: Sequence[str]  # releases that were deleted
+    pruned: Sequence[str]  # deleted releases
     seconds: float
-    operations: dict[str, int]  # by the class they are billed as
+    operations: dict[str, int]  # by billing class
 
 
 def read_folder(samples: Path, title: str | None) -> tuple[Groups, str]:
     """Check every picture below `samples`; returns them by category, and the title or its default.
 
-    First-level folders are the categories; pictures beside them belong to one that the title names. Raises
-    click.ClickException where there are none, or some can't be decoded, or differ in size or type.
+    First-level folders are the categories; the title names the category of pictures outside of them. Raises
+    click.ClickException if there are no pictures, or some can't be decoded or differ in size or type.
     """
     paths = find_pictures(samples)
     rows = read_rows(samples)
@@ -116,11 +116,10 @@ def publish_pictures(
     keep: int | None = None,
     dry_run: bool = False,
 ) -> Published:
-    """Make the pictures the live release of the bucket; with `dry_run`, only find out what that would take.
+    """Make the pictures the live release of the bucket; with `dry_run`, write nothing.
 
-    `keep` then deletes all but that many of the newest releases, see `gallery.history.prune`.
-
-    `pointer` is what was live when the pictures were chosen. Raises a BucketError, see `gallery.commit.publish`.
+    `keep` deletes all but that many of the newest releases afterwards, see `gallery.history.prune`. `pointer` is what was
+    live when the pictures were chosen. Raises a BucketError, see `gallery.commit.publish`.
     """
     started = time.monotonic()
     draft = draft_release(groups, title, description, model or {})
@@ -130,7 +129,7 @@ def publish_pictures(
             try:
                 commit.publish(bucket, draft, plan, bar.update)
             except Unavailable as error:
-                raise Unavailable(f"{error} Run the same again: it continues where this ended.") from error
+                raise Unavailable(f"{error} Run the same command again to continue.") from error
     before = pointer.live.release if pointer.live else None
     pruned = history.prune(bucket, keep, protect={before or ""}) if keep and not dry_run else []
     return Published(
@@ -148,7 +147,7 @@ def publish_pictures(
 
 
 def draft_release(groups: Groups, title: str, description: str, model: Mapping[str, Any]) -> Draft:
-    """Number the pictures and describe the release. The same input makes the same draft, byte for byte."""
+    """Number the pictures and write the catalog. The same input gives the same draft, byte for byte."""
     first = groups[0][1][0]
     pictures: dict[str, Picture] = {}
     rows = []
@@ -187,7 +186,7 @@ def draft_release(groups: Groups, title: str, description: str, model: Mapping[s
 
 
 def summarize(published: Published, url: str, dry_run: bool = False) -> list[str]:
-    """The last lines of a command: what was made and where, how to undo it, what to do next."""
+    """The last lines of a command: what was published and where, how to undo it, what to do next."""
     counts = ", ".join(f"{category.name} {category.count}" for category in published.categories)
     total = sum(category.count for category in published.categories)
     pictures = f"{total} pictures ({counts}), {size_text(published.total_bytes)}"
@@ -200,7 +199,7 @@ def summarize(published: Published, url: str, dry_run: bool = False) -> list[str
         f"Release {published.release} {state} in {url}: {pictures}, {published.sent} of {published.objects} objects "
         f"sent in {published.seconds:.1f} s"
     )
-    if published.operations:  # of a folder nothing is billed
+    if published.operations:  # folders cost nothing
         line += "; storage operations: {A} of class A, {B} of class B".format(**{"A": 0, "B": 0} | published.operations)
     lines = [line + "."]
     if published.before and not published.was_live:
@@ -211,7 +210,7 @@ def summarize(published: Published, url: str, dry_run: bool = False) -> list[str
 
 
 def _check(path: Path, made: Mapping[str, Any]) -> Picture | str:
-    """The picture, or the reason why not."""
+    """The picture, or the reason why it can't be published."""
     try:
         decode(path)
         data = path.read_bytes()
@@ -225,7 +224,7 @@ def _check(path: Path, made: Mapping[str, Any]) -> Picture | str:
 
 
 def check_alike(pictures: Mapping[str, Picture]) -> None:
-    """A page is laid out for one size, and numbered pictures share one suffix."""
+    """Raises click.ClickException unless all pictures have one size and type: pages are laid out for one size, and the names of pictures have one suffix."""
     kinds = {name: f"{p.type} of {p.size[0]}x{p.size[1]}" for name, p in pictures.items()}
     ((usual, count), *others) = Counter(kinds.values()).most_common()
     if others:
@@ -237,7 +236,7 @@ def check_alike(pictures: Mapping[str, Picture]) -> None:
 
 
 def _common(pictures: Any) -> dict[str, Any]:
-    """What is the same of every picture's making describes the release."""
+    """The fields that all pictures share."""
     made = [picture.made for picture in pictures]
     names = ("model", "truncation")
     return {

@@ -62,18 +62,17 @@ def refill(
 ) -> Published:
     """Draw `count` new pictures from the run's generator and make them the live release of the bucket.
 
-    Unless `curate` is off, OVERSAMPLE times as many are drawn and the best of them taken, see `generate.measuring.curation`;
-    copies are looked for where `training` says what was trained on. Fewer than `count` where fewer are good, and under
-    half of it is an error: what is live is better then.
+    With `curate`, OVERSAMPLE times as many are drawn and the best are published, see `generate.measuring.curation`; given
+    the `training` pictures, copies of them are rejected. The release has fewer than `count` pictures if fewer are good.
 
-    Raises click.ClickException where the run can't be sampled or is being refilled from already, GalleryError
-    for a bucket that can't take them; what is live has not changed then.
+    Raises click.ClickException if the run can't be sampled, another refill from it is running, or fewer than half of
+    `count` are good; GalleryError if the bucket can't take them. The live release has not changed then.
     """
     bucket = open_bucket(url)
     model = load_generator(run, choose_device(device))
     home = run if run.is_dir() else run.parent
     if curate and training:
-        find_pictures(training)  # or an error after minutes of drawing
+        find_pictures(training)  # fail now rather than after minutes of drawing
     with _only_one(home):
         pointer = read_pointer(bucket)
         rows = _live_rows(bucket, pointer)
@@ -106,7 +105,7 @@ def _new_seeds(model: Model, rows: Mapping[str, Mapping[str, Any]], wanted: int)
 
 
 def _samples_folder(home: Path, model: Model, seeds: range, truncation: float, precision: str) -> Path:
-    """Named by what will be in it, so that an interrupted refill finds its own pictures and no others."""
+    """A folder named by its content, so that an interrupted refill finds its own pictures and no others."""
     identity = f"{model.sha256} {seeds} {truncation} {precision}".encode()
     return home / f"refill-{hashlib.sha256(identity).hexdigest()[:8]}"
 
@@ -118,11 +117,11 @@ def _curate(samples: Path, count: int, training: Path | None, device: str) -> Pa
     click.echo(f"Curated: {curated.summary()}.")
     if len(curated.kept) < count / 2:
         raise click.ClickException(
-            f"Only {len(curated.kept)} pictures are fit to be shown, {count} were asked for, so nothing was published: "
-            "train longer, or publish them as they are with --no-curate."
+            f"Only {len(curated.kept)} pictures are good enough, and {count} were asked for, so nothing was published: "
+            "train longer, or publish without curation with --no-curate."
         )
     if training is None:
-        click.echo("Copies of training pictures were not looked for: give the prepared pictures with --train.")
+        click.echo("Copies of training pictures were not detected: give the prepared pictures with --train.")
     return chosen
 
 
@@ -134,17 +133,19 @@ def _limit(groups: Groups, count: int) -> Groups:
 
 @contextmanager
 def _only_one(home: Path) -> Iterator[None]:
-    """The system lets go of the lock when its holder ends, however that happens."""
+    """Hold a lock, which the system releases when this process ends, however it ends."""
     with (home / ".refill.lock").open("w") as lock:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            raise click.ClickException(f"Another refill from {home} is still at work: let it finish.") from None
+            raise click.ClickException(
+                f"Another refill from {home} is still running: wait for it, or stop it."
+            ) from None
         yield
 
 
 def _live_rows(bucket: Bucket, pointer: Pointer) -> dict[str, dict[str, Any]]:
-    """How each picture of the live release was made, by its name below the release."""
+    """The rows of the live release's pictures, by their name below the release."""
     if not pointer.live:
         return {}
     try:
@@ -155,7 +156,7 @@ def _live_rows(bucket: Bucket, pointer: Pointer) -> dict[str, dict[str, Any]]:
 
 
 def _live_groups(bucket: Bucket, live: Catalog, rows: Mapping[str, Mapping[str, Any]]) -> Groups:
-    """The live release's pictures as if they were to be published: read from the bucket when their turn comes."""
+    """The pictures of the live release, to be published again; each is read from the bucket when it is needed."""
     folder = f"releases/{live.release}/"
     checksums = bucket.checksums(folder)
 
@@ -176,7 +177,7 @@ def _live_groups(bucket: Bucket, live: Catalog, rows: Mapping[str, Mapping[str, 
 
 
 def _added(old: Groups, new: Groups) -> Groups:
-    """Old pictures keep their numbers, new ones come after them."""
+    """Old and new pictures by category; old ones keep their numbers."""
     named = (("live", old), ("new", new))
     check_alike({f"{w} {c.slug}/{i}": p for w, groups in named for c, members in groups for i, p in enumerate(members)})
     groups: dict[str, tuple[Category, list[Picture]]] = {}
