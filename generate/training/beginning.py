@@ -34,11 +34,10 @@ class Beginning:
     def options(self, size: int) -> dict[str, Any]:
         """What TrainOptions take from it, for pictures of that size."""
         names = ("latent_dim", "fmap_max", "fmap_inverse_coef", "attention")
-        width = self.width // 2 if size == 2 * self.network.size else self.width
-        return {name: getattr(self.network, name) for name in names} | {
-            "discriminator": self.discriminator,
-            "width": width,
-        }
+        found = {name: getattr(self.network, name) for name in names} | {"discriminator": self.discriminator}
+        if self.discriminator == "r3gan":
+            found["width"] = self.width // 2 if size == 2 * self.network.size else self.width
+        return found
 
     def check(self, network: NetworkOptions) -> None:
         """Raises click.ClickException unless the weights fit `network`, or grow to it."""

@@ -18,9 +18,7 @@ from torch import Tensor
 
 from generate.images import BadPicture, category_of, find_pictures, load_pictures, pixels, size_of
 from generate.ranks import own_rows
-from generate.units import plural
 
-FEWEST = 2  # pictures: of one alone, every network draws that one
 FITS = 0.5  # of the free memory
 DECODERS = 8  # threads; Pillow lets go of the interpreter while it decodes
 
@@ -106,10 +104,6 @@ def open_pictures(data: Path, device: torch.device, channels: int = 3) -> Pictur
     Raises click.ClickException where they are not square pictures of one size, a power of two.
     """
     paths = find_pictures(data)
-    if len(paths) < FEWEST:
-        raise click.ClickException(
-            f"{data}: {plural(len(paths), 'picture')} is too few to train on: collect a few hundred of one kind of thing."
-        )
     try:
         size, height = size_of(paths[0])
     except BadPicture:

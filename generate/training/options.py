@@ -18,9 +18,11 @@ from generate.model.networks import NetworkOptions
 from generate.training.beginning import Beginning
 from generate.training.choices import AUTO, TrainOptions
 from generate.training.dataset import Pictures
+from generate.units import plural
 
 MAY_CHANGE = {"kimg", "snapshot_kimg", "keep", "patience", "compile"}  # on resuming; all else would make another run
 RECORD = "options.json"
+FEWEST = 2  # pictures: from one, a network can learn nothing but that picture
 UNSET: tuple[Any, ...] = (AUTO, (AUTO,), ("auto",))
 
 
@@ -111,8 +113,12 @@ def read_options_of(run: Path) -> dict[str, Any]:
 
 
 def network_of(options: TrainOptions, pictures: Pictures, categories: tuple[str, ...] = ()) -> NetworkOptions:
-    """The networks for these pictures. Raises click.BadParameter for an impossible option."""
+    """The networks for these pictures. Raises click.BadParameter for an impossible option, click.ClickException for a single picture."""
     size = pictures.size
+    if len(pictures) < FEWEST:
+        raise click.ClickException(
+            f"{plural(len(pictures), 'picture')} is too few to train on: collect a few hundred of one kind of thing."
+        )
     for resolution in options.attention:
         if resolution >= size or resolution & (resolution - 1):
             raise click.BadParameter(
