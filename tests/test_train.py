@@ -215,7 +215,7 @@ def test_too_few_pictures_are_refused(prepared, tmp_path):
     (tmp_path / "one").mkdir()
     shutil.copy(find_pictures(prepared)[0], tmp_path / "one")
 
-    with pytest.raises(ClickException, match="1 picture is too few to train on: collect some hundred"):
+    with pytest.raises(ClickException, match="1 picture is too few to train on: collect a few hundred"):
         train(tmp_path / "one", tmp_path / "run", OPTIONS, device="cpu")
     assert not (tmp_path / "run").exists()
 
