@@ -69,8 +69,12 @@ class Choices(click.ParamType[tuple[str, ...]]):
 @click.option("--rate", type=click.FloatRange(0, min_open=True), default=Manners.rate_per_s, show_default=True, help="Maximum requests a second to one host.")  # fmt: skip
 @click.option("--timeout-s", type=click.FloatRange(0, min_open=True), default=Manners.timeout_s, show_default=True)
 @click.option("--max-mb", type=click.FloatRange(0, min_open=True), default=Manners.max_bytes / 1e6, show_default=True, help="Maximum size of one picture.")  # fmt: skip
-@click.option("--distributor", type=click.Choice(list(DISTRIBUTORS)), default="multiprocessing", show_default=True, help="img2dataset's distributor; pyspark and ray use many machines.")  # fmt: skip
-@click.option("--jobs", type=click.IntRange(1), help="Download processes.  [default: one a core]")
+@click.option("--distributor", type=click.Choice(list(DISTRIBUTORS)), default="threads", show_default=True, help="pyspark and ray use many machines; they need img2dataset.")  # fmt: skip
+@click.option(
+    "--jobs",
+    type=click.IntRange(1),
+    help="Downloads at the same time.  [default: 16; with pyspark and ray processes, one a core]",
+)
 def command(
     source: str,
     dest: Path,
@@ -129,7 +133,7 @@ def collect(
     engines: tuple[str, ...] = ENGINES,
     licences: tuple[str, ...] = FREE,
     manners: Manners | None = None,
-    distributor: str = "multiprocessing",
+    distributor: str = "threads",
     jobs: int | None = None,
     openverse_url: str = OPENVERSE,
     commons_url: str = COMMONS,
