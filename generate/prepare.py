@@ -17,6 +17,8 @@ from typing import Any
 
 import click
 
+from generate.advice import command_line
+from generate.folders import check_dest
 from generate.images import atomic_path, beside, category_of, find_pictures, kind_of, read_json, write_text
 from generate.preparing.detecting import NAME, NAMES
 from generate.preparing.recipe import CROPS, CUTOUTS, Recipe, check_recipe
@@ -62,7 +64,9 @@ def command(source: Path, dest: Path, label: tuple[str, ...], jobs: int | None, 
     counts = ", ".join(f"{name or 'pictures'} {count}" for name, count in summary["categories"].items())
     size = options["size"]
     click.echo(f"{summary['count']} pictures of {size} px in {dest} ({counts}); {len(summary['rejected'])} dropped.")
-    click.echo(f"Look at {sheet_path(dest)}, then: python -m generate train {dest} runs/{dest.resolve().name}")
+    conditional = ["--conditional"] if len(summary["categories"]) > 1 else []
+    click.echo(f"Look at {sheet_path(dest)}.")
+    click.echo(f"Next: {command_line('train', dest, f'runs/{dest.resolve().name}', *conditional)}")
 
 
 def prepare(source: Path, dest: Path, jobs: int | None = None, **options: Any) -> dict[str, Any]:
@@ -115,8 +119,7 @@ def prepare(source: Path, dest: Path, jobs: int | None = None, **options: Any) -
 def _check_same_options(dest: Path, options: dict[str, Any]) -> None:
     """A rerun must have the options of the first run, or its pictures would differ."""
     if not (dest / "dataset.json").exists():
-        if any(dest.rglob("*.png")):
-            raise click.ClickException(f"{dest} holds pictures that prepare did not make: choose another DEST.")
+        check_dest(dest, "dataset.json")
         return
     before = read_json(dest / "dataset.json")
     for name, value in json.loads(json.dumps(options)).items():

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from generate.advice import title_option, to_bucket
 from generate.shared_options import device_option, precision_option
 from generate.training.choices import AUGMENTATIONS, DOWNLOAD, TrainOptions
 
@@ -131,7 +132,8 @@ def command(
     click.echo(
         f"The generator is {run / 'generator.safetensors'}; samples, curves.png and time-lapse.mp4 are beside it."
     )
-    click.echo(f"Next: python -m generate refill {run} bucket --count 384 --train {data}")
+    named = title_option(has_categories=options.conditional)
+    click.echo(f"Next: {to_bucket('refill', run, 'bucket', '--count', 384, '--train', data, *named)}")
 
 
 def plan(data: Path, options: TrainOptions = DEFAULT, device: str = "auto") -> list[str]:

@@ -20,7 +20,7 @@ WEB = sorted((ROOT / "web").glob("*.py"))
 OFFLINE = sorted((ROOT / "generate").rglob("*.py"))
 
 # What several rooms share. Leaves import nothing of generate but leaves.
-LEAVES = {"images", "devices", "rows", "ranks", "units", "figures", "shared_options"}
+LEAVES = {"images", "devices", "folders", "advice", "rows", "ranks", "units", "figures", "shared_options"}
 # Each room of generate, and the rooms above it in this table that it may import.
 ROOMS: dict[str, set[str]] = {
     "collecting": set(),

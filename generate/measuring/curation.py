@@ -1,8 +1,8 @@
-"""Choose which samples to show, for `curate` and `refill`.
+"""Choose which samples to show: what `curate` and `refill` share.
 
     curated = curate_folder(Path("samples"), Path("chosen"), keep=384, training=Path("prepared"))
 
-Copies and duplicates are found by `similarity.py`, realism is that of `metrics.py`.
+Copies and duplicates are found by `generate.measuring.similarity`; realism is that of `generate.measuring.metrics`.
 """
 
 from __future__ import annotations
@@ -23,8 +23,10 @@ from torch import Tensor
 from tqdm import tqdm
 
 from generate.devices import choose_device
+from generate.folders import check_dest
 from generate.images import BadPicture, atomic_path, category_of, decode, find_pictures, write_text
 from generate.measuring.features import load_features
+from generate.measuring.resemblance import resemblance
 from generate.measuring.similarity import (
     COPY_QUANTILE,
     LEAST_LIMIT,
@@ -51,7 +53,7 @@ from generate.measuring.verdicts import (
 from generate.rows import SAMPLES_TABLE, read_rows
 
 CURATE_OPTIONS = "curate.json"
-SHOWN_DIGITS = 2  # of published scores; more digits depend on the processor, and would change the id of a release
+SHOWN_DIGITS = 2  # of published scores: later ones depend on the processor, and the release id on what is published
 
 
 def curate_folder(
@@ -69,9 +71,9 @@ def curate_folder(
 ) -> Curated:
     """Copy the best `keep` pictures of `samples` to `dest`, with their rows and scores, and write dest/curation.csv.
 
-    Rejects in this order: names in `reject`, copies of training pictures, the `worst` share by realism, near-duplicates
-    of better samples. Of the rest each category gets its share, best first. A `keep_list` replaces all of that. Raises
-    click.ClickException for folders that can't be used.
+    Leaves out names in `reject`, then copies of training pictures, then the `worst` share by realism, then
+    near-duplicates of better ones; of the rest each category gets its share, best first. With a `keep_list` exactly
+    those pictures are kept. Raises click.ClickException for folders that can't be used.
     """
     paths = find_pictures(samples)
     names = [path.relative_to(samples).as_posix() for path in paths]
@@ -101,6 +103,7 @@ def curate_folder(
         drawn,
         trained,
         [path.relative_to(training).as_posix() for path in known] if training else [],
+        limit,
     )
     order = choose(verdicts, drawn, limit=limit, keep=keep, worst=worst, mix=mix, reject=reject, keep_list=keep_list)
     damaged = [
@@ -108,16 +111,16 @@ def curate_folder(
         for name, path in zip(names, paths, strict=True)
         if path in bad
     ]
-    curated = Curated(sorted([*order, *damaged], key=lambda verdict: verdict.file), limit)
+    resembles = resemblance(drawn, trained) if trained else None
+    curated = Curated(sorted([*order, *damaged], key=lambda verdict: verdict.file), limit, resembles)
     _write(samples, dest, curated)
     return curated
 
 
 def read_alike(paths: Sequence[Path], what: str, bad: dict[Path, str] | None = None) -> Iterator[Tensor]:
-    """Read pictures (3, H, W), uint8, of the size of the first one.
+    """Yield pictures (3, H, W), uint8, all of the first one's size.
 
-    A picture that is damaged or of another size gets a reason in `bad`. Raises click.ClickException if `bad` is None, or
-    if no picture can be read.
+    Records in `bad` why a picture can't be compared. Raises click.ClickException without `bad`, or if none is left.
     """
     size = None
     found: dict[Path, str] = {} if bad is None else bad
@@ -140,17 +143,20 @@ def read_alike(paths: Sequence[Path], what: str, bad: dict[Path, str] | None = N
 
 
 def score(
-    names: Sequence[str], categories: Sequence[str], drawn: Looks, trained: Looks | None, known: Sequence[str]
+    names: Sequence[str],
+    categories: Sequence[str],
+    drawn: Looks,
+    trained: Looks | None,
+    known: Sequence[str],
+    limit: float = LEAST_LIMIT,
 ) -> list[Verdict]:
-    """A verdict with scores for each sample, all of them kept so far. Without training pictures realism is measured against
-    the other samples."""
-    if trained is None:
-        fits = realistic(drawn) if len(drawn) >= MIN_PICTURES else torch.ones(len(drawn))
-    else:
-        fits = realistic(drawn, trained)
+    """A verdict with its scores for each picture, all kept so far.
+
+    Without training pictures they are judged by each other: one unlike all the others is not realistic.
+    """
     verdicts = [
         Verdict(name, category, realism=round(value, 4))
-        for name, category, value in zip(names, categories, fits.tolist(), strict=True)
+        for name, category, value in zip(names, categories, realistic(drawn, trained, limit).tolist(), strict=True)
     ]
     if trained is None:
         return verdicts
@@ -172,7 +178,7 @@ def choose(
     reject: Collection[str] = (),
     keep_list: Collection[str] | None = None,
 ) -> list[Verdict]:
-    """The verdicts with `kept` and `reason` decided. A keep list overrides everything else."""
+    """The same verdicts with `kept` and `reason` decided. A keep list overrules everything else."""
     if keep_list is not None:
         return [v if v.file in keep_list else replace(v, kept=False, reason=NOT_LISTED) for v in verdicts]
     found = list(verdicts)
@@ -205,12 +211,12 @@ def choose(
 def shares(available: Counter[str], keep: int, mix: str) -> dict[str, int]:
     """How many of each category to keep: `equal` numbers, or numbers `proportional` to those available.
 
-    Places that a category can't fill go to the others.
+    Places that one category can't fill go to the others.
     """
     total = sum(available.values())
     keep = min(keep, total)
     room = dict.fromkeys(available, 0)
-    for _ in range(keep):  # give the next place to the category that is furthest behind
+    for _ in range(keep):  # the next place goes to the category that is farthest below its share
         behind = [name for name in room if room[name] < available[name]]
         weigh = {name: available[name] if mix == "proportional" else 1 for name in behind}
         room[min(behind, key=lambda name: ((room[name] + 0.5) / weigh[name], name))] += 1
@@ -229,12 +235,11 @@ def _check_dest(dest: Path, samples: Path) -> None:
         raise click.UsageError(
             f"{dest} is inside {samples}, so its pictures would be samples of the next run: choose a DEST outside."
         )
-    if dest.exists() and not (dest / CURATE_OPTIONS).exists() and any(dest.iterdir()):
-        raise click.ClickException(f"{dest} holds files that curate did not write: choose another DEST.")
+    check_dest(dest, CURATE_OPTIONS)
 
 
 def _write(samples: Path, dest: Path, curated: Curated) -> None:
-    """Copy the kept samples and write the tables. A rerun deletes only files that the table lists, so it repairs an interrupted one."""
+    """Write what was chosen. If this is interrupted, the next run puts it right: the table says what it may delete."""
     wanted = {verdict.file for verdict in curated.kept}
     if (dest / CURATION_TABLE).exists():
         for line in csv.DictReader(io.StringIO((dest / CURATION_TABLE).read_text(encoding="utf-8", errors="replace"))):

@@ -1,4 +1,4 @@
-"""The verdict on each sample of a curation, and the reasons for rejecting one. Imports no torch."""
+"""What a curation decides about each sample, and how that is worded. Imports no torch: commands read it for --help."""
 
 from __future__ import annotations
 
@@ -7,7 +7,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 CURATION_TABLE = "curation.csv"
-MIN_PICTURES = 5  # on either side, to compute scores from: realism takes 3 neighbours of each and 2 more
+LEAST_PLAUSIBLE = 0.1  # measured basis: generate/measuring/resemblance.py
+MIN_PICTURES = 5  # on either side, to compute scores: realism needs 3 neighbours of each and 2 more
 COPY, UNREALISTIC, DUPLICATE, NO_ROOM = "copy", "unrealistic", "duplicate", "no room"
 REJECTED, NOT_LISTED, DAMAGED = "rejected", "not on the list", "damaged"
 REASONS = {  # as shown to people
@@ -16,7 +17,7 @@ REASONS = {  # as shown to people
     COPY: "copies of training pictures",
     UNREALISTIC: "least realistic",
     DUPLICATE: "near-duplicates of a better one",
-    NO_ROOM: "not needed",
+    NO_ROOM: "not needed: enough better ones",
     DAMAGED: "damaged, or of another size",
 }
 
@@ -37,11 +38,45 @@ class Verdict:
 
 
 @dataclass(frozen=True)
+class Resemblance:
+    """How near samples are to the training pictures, and what training pictures reach among themselves.
+
+    The latter are one half of them measured against the other half.
+    """
+
+    plausible: float  # share of samples that are as realistic as all but the least realistic training pictures
+    frechet: float
+    within: float  # share of samples within the manifold of training pictures (precision)
+    frechet_reached: float
+    within_reached: float
+
+    @property
+    def too_far(self) -> bool:
+        """True for what looks like noise rather than like the training pictures: not fit to be published."""
+        return self.plausible < LEAST_PLAUSIBLE
+
+    @property
+    def poor(self) -> bool:
+        """True if the samples reach less than half of what the training pictures reach."""
+        return self.too_far or self.within < self.within_reached / 2
+
+    def describe(self) -> str:
+        """The figures, in a sentence without its full stop."""
+        barely = "barely resemble" if self.too_far else "are far from"
+        return (
+            f"the pictures {barely} the training pictures: Frechet distance {self.frechet:.0f} "
+            f"({self.frechet_reached:.0f} between two halves of the training pictures), {self.within:.0%} within their "
+            f"manifold ({self.within_reached:.0%}), {self.plausible:.0%} as realistic as training pictures (95%)"
+        )
+
+
+@dataclass(frozen=True)
 class Curated:
     """All verdicts, sorted by file, and the difference below which a sample is a copy."""
 
     verdicts: Sequence[Verdict]
     limit: float
+    resemblance: Resemblance | None = None  # None if there were no training pictures, or too few
 
     @property
     def kept(self) -> list[Verdict]:

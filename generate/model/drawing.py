@@ -17,6 +17,7 @@ from torch import Tensor
 from tqdm import tqdm
 
 from generate.devices import choose_precision
+from generate.folders import check_dest
 from generate.images import BadPicture, decode, format_of, paint, read_json, to_picture, write_text
 from generate.model.generator import Model, as_rgb, draw_pictures
 from generate.rows import SAMPLES_OPTIONS, SAMPLES_TABLE
@@ -143,6 +144,7 @@ def _is_whole(path: Path, size: int) -> bool:
 
 
 def _check_same_drawing(dest: Path, how: dict[str, Any], batch_size: int) -> None:
+    check_dest(dest, SAMPLES_OPTIONS)
     options = dest / SAMPLES_OPTIONS
     if options.exists():
         before = {"precision": "fp32", **read_json(options)}

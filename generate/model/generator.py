@@ -1,4 +1,4 @@
-"""A trained generator: saves and loads it as safetensors, and draws pictures from seeds.
+"""Save and load a trained generator as safetensors, and draw pictures from seeds with it.
 
 model = load_generator(Path("demo/generator.safetensors"))
 pictures = draw_pictures(model.generator, seeds=[0, 1, 2], batch_size=8, categories=[0, 0, 0])
@@ -23,7 +23,7 @@ from safetensors.torch import save
 from torch import Tensor, nn
 
 from generate.images import atomic_path
-from generate.model.checkpoints import read_checkpoint
+from generate.model.checkpoints import misfit, read_checkpoint
 from generate.model.networks import Generator, NetworkOptions, build_generator, read_options
 from generate.model.noise import draw_inputs, fixed_noise
 
@@ -111,8 +111,8 @@ def load_generator(path: Path, device: torch.device | None = None) -> Model:
             )
         network = read_options(json.loads(metadata["network"]))
         return _model(file, network, weights, json.loads(metadata["made"]), device)
-    except (SafetensorError, KeyError, TypeError, ValueError, RuntimeError) as error:
-        reason = str(error).splitlines()[0]
+    except (SafetensorError, KeyError, TypeError, ValueError, RuntimeError, AssertionError) as error:
+        reason = (str(error) or type(error).__name__).splitlines()[0]
         raise click.ClickException(
             f"{file} can't be loaded ({reason}): it is damaged; copy it again or sample from another snapshot."
         ) from None
@@ -122,6 +122,8 @@ def _model(
     file: Path, network: NetworkOptions, weights: dict[str, Tensor], made: dict[str, Any], device: torch.device | None
 ) -> Model:
     generator = build_generator(network)
+    if reason := misfit(generator, weights):
+        raise ValueError(reason)
     generator.load_state_dict({n: w.float() if w.is_floating_point() else w for n, w in weights.items()})
     digest = hashlib.sha256(file.read_bytes()).hexdigest()[:32]
     return Model(generator.eval().to(device or "cpu"), network, made, digest)

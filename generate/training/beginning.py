@@ -1,4 +1,4 @@
-"""What `train --from` begins with: the weights of another run, or of the lightweight_gan command."""
+"""Read what `train --from` begins with: the weights of another run, or of the lightweight_gan command."""
 
 from __future__ import annotations
 
@@ -8,13 +8,15 @@ from pathlib import Path
 from typing import Any
 
 import click
+import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import Tensor
 
-from generate.model.checkpoints import read_checkpoint
+from generate.model.checkpoints import misfit, read_checkpoint
 from generate.model.generator import load_generator
-from generate.model.networks import NetworkOptions
+from generate.model.networks import NetworkOptions, build_discriminator
+from generate.model.r3gan import build_r3gan
 from generate.training.growing import grow_discriminator, grow_generator
 
 DISCRIMINATOR = "discriminator.safetensors"  # beside generator.safetensors
@@ -49,6 +51,23 @@ class Beginning:
             raise click.ClickException(
                 f"{self.source} can't be continued with these pictures and options: it was trained with {'; '.join(other)}."
             )
+        if reason := self._misfit():
+            raise click.ClickException(
+                f"{self.source} can't be continued, since {reason} in its discriminator: it is damaged or was made by "
+                "another version; begin without --from."
+            )
+
+    def _misfit(self) -> str:
+        """Why the discriminator's weights are not those of the networks described, or ""."""
+        if self.discriminator not in ("r3gan", "lightweight"):
+            return f"there is no longer a {self.discriminator!r}"
+        try:
+            with torch.device("meta"):  # shapes without memory
+                r3gan = self.discriminator == "r3gan"
+                judge = build_r3gan(self.network, self.width) if r3gan else build_discriminator(self.network)
+        except (TypeError, ValueError, RuntimeError) as error:
+            return f"a width of {self.width} is impossible ({error})"
+        return misfit(judge, self.weights["discriminator"])
 
     def load_into(self, parts: Mapping[str, Any], network: NetworkOptions) -> None:
         """Give these networks its weights; grow them where `network` is of twice the size."""

@@ -70,7 +70,7 @@ def _train(data: Path, run: Path, options: TrainOptions, where: torch.device) ->
     weights = Path(options.fid) if options.fid not in ("", DOWNLOAD) else None
     inception = load_extractor("inception", weights, where) if leads and options.fid else None
     if leads:
-        record(run, options, pictures, categories)
+        record(run, options, pictures, categories, data)
 
     # ------------------------------------------------------------------ build, or restore a snapshot
     torch.manual_seed(options.seed)

@@ -13,6 +13,7 @@ import click
 import torch
 
 from generate.devices import choose_precision
+from generate.folders import check_outside_data
 from generate.images import write_text
 from generate.model.networks import NetworkOptions
 from generate.training.beginning import Beginning
@@ -73,11 +74,14 @@ def resolve(
     return replace(options, precision=choose_precision(options.precision, device), **chosen)
 
 
-def record(run: Path, options: TrainOptions, pictures: Pictures, categories: Sequence[str] = ()) -> None:
+def record(
+    run: Path, options: TrainOptions, pictures: Pictures, categories: Sequence[str] = (), data: Path | None = None
+) -> None:
     """Write RUN/options.json, or check that an existing run was started with the same.
 
-    Raises click.ClickException for other options, and for a RUN that holds something else.
+    Raises click.ClickException for other options, and for a RUN that holds something else or lies in training data.
     """
+    check_outside_data(run)
     of_pictures = {"size": pictures.size, "pictures": len(pictures), "categories": categories}
     now = json.loads(json.dumps(of_pictures | asdict(options)))
     before = read_options_of(run)
@@ -87,7 +91,8 @@ def record(run: Path, options: TrainOptions, pictures: Pictures, categories: Seq
                 f"{run} was started with {name} {before.get(name)}, not {value}: give it the same to continue, "
                 f"or choose another RUN. Only {', '.join(sorted(MAY_CHANGE))} may change."
             )
-    write_text(run / RECORD, json.dumps(now, indent=2) + "\n")
+    where = {"data": str(data.resolve())} if data else {}  # for the commands that `sample` suggests; it may move
+    write_text(run / RECORD, json.dumps(where | now, indent=2) + "\n")
 
 
 def read_options_of(run: Path) -> dict[str, Any]:
