@@ -53,13 +53,14 @@ def fetch(
     manners: Manners | None = None,
     distributor: str = "threads",
     jobs: int | None = None,
+    retry: bool = False,
 ) -> None:
     """Fetch the rows that have no outcome yet; `file` of each is its path below `dest`, without a suffix.
 
-    URLs that an earlier call fetched or failed to fetch are skipped. Raises click.ClickException if img2dataset exits
-    with an error; the journal then has everything that was done before.
+    URLs that an earlier call fetched are skipped, and so are those that it failed to fetch, unless `retry` is set. Raises
+    click.ClickException if img2dataset exits with an error; the journal then has everything that was done before.
     """
-    known = _journal(dest)
+    known = {url: row for url, row in _journal(dest).items() if not (retry and row["status"] == FAILED)}
     missing = [row for row in rows if not row.status and row.url not in known]
     if missing:
         check_distributor(distributor)

@@ -13,7 +13,9 @@ from __future__ import annotations
 import http.client
 import io
 import ipaddress
+import re
 import socket
+import string
 import threading
 import time
 import urllib.error
@@ -22,7 +24,7 @@ from dataclasses import dataclass
 from email.message import Message
 from functools import partial
 from typing import Any, cast
-from urllib.parse import urlsplit
+from urllib.parse import quote, urlsplit, urlunsplit
 from urllib.response import addinfourl
 
 TOKEN = "this-stuff-does-not-exist"  # the name a site uses in `X-Robots-Tag: this-stuff-does-not-exist: noai`
@@ -63,6 +65,7 @@ def build_opener(manners: Manners, stop: threading.Event | None = None) -> urlli
     opener = urllib.request.OpenerDirector()
     opener.addheaders = [("User-agent", manners.user_agent)]
     for handler in (
+        _Ascii(),
         _Open(manners.private_hosts),
         _Manners(manners, stop or threading.Event()),
         _Redirects(),
@@ -99,6 +102,33 @@ def _check_address(text: str) -> None:
             address = address.ipv4_mapped or address.sixtofour or address
     if not address.is_global or address.is_multicast:
         raise Refused(f"private address {text}: refused")
+
+
+def encode_url(url: str) -> str:
+    """The URL in ASCII, as browsers send it: ñandú.jpg as %C3%B1and%C3%BA.jpg, a host as xn--..., spaces as %20.
+
+    What is percent-encoded already stays. Raises Refused for a host that has no such form.
+    """
+    url = re.sub(r"%(?![0-9A-Fa-f]{2})", "%25", url.strip())
+    try:
+        parts = urlsplit(url)
+        host = (parts.hostname or "").encode("idna").decode()
+        place = parts.netloc if parts.netloc.isascii() else f"{host}:{parts.port}" if parts.port else host
+    except ValueError as error:
+        raise Refused(f"not a URL: {error}") from None
+    return quote(urlunsplit(parts._replace(netloc=place)), safe=string.punctuation)
+
+
+class _Ascii(urllib.request.BaseHandler):
+    """Encodes URLs before any other handler reads them."""
+
+    handler_order = 100
+
+    def http_request(self, request: urllib.request.Request) -> urllib.request.Request:
+        request.full_url = encode_url(request.full_url)
+        return request
+
+    https_request = http_request
 
 
 class _HTTPConnection(http.client.HTTPConnection):

@@ -67,5 +67,5 @@ def film(run: Path) -> Path:
 
 
 def _read(picture: Path) -> np.ndarray:
-    with Image.open(picture) as image:
+    with Image.open(picture, formats=["JPEG"]) as image:
         return np.asarray(image.convert("RGB"))
