@@ -346,12 +346,6 @@ def test_publish_of_another_size_or_other_categories_is_done_only_if_told(bucket
     assert live(open_bucket(bucket_url)).width == 48
 
 
-def test_folders_that_would_be_one_category(bucket_url, emoji):
-    shutil.copytree(emoji / "food", emoji / "Food!")
-
-    refused(run("publish", emoji, bucket_url), "'food'", "rename one")
-
-
 @pytest.mark.parametrize("url", ["no/such/folder", "gs://no-such-bucket-anywhere"])
 def test_bucket_that_does_not_exist(emulator, samples, url):
     refused(run("publish", samples, url), "does not exist", "make")
