@@ -200,10 +200,12 @@ def collect(
                 found = read_list(path, limit, seed)
             rows = _numbered(found)
             write_table(plan, rows)
+    finished = False
     try:
         fetch(rows, dest, min_size, manners, distributor, jobs, retry)
+        finished = True
     finally:  # interrupted, too
-        rows = with_outcomes(rows, dest)
+        rows = with_outcomes(rows, dest, finished)
         write_table(table, rows)
     return rows
 

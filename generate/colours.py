@@ -42,7 +42,11 @@ def use_full_range(image: Image.Image, data: bytes) -> Image.Image:
     import cv2  # takes a moment, and few pictures need it
 
     array = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_UNCHANGED)
-    if array is None or array.dtype != np.uint16 or array.ndim != 3 or array.shape[1::-1] != image.size:
+    if array is None:
+        raise BadPicture(
+            "colour of 16 bits of which the upper are unused, in a compression that is not read: save it as PNG"
+        )
+    if array.dtype != np.uint16 or array.ndim != 3 or array.shape[1::-1] != image.size:
         return image
     rgb = Image.fromarray(np.ascontiguousarray(_to_bytes(array[..., 2::-1])))
     rgb.info = dict(image.info)

@@ -34,6 +34,7 @@ DISTRIBUTORS: dict[str, Sequence[str]] = {  # with the packages that each needs
 }
 THREADS = 16
 OUTCOME = ("file", "fetched", "sha256", "status", "reason")  # the fields of a row that fetching fills in
+LOST = "not fetched: the process that should ended; run the same again"
 WORK = ".collect"  # in DEST; hidden, so that its files are not taken for pictures
 
 
@@ -73,10 +74,14 @@ def fetch(
             )
 
 
-def with_outcomes(rows: list[Row], dest: Path) -> list[Row]:
-    """The rows with their outcomes so far. Rows that are not fetched yet have neither status nor file."""
+def with_outcomes(rows: list[Row], dest: Path, finished: bool = False) -> list[Row]:
+    """The rows with their outcomes so far. Rows that are not fetched yet have neither status nor file.
+
+    After a fetch that is `finished` every row has a status: one without an outcome was lost with its process.
+    """
     known = _journal(dest)
-    return [replace(row, **known.get(row.url, {} if row.status else {"file": ""})) for row in rows]
+    lost = {"file": ""} | ({"status": FAILED, "reason": LOST} if finished else {})
+    return [replace(row, **known.get(row.url, {} if row.status else lost)) for row in rows]
 
 
 def _journal(dest: Path) -> dict[str, dict[str, str]]:

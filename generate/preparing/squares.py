@@ -13,10 +13,12 @@ import os
 import signal
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
+import click
 import cv2
 import numpy as np
 from PIL import Image
@@ -156,6 +158,11 @@ def _workers(jobs: int) -> Iterator[Callable[[Iterable[Task]], Iterator[Outcome]
     with ProcessPoolExecutor(jobs, context, _start_worker) as pool:
         try:
             yield lambda tasks: pool.map(_make_task, tasks, chunksize=CHUNK)
+        except BrokenProcessPool:
+            raise click.ClickException(
+                "A process ended in the middle of its work, mostly for lack of memory: run the same again with fewer --jobs; it "
+                "continues."
+            ) from None
         except BaseException:
             pool.shutdown(cancel_futures=True)
             raise
