@@ -20,6 +20,7 @@ from typing import Any
 
 from gallery import GalleryError
 from gallery.bucket import Bucket, NotFound
+from gallery.names import NAMES_FILE, Label, read_labels, unique_slugs, words_of
 
 FORMAT = 1
 POINTER = "site.json"
@@ -179,34 +180,25 @@ def list_folder(bucket: Bucket) -> Catalog:
     does not change its meaning when pictures come or go.
     """
     groups: dict[str, list[str]] = {}
-    names = [
-        name
-        for name in bucket.names()
-        if PurePosixPath(name).suffix[1:].lower() in TYPES and not UNFINISHED.match(name)
-    ]
+    every = list(bucket.names())
+    names = [name for name in every if PurePosixPath(name).suffix[1:].lower() in TYPES and not UNFINISHED.match(name)]
     for name in names:
         folder, slash, _ = name.partition("/")
         groups.setdefault(folder if slash else "", []).append(name)
     if not names:
         raise NotFound(f"{bucket.url} holds no {POINTER} and no pictures: publish some to it first.")
-    files: dict[str, tuple[str, ...]] = {}
+    slugs = unique_slugs(list(groups))
+    files = {slug: tuple(members) for slug, members in zip(slugs, groups.values(), strict=True)}
+    labels = read_labels(bucket.read(NAMES_FILE), f"{bucket.url}/{NAMES_FILE}") if NAMES_FILE in every else {}
     categories = []
-    for folder, members in groups.items():
-        slug = slugify(folder) or "picture"
-        if slug in files:
-            raise CatalogError(f"Two folders of {bucket.url} would both be the category {slug!r}: rename {folder!r}.")
-        files[slug] = tuple(members)
-        name = (folder or "picture").replace("_", " ").replace("-", " ").title()
-        categories.append(Category(slug, name, len(members), article_of(name)))
+    for slug, folder in zip(slugs, groups, strict=True):
+        label = labels.get(folder, Label())
+        name = label.name or words_of(folder) or "Picture"
+        categories.append(Category(slug, name, len(files[slug]), label.article or article_of(name)))
     title = f"This {categories[0].name if len(categories) == 1 else 'Picture'} Does Not Exist"
     release = "folder-" + hashlib.sha256("\n".join(names).encode()).hexdigest()[:8]
     content_type = TYPES[PurePosixPath(names[0]).suffix[1:].lower()]
     return Catalog(release, "", title, tuple(categories), content_type, files=files)
-
-
-def slugify(text: str) -> str:
-    """The slug for a name: lower-case letters, digits and hyphens; "" if nothing is left."""
-    return re.sub(r"[^a-z0-9]+", "-", text.lower())[:64].strip("-")
 
 
 def article_of(name: str) -> str:

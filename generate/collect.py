@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import re
+import shlex
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -22,10 +23,24 @@ from generate.collecting.polite import Manners
 from generate.collecting.provenance import FAILED, KEPT, Row, read_table, write_table
 from generate.collecting.searching import COMMONS, ENGINES, FREE, LICENCES, OPENVERSE, search
 from generate.collecting.unpacking import copy_pictures, is_archive
+from generate.formats import REFUSED
 from generate.images import kind_of, read_json, write_text
+from generate.units import plural, shell_path
 
 SEARCH = "search:"
 LONGEST = 200  # bytes of a folder's name; file systems have 255
+CURES = {  # what to do if nothing was kept, by words of the commonest reason
+    REFUSED: "convert them to PNG or JPEG",
+    "too small": "allow smaller ones with --min-size and another DEST",
+    "too large": "allow larger ones with --max-mb and --retry",
+    "private address": "give addresses that everybody can reach",
+    "timed out": "wait longer with --timeout-s and --retry",
+    "too slow": "try again later with --retry",
+    "HTTP Error 429": "wait an hour, then ask less often with --rate 0.2 --retry",
+    "HTTP Error 5": "try again later with --retry",
+    "HTTP Error": "check the addresses, then try again with --retry",
+    "opted out": "choose sites that allow it",
+}
 SEARCH_LIMIT = 500  # pictures a term, without --limit
 
 
@@ -69,8 +84,14 @@ class Choices(click.ParamType[tuple[str, ...]]):
 @click.option("--rate", type=click.FloatRange(0, min_open=True), default=Manners.rate_per_s, show_default=True, help="Maximum requests a second to one host.")  # fmt: skip
 @click.option("--timeout-s", type=click.FloatRange(0, min_open=True), default=Manners.timeout_s, show_default=True)
 @click.option("--max-mb", type=click.FloatRange(0, min_open=True), default=Manners.max_bytes / 1e6, show_default=True, help="Maximum size of one picture.")  # fmt: skip
-@click.option("--distributor", type=click.Choice(list(DISTRIBUTORS)), default="multiprocessing", show_default=True, help="img2dataset's distributor; pyspark and ray use many machines.")  # fmt: skip
-@click.option("--jobs", type=click.IntRange(1), help="Download processes.  [default: one a core]")
+@click.option("--distributor", type=click.Choice(list(DISTRIBUTORS)), default="threads", show_default=True, help="pyspark and ray use many machines; they need img2dataset.")  # fmt: skip
+@click.option("--retry", is_flag=True, help="Fetch what could not be fetched before once more.")
+@click.option("--names", metavar="ENCODING", help="The encoding of names in an old zip file, such as cp866.  [default: UTF-8, else guessed]")  # fmt: skip
+@click.option(
+    "--jobs",
+    type=click.IntRange(1),
+    help="Downloads at the same time.  [default: 16; with pyspark and ray processes, one a core]",
+)
 def command(
     source: str,
     dest: Path,
@@ -84,12 +105,14 @@ def command(
     timeout_s: float,
     max_mb: float,
     distributor: str,
+    retry: bool,
+    names: str | None,
     jobs: int | None,
 ) -> None:
     """Collect pictures and record the source of each.
 
-    SOURCE is a folder; an archive (zip, tar, tgz, an npm tarball); a text or CSV list of URLs, also ImageNet's
-    "<category> <url>"; or search:TERM[,TERM...], of which several are categories. DEST/sources.csv says of every
+    SOURCE is a folder; an archive (zip, tar, tgz, an npm tarball); a list of URLs as text, CSV, TSV, JSON or Parquet, also
+    ImageNet's "<category> <url>"; or search:TERM[,TERM...], of which several are categories. DEST/sources.csv says of every
     picture its URL, page, author, licence, time, sha256, and why what is missing is. Run again, it continues.
 
     \b
@@ -107,17 +130,23 @@ def command(
         licences=licence,
         manners=manners,
         distributor=distributor,
+        retry=retry,
+        names=names,
         jobs=jobs,
     )
     reasons = Counter(kind_of(row.reason) for row in rows if row.status == FAILED)
     for reason, count in reasons.most_common():
         click.echo(f"rejected {count}: {reason}", err=True)
     kept = sum(row.status == KEPT for row in rows)
-    click.echo(
-        f"{kept} pictures in {dest}, {len(rows) - kept} rejected; {dest / 'sources.csv'} lists sources and reasons."
-    )
-    if kept:
-        click.echo(f"Next: python -m generate prepare {dest} prepared")
+    table = dest / "sources.csv"
+    if not kept:
+        reason = next(iter(reasons), "")
+        cure = next((cure for words, cure in CURES.items() if words in reason), "give another source")
+        raise click.ClickException(
+            f"None of {plural(len(rows), 'picture')} was kept, see the reasons in {table}: {cure}."
+        )
+    click.echo(f"{kept} pictures in {dest}, {len(rows) - kept} rejected; {table} lists sources and reasons.")
+    click.echo(f"Next: python -m generate prepare {shell_path(dest)} prepared")
 
 
 def collect(
@@ -129,7 +158,9 @@ def collect(
     engines: tuple[str, ...] = ENGINES,
     licences: tuple[str, ...] = FREE,
     manners: Manners | None = None,
-    distributor: str = "multiprocessing",
+    distributor: str = "threads",
+    retry: bool = False,
+    names: str | None = None,
     jobs: int | None = None,
     openverse_url: str = OPENVERSE,
     commons_url: str = COMMONS,
@@ -142,6 +173,8 @@ def collect(
     manners = manners or Manners()
     path, searched = Path(source), source.startswith(SEARCH)
     options: dict[str, Any] = {"source": source, "limit": limit, "seed": seed, "min_size": min_size}
+    if names:
+        options["names"] = names
     if searched:
         options |= {"engines": list(engines), "licences": list(licences)}
     elif not path.exists():
@@ -155,7 +188,7 @@ def collect(
     with _same_options(dest, options):
         table, plan = dest / "sources.csv", dest / WORK / "plan.csv"
         if not searched and (path.is_dir() or is_archive(path)):
-            rows = copy_pictures(path, dest, limit, seed, min_size, read_table(table))
+            rows = copy_pictures(path, dest, limit, seed, min_size, read_table(table), names)
             write_table(table, rows)
             return rows
         rows = read_table(plan)  # the search was done or the list was read by an earlier run
@@ -167,10 +200,12 @@ def collect(
                 found = read_list(path, limit, seed)
             rows = _numbered(found)
             write_table(plan, rows)
+    finished = False
     try:
-        fetch(rows, dest, min_size, manners, distributor, jobs)
+        fetch(rows, dest, min_size, manners, distributor, jobs, retry)
+        finished = True
     finally:  # interrupted, too
-        rows = with_outcomes(rows, dest)
+        rows = with_outcomes(rows, dest, finished)
         write_table(table, rows)
     return rows
 
@@ -200,6 +235,18 @@ def _folder(category: str) -> str:
     return f"{name}/" if name else ""
 
 
+def _command(options: dict[str, Any], dest: Path) -> str:
+    """The command that `dest` was collected with."""
+    words = ["python -m generate collect", shlex.quote(str(options.get("source"))), shell_path(dest)]
+    for name, option in (("limit", "--limit"), ("seed", "--seed"), ("min_size", "--min-size"), ("names", "--names")):
+        if options.get(name) is not None:
+            words.append(f"{option} {shlex.quote(str(options[name]))}")
+    for name, option in (("engines", "--engine"), ("licences", "--licence")):
+        if name in options:
+            words.append(f"{option} {','.join(options[name])}")
+    return " ".join(words)
+
+
 @contextmanager
 def _same_options(dest: Path, options: dict[str, Any]) -> Iterator[None]:
     """Write the options before the work and require the same on a rerun. They are removed if nothing was collected."""
@@ -208,7 +255,8 @@ def _same_options(dest: Path, options: dict[str, Any]) -> Iterator[None]:
     for name, value in options.items():
         if before.get(name) != value:
             raise click.ClickException(
-                f"{dest} was collected with {name} {before.get(name)!r}, not {value!r}: choose another DEST or delete that one."
+                f"{dest} was collected with {name} {before.get(name)!r}, not {value!r}. To continue it: {_command(before, dest)}. "
+                "For other options choose another DEST."
             )
     new = not dest.exists()
     write_text(path, json.dumps(options, indent=2, ensure_ascii=False) + "\n")

@@ -32,7 +32,7 @@ class Names(click.ParamType[list[str]]):
 @click.command()
 @click.argument("samples", type=click.Path(path_type=Path))
 @click.argument("dest", type=click.Path(file_okay=False, path_type=Path))
-@click.option("--keep", type=click.IntRange(1), default=384, show_default=True, help="How many pictures, at most.")
+@click.option("--keep", type=click.IntRange(1), default=384, show_default=True, help="Maximum number of pictures.")
 @training_option
 @click.option(
     "--max-similarity",
@@ -44,7 +44,7 @@ class Names(click.ParamType[list[str]]):
     type=click.FloatRange(0, 1, max_open=True),
     default=0.1,
     show_default=True,
-    help="The share to drop as least realistic.",
+    help="Share of the least realistic samples to drop.",
 )
 @click.option(
     "--mix",
@@ -95,7 +95,7 @@ def command(
         device=device,
     )
     write_page(dest / PAGE, curated, samples, training)
-    sheet = beside(dest, "-sheet.png")  # beside it: what lies in DEST is published
+    sheet = beside(dest, "-sheet.png")  # beside DEST, whose pictures are published
     write_sheet(sheet, curated, samples, training)
     click.echo(f"{curated.summary()}, in {dest}")
     found = curated.resemblance

@@ -17,11 +17,14 @@ from typing import Any
 
 import click
 
+from gallery.names import slug_notes
 from generate.advice import command_line
+from generate.finding import Found, printable
 from generate.folders import check_dest
-from generate.images import atomic_path, beside, category_of, find_pictures, kind_of, read_json, write_text
+from generate.images import atomic_path, beside, category_of, find_all, fitting, kind_of, read_json, write_text
 from generate.preparing.detecting import NAME, NAMES
 from generate.preparing.recipe import CROPS, CUTOUTS, Recipe, check_recipe
+from generate.units import plural
 
 SHOWN = 20  # rejected pictures that are printed
 
@@ -48,8 +51,8 @@ SHOWN = 20  # rejected pictures that are printed
 def command(source: Path, dest: Path, label: tuple[str, ...], jobs: int | None, **options: Any) -> None:
     """Square, resize and clean the pictures of a folder.
 
-    Reads jpg, png, webp, gif, bmp and tiff below SOURCE; its first-level folders are the categories. DEST/rejected.csv
-    lists the pictures that were dropped and why. A sheet beside DEST shows pictures before and after, and dropped ones. A
+    Reads jpg, png, webp, gif, bmp, tiff and avif below SOURCE, by content whatever the suffix; its first-level folders are the categories. DEST/rejected.csv
+    lists the files that were dropped or passed over, and why. A sheet beside DEST shows pictures before and after, and dropped ones. A
     rerun prepares only new and missing pictures.
 
     \b
@@ -58,12 +61,17 @@ def command(source: Path, dest: Path, label: tuple[str, ...], jobs: int | None, 
     """
     summary = prepare(source, dest, jobs=jobs, labels=label, **options)
     for name, reason in summary["rejected"][:SHOWN]:
-        click.echo(f"dropped {name}: {reason}", err=True)
+        click.echo(f"dropped {printable(name)}: {reason}", err=True)
     if (more := len(summary["rejected"]) - SHOWN) > 0:
         click.echo(f"and {more} more: see {dest / 'rejected.csv'}", err=True)
-    counts = ", ".join(f"{name or 'pictures'} {count}" for name, count in summary["categories"].items())
-    size = options["size"]
-    click.echo(f"{summary['count']} pictures of {size} px in {dest} ({counts}); {len(summary['rejected'])} dropped.")
+    for line in summary["notes"]:
+        click.echo(line, err=True)
+    counts = ", ".join(f"{printable(name) or 'pictures'} {count}" for name, count in summary["categories"].items())
+    size, passed_over = options["size"], summary["passed_over"]
+    click.echo(
+        f"{summary['count']} pictures of {size} px in {dest} ({counts}); {len(summary['rejected'])} dropped"
+        + (f", {plural(sum(passed_over.values()), 'file')} passed over." if passed_over else ".")
+    )
     conditional = ["--conditional"] if len(summary["categories"]) > 1 else []
     click.echo(f"Look at {sheet_path(dest)}.")
     click.echo(f"Next: {command_line('train', dest, f'runs/{dest.resolve().name}', *conditional)}")
@@ -73,8 +81,9 @@ def prepare(source: Path, dest: Path, jobs: int | None = None, **options: Any) -
     """Write every usable picture of `source` to the same place in `dest` as a `size` x `size` RGB PNG.
 
     The options are the fields of Recipe. The result depends neither on `jobs` nor on earlier runs.
-    Returns {"count", "categories": {name: count}, "reasons": {reason: count}, "rejected": [(name, reason)]}; all but the
-    last are in `dest/dataset.json`. Raises click.ClickException if no picture can be prepared; then nothing is written.
+    Returns {"count", "categories": {name: count}, "reasons": {reason: count}, "passed_over": {reason: count}, "rejected":
+    [(name, reason)], "notes": [line]}; all but the last two are in `dest/dataset.json`. Every file below `source` is in one
+    of the counts. Raises click.ClickException if no picture can be prepared; then nothing is written.
     """
     from generate.preparing.sheet import draw_sheet
     from generate.preparing.squares import JOURNAL, make_all, without_duplicates
@@ -85,7 +94,9 @@ def prepare(source: Path, dest: Path, jobs: int | None = None, **options: Any) -
         raise click.UsageError(
             f"{dest} is inside {source}, so the next run would read its own output: choose a DEST outside SOURCE."
         )
-    pictures = find_pictures(source)
+    found = find_all(source)
+    pictures = found.pictures
+    _check_links(found, source, dest)
     written = {"source": source.absolute().name} | asdict(recipe) | {"labels": list(recipe.labels)}
     _check_same_options(dest, written)
     write_text(dest / "dataset.json", json.dumps(written, indent=2) + "\n")
@@ -95,7 +106,7 @@ def prepare(source: Path, dest: Path, jobs: int | None = None, **options: Any) -
     outcomes = without_duplicates(outcomes, recipe.near)
     kept = [target for target, outcome in zip(targets, outcomes, strict=True) if not outcome.reason]
     rejected = [(outcome.name, outcome.reason) for outcome in outcomes if outcome.reason]
-    for target in set(targets) - set(kept):  # duplicates
+    for target in set(targets).difference(kept):  # duplicates
         target.unlink(missing_ok=True)
     if not kept:
         for name in ("dataset.json", JOURNAL):
@@ -103,17 +114,29 @@ def prepare(source: Path, dest: Path, jobs: int | None = None, **options: Any) -
         with suppress(OSError):  # not empty: other files are in it
             dest.rmdir()
         raise click.ClickException(f"None of the {len(pictures)} pictures in {source} can be used: {rejected[0][1]}.")
-    summary = {
+    summary: dict[str, Any] = {
         "count": len(kept),
         "categories": dict(sorted(Counter(category_of(path, dest) for path in kept).items())),
         "reasons": dict(sorted(Counter(kind_of(reason) for _, reason in rejected).items())),
+        "passed_over": dict(sorted(Counter(kind_of(reason) for _, reason in found.passed_over).items())),
     }
-    _write_rejected(dest / "rejected.csv", rejected)
+    passed_over = [(printable(str(path.relative_to(source))), f"passed over: {why}") for path, why in found.passed_over]
+    _write_rejected(dest / "rejected.csv", [*rejected, *passed_over])
     with atomic_path(sheet_path(dest)) as temporary:
         draw_sheet(pictures, targets, [outcome.reason for outcome in outcomes], source).save(temporary, "PNG")
     os.sync()  # the pictures, which were written without fsync
     write_text(dest / "dataset.json", json.dumps(written | summary, indent=2) + "\n")
-    return summary | {"rejected": rejected}
+    notes = [*found.lines(source), *slug_notes(summary["categories"])]
+    return summary | {"rejected": rejected, "notes": notes}
+
+
+def _check_links(found: Found, source: Path, dest: Path) -> None:
+    """A link may lead to where the result is to be, too."""
+    if any(dest.resolve() == link.resolve() or link.resolve() in dest.resolve().parents for link in found.outside):
+        raise click.UsageError(
+            f"A link in {source} leads to the folder that {dest} is in, so the next run would read its own output: "
+            "choose another DEST."
+        )
 
 
 def _check_same_options(dest: Path, options: dict[str, Any]) -> None:
@@ -135,7 +158,8 @@ def _targets(pictures: list[Path], source: Path, dest: Path) -> list[Path]:
     plain = [name.with_suffix(".png") for name in names]
     whole = [name.with_name(name.name + ".png") for name in names]
     taken = Counter([*plain, *whole])
-    return [dest / (short if taken[short] == 1 else long) for short, long in zip(plain, whole, strict=True)]
+    names = [short if taken[short] == 1 else long for short, long in zip(plain, whole, strict=True)]
+    return [dest / name.with_name(fitting(name.name)) for name in names]
 
 
 def _write_rejected(path: Path, rejected: list[tuple[str, str]]) -> None:

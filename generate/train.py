@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from gallery.names import slug_notes
 from generate.advice import title_option, to_bucket
 from generate.shared_options import device_option, precision_option
 from generate.training.choices import AUGMENTATIONS, DOWNLOAD, TrainOptions
@@ -87,7 +88,8 @@ def own(name: str, help: str, type: Any = None, **attributes: Any) -> Option:
 @own("--fid", "Measure the FID too, with torch-fidelity's Inception: from a file, or downloaded.",
      is_flag=False, flag_value=DOWNLOAD, metavar="[WEIGHTS]")  # fmt: skip
 @click.option("--from", "start_from", default="", metavar="MODEL",
-              help="Begin with the weights of another run, of a generator.safetensors with its discriminator.safetensors, "
+              help="Begin with the weights of another run or of a generator.safetensors with its discriminator.safetensors, "
+    "of pictures of the same size or half of it, "
               "or of a model_N.pt of the lightweight_gan command.")  # fmt: skip
 @click.option("--dry-run", is_flag=True, help="Print what would be done and how long it would take; write nothing.")
 def command(
@@ -122,10 +124,15 @@ def command(
             click.echo(line)
         return
     from generate.training.curves import film
+    from generate.training.dataset import read_categories
     from generate.training.loop import train
 
+    leads = not int(os.environ.get("RANK", 0))
+    if options.conditional and leads:
+        for line in slug_notes(read_categories(data)[0]):
+            click.echo(line)
     train(data, run, options, device=device)
-    if int(os.environ.get("RANK", 0)):
+    if not leads:
         return
     film(run)
     click.echo(
@@ -159,6 +166,7 @@ def plan(data: Path, options: TrainOptions = DEFAULT, device: str = "auto") -> l
     steps = steps_of(options.kimg, per_step)
     return [
         *(f"{name:20} {value}" for name, value in asdict(options).items()),
+        *slug_notes(categories),
         f"{len(pictures)} pictures of {pictures.size} px {pictures.where}, training on {where}",
         f"generator {expected.generator / 1e6:.1f} M parameters, discriminator {expected.discriminator / 1e6:.1f} M",
         f"memory at least {expected.total_bytes / 1e9:.2f} GB: weights and optimizers {expected.weights_bytes / 1e9:.2f}, "

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import shlex
+from pathlib import Path
 from typing import Any
 
 import click
@@ -83,3 +85,9 @@ def size_text(length: int) -> str:
 def plural(count: int, noun: str) -> str:
     """ "1 picture", "1,041 pictures"."""
     return f"{count:,} {noun}{'' if count == 1 else 's'}"
+
+
+def shell_path(path: Path) -> str:
+    """The path as an argument of a command to copy: quoted, and ./-x for -x, which would be taken for an option."""
+    text = str(path)
+    return shlex.quote(f"./{text}" if text.startswith("-") else text)

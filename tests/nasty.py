@@ -50,9 +50,11 @@ def jpeg(image: Image.Image, **options: object) -> bytes:
 
 
 def linear_profile() -> bytes:
-    """A colour profile like sRGB's but with gamma 1: whoever ignores it sees a picture that is too dark."""
+    """A colour profile like sRGB's but with gamma 1: whoever ignores it sees a picture that is too dark.
+
+    As GIMP writes them, it is called sRGB.
+    """
     profile = bytearray(ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes())
-    profile[:] = profile.replace("sRGB".encode("utf-16-be"), "line".encode("utf-16-be"))
     for i in range(struct.unpack(">I", profile[128:132])[0]):
         name, offset, _ = struct.unpack(">4sII", profile[132 + 12 * i : 144 + 12 * i])
         if name in (b"rTRC", b"gTRC", b"bTRC"):

@@ -124,6 +124,26 @@ class Handler(BaseHTTPRequestHandler):
         else:
             self.get_good(name, query)
 
+    def get_later(self, name, query):
+        """An error until the server is told otherwise."""
+        if self.server.later:
+            self.get_good(name, query)
+        else:
+            self.get_error(name, query)
+
+    def get_toomany(self, name, query):
+        self.send(b"later", 429, "text/plain", Retry_After="0")
+
+    def get_spoilt(self, name, query):
+        """An AVIF in which bytes of the picture are inverted."""
+        data = picture("AVIF")
+        at = data.index(b"mdat") + 4
+        self.send(data[:at] + bytes(255 - byte for byte in data[at : at + 60]) + data[at + 60 :])
+
+    def get_format(self, name, query):
+        """A picture of the format that the name says: /format/AVIF.jpg"""
+        self.send(picture(name.partition(".")[0]))
+
     def get_page(self, name, query):
         self.send(b"<html>a page</html>", 200, "text/html")
 
@@ -222,6 +242,7 @@ class Server(ThreadingHTTPServer):
     def __init__(self) -> None:
         super().__init__(("127.0.0.1", 0), Handler)
         self.lock, self.stopping = threading.Lock(), threading.Event()
+        self.later = False
         self.seen: Counter[str] = Counter()
         self.agents: set[str] = set()
         self.queries: list[dict[str, list[str]]] = []

@@ -20,7 +20,21 @@ WEB = sorted((ROOT / "web").glob("*.py"))
 OFFLINE = sorted((ROOT / "generate").rglob("*.py"))
 
 # What several rooms share. Leaves import nothing of generate but leaves.
-LEAVES = {"images", "devices", "folders", "advice", "rows", "ranks", "units", "figures", "shared_options"}
+LEAVES = {
+    "images",
+    "decoding",
+    "colours",
+    "finding",
+    "formats",
+    "devices",
+    "folders",
+    "advice",
+    "rows",
+    "ranks",
+    "units",
+    "figures",
+    "shared_options",
+}
 # Each room of generate, and the rooms above it in this table that it may import.
 ROOMS: dict[str, set[str]] = {
     "collecting": set(),
@@ -87,6 +101,14 @@ def test_no_two_files_of_the_site_and_the_contract_import_each_other():
 @pytest.mark.parametrize("path", OFFLINE, ids=relative)
 def test_the_offline_half_knows_nothing_of_the_site(path):
     assert not packages(path) & {"main", "web", "flask"}
+
+
+@pytest.mark.parametrize("path", OFFLINE, ids=relative)
+def test_pillow_opens_only_formats_that_are_read(path):
+    """Without `formats` it tries all of its decoders, of which one runs Ghostscript."""
+    calls = [node for node in ast.walk(ast.parse(path.read_text())) if isinstance(node, ast.Call)]
+    opens = [call for call in calls if ast.unparse(call.func) == "Image.open"]
+    assert all({keyword.arg for keyword in call.keywords} >= {"formats"} for call in opens)
 
 
 @pytest.mark.parametrize("path", OFFLINE, ids=relative)

@@ -69,7 +69,7 @@ def test_a_discriminator_that_does_not_fit_leaves_no_run_behind(tiny_run, tmp_pa
 def test_a_generator_with_weights_too_many_is_refused(tiny_run, tmp_path):
     model = load_generator(tiny_run)
     weights = {name: weight.contiguous() for name, weight in model.generator.state_dict().items()}
-    weights |= {"layers.0.2.to_q.weight": torch.zeros(1)}
+    weights["layers.0.2.to_q.weight"] = torch.zeros(1)
     metadata = {"family": FAMILY, "network": json.dumps(asdict(model.network)), "made": "{}"}
     save_file(weights, tmp_path / "generator.safetensors", metadata)
 

@@ -5,13 +5,13 @@ from __future__ import annotations
 import gzip
 import json
 import lzma
+import shlex
 import shutil
 import signal
 import subprocess
 import sys
 import zipfile
 from collections import Counter
-from importlib.util import find_spec
 
 import pytest
 from PIL import Image
@@ -19,6 +19,7 @@ from PIL import Image
 from generate.collect import collect
 from generate.collecting.polite import Manners
 from generate.collecting.provenance import digest, read_table
+from generate.images import find_pictures
 from tests.collecting import QUICK, npm_tarball, run
 from tests.conftest import EMOJI, ROOT, files, wait_until
 from tests.picture_server import picture
@@ -127,9 +128,10 @@ def test_the_command_refuses_private_addresses(tmp_path, server):
 
     result = run(tmp_path / "urls.txt", tmp_path / "out", "--jobs", 1)
 
-    assert result.exit_code == 0, result.output
+    assert result.exit_code == 1, result.output
     assert "rejected 1: private address" in result.output
-    assert "0 pictures in" in result.output
+    assert "None of 1 picture was kept" in result.output
+    assert "give addresses that everybody can reach" in result.output
     assert not server.seen["/good/private.jpg"]
 
 
@@ -225,7 +227,50 @@ def test_other_options_are_refused(tmp_path):
     result = run(EMOJI, tmp_path / "out", "--limit", 3)
 
     assert result.exit_code == 1
-    assert "was collected with limit None, not 3" in result.output
+    assert "was collected with limit None, not 3. To continue it: python -m generate collect" in result.output
+    assert "--min-size 256. For other options choose another DEST" in result.output
+    command = result.output.partition("To continue it: python -m generate collect ")[2].partition(". For other")[0]
+    assert run(*shlex.split(command)).exit_code == 0
+
+
+def test_nothing_kept_is_an_error_with_a_cure(tmp_path):
+    result = run(EMOJI, tmp_path / "out", "--min-size", 4000)
+
+    assert result.exit_code == 1
+    assert "None of 36 pictures was kept" in result.output
+    assert "allow smaller ones with --min-size" in result.output
+
+
+def test_every_format_that_a_url_serves_is_kept_for_prepare_or_a_reason(tmp_path, server):
+    formats = ["AVIF", "JPEG2000", "ICO", "TGA", "PPM", "TIFF", "BMP"]
+    (tmp_path / "urls.txt").write_text("\n".join(f"{server.url}/format/{name}.jpg" for name in formats))
+
+    rows = collect(str(tmp_path / "urls.txt"), tmp_path / "out", min_size=32, manners=Manners(**QUICK), jobs=1)
+
+    by_format = {name: (row.status, row.file[-5:], row.reason) for name, row in zip(formats, rows, strict=True)}
+    refused = "a format that is not read: convert it to PNG or JPEG"
+    assert by_format == {
+        "AVIF": ("kept", ".avif", ""),
+        "JPEG2000": ("failed", "", f"JPEG 2000, {refused}"),
+        "ICO": ("failed", "", f"ICO, {refused}"),
+        "TGA": ("failed", "", "not a picture, whatever its name says"),
+        "PPM": ("failed", "", f"Netpbm, {refused}"),
+        "TIFF": ("kept", "5.tif", ""),
+        "BMP": ("kept", "6.bmp", ""),
+    }
+    assert len(find_pictures(tmp_path / "out")) == 3
+
+
+def test_what_failed_is_fetched_again_on_demand(tmp_path, server):
+    (tmp_path / "urls.txt").write_text(f"{server.url}/later/x.jpg\n")
+    how = {"min_size": 32, "manners": Manners(**QUICK), "jobs": 1}
+
+    first = collect(str(tmp_path / "urls.txt"), tmp_path / "out", **how)
+    server.later = True
+    same = collect(str(tmp_path / "urls.txt"), tmp_path / "out", **how)
+    again = collect(str(tmp_path / "urls.txt"), tmp_path / "out", **how, retry=True)
+
+    assert [rows[0].status for rows in (first, same, again)] == ["failed", "failed", "kept"]
 
 
 def test_dest_inside_source_is_refused(tmp_path):
@@ -237,22 +282,22 @@ def test_dest_inside_source_is_refused(tmp_path):
     assert "choose a DEST outside" in result.output
 
 
-@pytest.mark.skipif(find_spec("ray") is not None, reason="Ray is installed")
-def test_a_missing_distributor_is_one_sentence(tmp_path):
+def test_a_missing_distributor_is_one_sentence(tmp_path, monkeypatch):
+    monkeypatch.setattr("generate.collecting.fetching.find_spec", lambda package: None if package == "ray" else True)
     (tmp_path / "urls.txt").write_text("https://example.org/a.jpg\n")
 
     result = run(tmp_path / "urls.txt", tmp_path / "out", "--distributor", "ray")
 
     assert result.exit_code == 1
-    assert "--distributor ray needs the package ray: pip install ray" in result.output
+    assert "--distributor ray needs the package ray: pip install ray, or leave the option out" in result.output
     assert not (tmp_path / "out").exists()
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("distributor", ["ray", "pyspark"])
 def test_the_other_distributors_keep_the_same_manners(tmp_path, server, distributor):
-    if not find_spec(distributor):
-        pytest.skip(f"{distributor} is not installed")
+    for package in ("img2dataset", distributor):
+        pytest.importorskip(package)
     paths = [f"good/{distributor}.jpg", f"noai/{distributor}", f"inwards/{distributor}", f"huge/{distributor}"]
     (tmp_path / "urls.txt").write_text("\n".join(f"{server.url}/{path}" for path in paths))
 

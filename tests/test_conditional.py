@@ -6,16 +6,26 @@ from pathlib import Path
 
 import pytest
 import torch
+from click.testing import CliRunner
 from PIL import Image, ImageOps
 
+from gallery.bucket import open_bucket
+from gallery.release import read_live
+from generate.__main__ import main
 from generate.images import find_pictures
 from generate.model.generator import draw_pictures, load_generator
 from generate.prepare import prepare
+from generate.releasing.refilling import refill
 from generate.training.choices import TrainOptions
 from generate.training.loop import train
-from tests.conftest import EMOJI
+from tests.conftest import EMOJI, TINY
 
 COLOURS = {"blue": "#4060ff", "green": "#20d040", "red": "#ff4030"}
+LIGHTWEIGHT = TrainOptions(
+    discriminator="lightweight", kimg=2.0, conditional=True, batch_size=4, accumulate=1, learning_rate=1e-3,
+    latent_dim=32, fmap_max=32, attention=(), snapshot_kimg=2.0,
+)  # fmt: skip
+R3GAN = TrainOptions(discriminator="r3gan", kimg=5.0, conditional=True, latent_dim=32, fmap_max=32, snapshot_kimg=5.0)
 BAR = 0.7  # chance is a third
 
 
@@ -33,12 +43,34 @@ def tinted(tmp_path) -> Path:
     return tmp_path / "tinted"
 
 
+def test_categories_of_any_names_go_from_pictures_to_a_release(tmp_path):
+    folders = ["寿司", "ラーメン", "cats", "Cats", "Picture"]
+    for number, path in enumerate(sorted(EMOJI.rglob("*.webp"))):
+        folder = tmp_path / "in" / folders[number % len(folders)]
+        folder.mkdir(parents=True, exist_ok=True)
+        folder.joinpath(path.name).write_bytes(path.read_bytes())
+    run = CliRunner().invoke
+    (tmp_path / "bucket").mkdir()
+
+    prepared = run(main, ["prepare", str(tmp_path / "in"), str(tmp_path / "prepared"), "--size", "32"])
+    train(tmp_path / "prepared", tmp_path / "run", TrainOptions(**TINY, conditional=True), device="cpu")
+    refill(tmp_path / "run", str(tmp_path / "bucket"), 10, curate=False, device="cpu")
+
+    assert (
+        "Cats is cats-2, ラーメン is ramen, 寿司 is shou-si: rename folders for others, before training"
+        in prepared.output
+    )
+    live, _ = read_live(open_bucket(str(tmp_path / "bucket")))
+    assert {c.slug: c.count for c in live.categories} == dict.fromkeys(
+        ["cats", "cats-2", "picture", "ramen", "shou-si"], 2
+    )
+    plan = run(main, ["train", str(tmp_path / "prepared"), str(tmp_path / "other"), "--conditional", "--dry-run"])
+    assert "Cats is cats-2, ラーメン is ramen, 寿司 is shou-si" in plan.output
+
+
 @pytest.mark.slow
-def test_a_model_draws_the_category_asked_for(tinted, tmp_path):
-    options = TrainOptions(
-        kimg=2.0, conditional=True, batch_size=4, accumulate=1, learning_rate=1e-3, latent_dim=32, fmap_max=32,
-        attention=(), snapshot_kimg=2.0,
-    )  # fmt: skip
+@pytest.mark.parametrize("options", [LIGHTWEIGHT, R3GAN], ids=lambda options: options.discriminator)
+def test_a_model_draws_the_category_asked_for(tinted, tmp_path, options):
     train(tinted, tmp_path / "run", options, device="cpu")
     model = load_generator(tmp_path / "run")
     asked = [i % len(COLOURS) for i in range(90)]

@@ -154,7 +154,7 @@ def test_without_training_pictures_it_says_that_copies_were_not_looked_for(folde
     result = curate(folders[0], tmp_path / "chosen", None)
 
     assert result.exit_code == 0
-    assert "Copies of training pictures were not looked for" in result.output
+    assert "Copies of training pictures were not detected" in result.output
     assert table(tmp_path / "chosen")["food/0000101.jpg"]["reason"] == "unrealistic"
 
 
@@ -180,7 +180,7 @@ def test_wrong_input_is_a_sentence(folders, tmp_path):
         ("out", training, ("--reject", tmp_path / "list.txt"), "'no/such.jpg' is on your list but not in"),
         ("out", training, ("--reject", tmp_path / "missing.txt"), "can't be read as a list of pictures"),
         (samples / "out", training, (), "choose a DEST outside"),
-        ("mine", training, (), "holds something that curate did not put there"),
+        ("mine", training, (), "holds files that curate did not write"),
         ("out", tmp_path / "few", (), "1 pictures, too few"),
         ("out", tmp_path / "nowhere", (), "is not a folder"),
     ]:

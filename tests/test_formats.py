@@ -71,7 +71,7 @@ def test_a_format_that_is_not_read_is_a_reason():
     file = io.BytesIO()
     Image.new("RGB", (8, 8)).save(file, "PPM")
 
-    with pytest.raises(BadPicture, match="a format that is not read: PPM"):
+    with pytest.raises(BadPicture, match="Netpbm, a format that is not read: convert it to PNG or JPEG"):
         suffix_of(file)
 
 

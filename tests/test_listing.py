@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
+import csv
 import gzip
+import io
+import json
 import random
 from collections import Counter
 from itertools import islice
+from pathlib import Path
+
+import click
+import pytest
 
 from generate.collect import collect
 from generate.collecting.listing import read_list, reservoir
-from generate.collecting.polite import Manners
+from generate.collecting.polite import Manners, Refused, encode_url
 from tests.collecting import QUICK
 
 
@@ -52,6 +59,167 @@ def test_csv_lists_without_a_header_are_searched_for_the_url(tmp_path):
     rows = read_list(tmp_path / "list.csv", None, 0)
 
     assert [row.url for row in rows] == ["https://example.org/1.jpg", "http://example.org/2.jpg"]
+
+
+URLS = ["http://example.org/ñandú.jpg", "https://example.org/a b.jpg", "https://example.org/x,y.jpg?a=1;b=2"]
+
+
+def urls_of(path: Path) -> list[str]:
+    return [row.url for row in read_list(path, None, 0)]
+
+
+@pytest.mark.parametrize("header", ["url", "URL", "image_url", "Image URL", "photo_image_url", "imageLink", "src_uri"])
+@pytest.mark.parametrize("delimiter", [",", ";", "\t", "|"])
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-16"])
+def test_tables_of_any_delimiter_keep_url_and_licence(tmp_path, header, delimiter, encoding):
+    file = io.StringIO(newline="")
+    writer = csv.writer(file, delimiter=delimiter)
+    writer.writerow([header, "licence", "category", "title"])
+    writer.writerows([url, "CC BY 4.0", "birds", "a; b, c"] for url in URLS)
+    (tmp_path / "list.csv").write_text(file.getvalue(), encoding=encoding)
+
+    rows = read_list(tmp_path / "list.csv", None, 0)
+
+    assert [(row.url, row.licence, row.category) for row in rows] == [(url, "CC BY 4.0", "birds") for url in URLS]
+
+
+def test_the_table_of_an_open_data_set_is_read_by_what_its_columns_are(tmp_path):
+    unsplash = "photo_id\tphoto_url\tphoto_image_url\tphotographer_username\n" + "".join(
+        f"{name}\thttps://unsplash.com/photos/{name}\thttps://images.unsplash.com/photo-{name}\tann\n"
+        for name in "abcdefgh"
+    )
+    open_images = (
+        "ImageID,Subset,OriginalURL,OriginalLandingURL,License,AuthorProfileURL,Author,Title,Thumbnail300KURL\n"
+        + "".join(
+            f"{name},train,https://farm1.example.org/{name}_o.jpg,https://example.org/photos/{name},https://creativecommons.org/by/2.0/,"
+            f'https://example.org/people/{name},"Smith, Ann",Birds,https://c1.example.org/{name}_z.jpg\n'
+            for name in "abc"
+        )
+    )
+    flickr = "".join(
+        f"{n}\tann\thttp://example.org/photos/{n}\thttp://farm3.example.org/{n}.jpg\tCC\n" for n in range(9)
+    )
+    pairs = "".join(f"{n}\thttp://farm3.example.org/{n}.jpg\n" for n in range(9))
+    for name, text in {
+        "unsplash.tsv000": unsplash,
+        "open.csv": open_images,
+        "flickr": flickr,
+        "pairs.tsv": pairs,
+    }.items():
+        (tmp_path / name).write_text(text)
+
+    first = read_list(tmp_path / "unsplash.tsv000", 1, 0)[0]
+    assert (first.url[:34], first.author, first.category) == ("https://images.unsplash.com/photo-", "ann", "")
+    first = read_list(tmp_path / "open.csv", None, 0)[0]
+    assert first.url == "https://farm1.example.org/a_o.jpg"
+    assert first.page == "https://example.org/photos/a"
+    assert (first.licence, first.author) == ("https://creativecommons.org/by/2.0/", "Smith, Ann")
+    assert urls_of(tmp_path / "flickr") == urls_of(tmp_path / "pairs.tsv")
+    assert {row.category for row in read_list(tmp_path / "pairs.tsv", None, 0)} == {""}
+
+
+def test_urls_with_delimiters_and_spaces_in_them_are_whole(tmp_path):
+    (tmp_path / "plain.txt").write_text("\n".join(URLS))
+    (tmp_path / "one column.csv").write_text("\n".join(["url", *URLS]))
+    (tmp_path / "two a line.txt").write_text("http://example.org/a.jpg https://example.org/b.jpg\n")
+    (tmp_path / "words.txt").write_text("black cats\thttp://example.org/a b.jpg\n")
+
+    assert urls_of(tmp_path / "plain.txt") == urls_of(tmp_path / "one column.csv") == URLS
+    assert urls_of(tmp_path / "two a line.txt") == ["http://example.org/a.jpg", "https://example.org/b.jpg"]
+    (row,) = read_list(tmp_path / "words.txt", None, 0)
+    assert (row.category, row.url) == ("black cats", "http://example.org/a b.jpg")
+
+
+ROWS = [{"URL": url, "TEXT": "a bird", "license": "CC0", "width": 9, "tags": ["x"]} for url in URLS]
+
+
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        ("rows.json", json.dumps(ROWS)),
+        ("rows.jsonl", "\n".join(map(json.dumps, ROWS))),
+        ("pretty.json", json.dumps(ROWS, indent=2)),
+        ("coco.json", json.dumps({"info": {}, "annotations": [{"id": 1}], "images": ROWS})),
+        ("one.jsonl", json.dumps(ROWS[0]) + "\n" + json.dumps(ROWS[1]) + '\n{"broken\n' + json.dumps(ROWS[2])),
+    ],
+)
+def test_json_is_a_list(tmp_path, name, content):
+    (tmp_path / name).write_text(content)
+
+    rows = [row for row in read_list(tmp_path / name, None, 0) if row.status != "failed"]
+
+    assert [(row.url, row.licence) for row in rows] == [(url, "CC0") for url in URLS]
+
+
+def test_json_of_urls_alone_is_a_list(tmp_path):
+    (tmp_path / "urls.json").write_text(json.dumps(URLS))
+    assert urls_of(tmp_path / "urls.json") == URLS
+
+
+def test_parquet_is_a_list(tmp_path):
+    import pyarrow as pa
+    from pyarrow import parquet
+
+    parquet.write_table(pa.Table.from_pylist(ROWS), tmp_path / "part-0.parquet")
+    (tmp_path / "damaged.parquet").write_bytes((tmp_path / "part-0.parquet").read_bytes()[:300])
+
+    assert [(row.url, row.licence) for row in read_list(tmp_path / "part-0.parquet", None, 0)] == [
+        (u, "CC0") for u in URLS
+    ]
+    with pytest.raises(click.ClickException, match="is a damaged Parquet file"):
+        read_list(tmp_path / "damaged.parquet", None, 0)
+
+
+@pytest.mark.parametrize(
+    ("head", "name"),
+    [(b"SQLite format 3\0", "an SQLite database"), (b"ARROW1\0\0", "an Arrow file"), (b"\x89HDF\r\n", "an HDF5 file")],
+)
+def test_other_formats_are_refused_by_name(tmp_path, head, name):
+    (tmp_path / "list").write_bytes(head + b"http://example.org/a.jpg\n")
+
+    with pytest.raises(click.ClickException, match=f"is {name}, which is not read: save it as CSV"):
+        read_list(tmp_path / "list", None, 0)
+
+
+def test_a_json_that_is_none_is_one_sentence(tmp_path):
+    (tmp_path / "list.json").write_text('[{"url": "http://example.org/a.jpg"')
+    with pytest.raises(click.ClickException, match="can't be read as a list of URLs: it is not JSON"):
+        read_list(tmp_path / "list.json", None, 0)
+
+
+@pytest.mark.parametrize(
+    ("url", "sent"),
+    [
+        ("http://h/ñandú.jpg", "http://h/%C3%B1and%C3%BA.jpg"),
+        ("http://h/寿司.jpg?q=é#f", "http://h/%E5%AF%BF%E5%8F%B8.jpg?q=%C3%A9#f"),
+        ("http://h/a b.jpg", "http://h/a%20b.jpg"),
+        ("http://h/100%.jpg", "http://h/100%25.jpg"),
+        ("http://h/%C3%B1.jpg?a=%20&b=+", "http://h/%C3%B1.jpg?a=%20&b=+"),
+        ("http://bücher.example:81/a.jpg", "http://xn--bcher-kva.example:81/a.jpg"),
+        ("http://h/🍍[1]'(2)!.jpg", "http://h/%F0%9F%8D%8D[1]'(2)!.jpg"),
+    ],
+)
+def test_urls_are_sent_as_browsers_do(url, sent):
+    assert encode_url(url) == sent
+    assert encode_url(sent) == sent
+
+
+def test_a_url_that_can_not_be_is_a_reason():
+    for url in ("http://[::1/a.jpg", f"http://{'é' * 99}.org/", "http://é..org/"):
+        with pytest.raises(Refused, match="not a URL"):
+            encode_url(url)
+
+
+def test_pictures_under_any_address_are_fetched(tmp_path, server):
+    names = ["ñandú.jpg", "寿司.jpg", "with space.jpg", "100%.jpg", "q.jpg?a=é b"]
+    (tmp_path / "list.csv").write_text(
+        "\n".join(["image_url;licence", *(f"{server.url}/good/{name};CC0" for name in names)])
+    )
+
+    rows = collect(str(tmp_path / "list.csv"), tmp_path / "out", min_size=32, manners=Manners(**QUICK), jobs=1)
+
+    assert [(row.status, row.reason, row.licence) for row in rows] == [("kept", "", "CC0")] * len(names)
+    assert [row.url for row in rows] == [f"{server.url}/good/{name}" for name in names]
 
 
 def test_categories_of_a_list_are_folders_whatever_they_are_called(tmp_path, server):

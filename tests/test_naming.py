@@ -5,7 +5,14 @@ from __future__ import annotations
 import pytest
 
 from gallery.release import SLUG
-from generate.releasing.naming import name_category, singular, slug_of
+from generate.releasing.naming import (
+    category_of_title,
+    name_categories,
+    name_category,
+    read_names,
+    singular,
+    slug_of,
+)
 
 
 @pytest.mark.parametrize(
@@ -25,11 +32,64 @@ def test_slugs_are_transliterated_and_fit_into_an_address(name, slug):
 
 
 @pytest.mark.parametrize(
-    ("plural", "expected"), [("faces", "face"), ("activities", "activity"), ("glass", "glass"), ("cactus", "cactus")]
+    ("plural", "expected"),
+    [
+        *(("faces", "face"), ("activities", "activity"), ("Knives", "Knife"), ("Lenses", "Lens"), ("gases", "gas")),
+        *(("iPhones", "iPhone"), ("Ponies", "Pony"), ("Children", "Child"), ("zebras", "zebra"), ("pizzas", "pizza")),
+    ],
 )
 def test_names_are_singular(plural, expected):
     assert singular(plural) == expected
 
 
+@pytest.mark.parametrize(
+    "word",
+    "glass cactus lens canvas atlas gas Christmas Texas bias iris virus Paris GPS NASA news children's chaos alias "
+    "scissors sheep Mars".split(),
+)
+def test_what_is_singular_keeps_its_s(word):
+    assert singular(word) == word
+
+
+@pytest.mark.parametrize(
+    ("folder", "name"),
+    [
+        ("children's", "Children's"),
+        ("NASA", "NASA"),
+        ("my_iPhones", "My iPhone"),
+        ("ice-cream cones", "Ice Cream Cone"),
+    ],
+)
+def test_capitals_and_apostrophes_stay(folder, name):
+    assert name_category(folder, 1).name == name
+
+
 def test_the_article_goes_by_the_sound():
     assert [name_category(folder, 1).article for folder in ("hours", "unicorns", "cakes")] == ["an", "a", "a"]
+
+
+def test_these_cats_are_of_a_cat():
+    assert category_of_title("These Cats Do Not Exist", 1).name == "Cat"
+    assert category_of_title("this emoji does not exist", 1).name == "Emoji"
+    assert category_of_title("Our pictures", 1).name == "Picture"
+
+
+def test_a_file_of_labels_overrides_names_and_articles(tmp_path):
+    (tmp_path / "samples").mkdir()
+    (tmp_path / "categories.json").write_text('{"usb": {"name": "USB stick", "article": "a"}, "": "Thing"}')
+
+    named = name_categories({"usb": 1, "": 2, "cats": 3}, None, read_names(tmp_path / "samples"))
+
+    assert {folder: (c.name, c.article, c.count) for folder, c in named.items()} == {
+        "usb": ("USB stick", "a", 1),
+        "": ("Thing", "a", 2),
+        "cats": ("Cat", "a", 3),
+    }
+
+
+def test_folders_with_lossy_names_are_categories_of_their_own():
+    folders = ["寿司", "ラーメン", "кошки", "собаки", "", "Picture", "Cats", "cats"]
+
+    named = name_categories(dict.fromkeys(folders, 1))
+
+    assert len({category.slug for category in named.values()}) == len(folders)

@@ -346,10 +346,18 @@ def test_publish_of_another_size_or_other_categories_is_done_only_if_told(bucket
     assert live(open_bucket(bucket_url)).width == 48
 
 
-def test_folders_that_would_be_one_category(bucket_url, emoji):
-    shutil.copytree(emoji / "food", emoji / "Food!")
+def test_folders_with_lossy_names_are_categories_of_their_own(bucket_url, emoji):
+    for folder in ("Food!", "寿司", "ラーメン", "Picture"):
+        shutil.copytree(emoji / "food", emoji / folder)
+    shutil.copy(next((emoji / "food").iterdir()), emoji / "loose.jpg")
+    (emoji / "categories.json").write_text('{"寿司": {"name": "Sushi", "article": "some"}}')
 
-    refused(run("publish", emoji, bucket_url), "'food'", "rename one")
+    result = run("publish", emoji, bucket_url)
+
+    assert result.exit_code == 0, result.output
+    catalog = live(open_bucket(bucket_url))
+    assert {"food", "food-2", "shou-si", "ramen", "picture", "picture-2"} <= {c.slug for c in catalog.categories}
+    assert (catalog.category("shou-si").name, catalog.category("shou-si").article) == ("Sushi", "some")
 
 
 @pytest.mark.parametrize("url", ["no/such/folder", "gs://no-such-bucket-anywhere"])

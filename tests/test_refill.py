@@ -203,7 +203,7 @@ def test_without_training_pictures_refill_says_what_it_did_not_look_for(demo, tm
     result = refill(demo, str(tmp_path / "bucket"), "--curate")
 
     assert result.exit_code == 0, result.output
-    assert "Copies of training pictures were not looked for" in result.output
+    assert "Copies of training pictures were not detected" in result.output
     assert len(seeds(open_bucket(str(tmp_path / "bucket")))) == 4
 
 
@@ -222,7 +222,7 @@ def test_pictures_that_are_all_the_same_are_not_published(trained, tmp_path):
     result = refill(trained, str(tmp_path / "bucket"), "--curate", "--train", str(tmp_path / "prepared"), "--yes")
 
     assert result.exit_code == 1
-    assert "fit to be shown, 4 were asked for, so nothing was published" in result.output
+    assert "are good enough, and 4 were asked for, so nothing was published" in result.output
     assert not list((tmp_path / "bucket").iterdir())
 
 

@@ -10,17 +10,18 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from gallery import GalleryError
 from gallery.bucket import NotFound, open_bucket
 from gallery.release import (
     EXTENSIONS,
     POINTER,
+    SLUG,
     Catalog,
     CatalogError,
     Category,
     list_folder,
     parse,
     read_live,
-    slugify,
 )
 
 patient = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])  # the machine may be busy
@@ -154,14 +155,6 @@ def test_catalog_is_small_however_many_pictures():
     assert len(catalog.to_json()) < 1000
 
 
-@pytest.mark.parametrize(
-    ("folder", "slug"),
-    [("Food", "food"), ("black_cats", "black-cats"), ("  Été!  ", "t"), ("日本", ""), ("a" * 70, "a" * 64)],
-)
-def test_slugs(folder, slug):
-    assert slugify(folder) == slug
-
-
 # A bucket that nobody published to
 
 
@@ -190,12 +183,35 @@ def test_pictures_of_an_unfinished_release_are_not_shown(bucket_url):
     assert [category.slug for category in list_folder(bucket).categories] == ["releases"]
 
 
-def test_two_folders_that_would_be_one_category(bucket_url):
+def test_folders_with_lossy_names_are_categories_of_their_own(bucket_url):
     bucket = open_bucket(bucket_url)
-    bucket.create("cats/a.jpg", b"", "image/jpeg")
-    bucket.create("cats!/a.jpg", b"", "image/jpeg")
+    folders = ["寿司", "ラーメン", "кошки", "собаки", "🍣", "Picture", "cats", "Cats", "cats!", "children's"]
+    for name in ["loose.jpg", *(f"{folder}/a.jpg" for folder in folders)]:
+        bucket.create(name, b"", "image/jpeg")
 
-    with pytest.raises(CatalogError, match="rename"):
+    catalog = list_folder(bucket)
+
+    slugs = {catalog.object_name(c.slug, 0).rpartition("/")[0]: c.slug for c in catalog.categories}
+    assert slugs.keys() == {"", *folders}
+    assert slugs["寿司"] == "shou-si"
+    assert slugs["cats"] == "cats"
+    assert len(set(slugs.values())) == len(slugs)
+    assert all(SLUG.fullmatch(slug) for slug in slugs.values())
+    assert catalog.category(slugs["children's"]).name == "Children's"
+
+
+def test_a_file_beside_the_folders_says_what_they_are_called(bucket_url):
+    bucket = open_bucket(bucket_url)
+    bucket.create("usb/a.jpg", b"", "image/jpeg")
+    bucket.create("nasa/a.jpg", b"", "image/jpeg")
+    labels = {"usb": {"name": "USB stick", "article": "a"}, "nasa": "NASA rocket"}
+    bucket.create("categories.json", json.dumps(labels).encode(), "application/json")
+
+    named = {c.slug: (c.name, c.article) for c in list_folder(bucket).categories}
+
+    assert named == {"usb": ("USB stick", "a"), "nasa": ("NASA rocket", "a")}
+    bucket.swap("categories.json", b"[1]", "application/json", bucket.read_generation("categories.json")[1])
+    with pytest.raises(GalleryError, match="does not say how categories are called"):
         list_folder(bucket)
 
 

@@ -66,12 +66,21 @@ def test_an_engine_that_refuses_is_said_and_the_other_goes_on(server, capsys):
     assert len(rows) == 2
     said = capsys.readouterr().err
     assert "openverse did not answer for 'a' (401 Unauthorized page_size may not" in said
-    assert "to ask it again, collect into another DEST." in said
+    assert "to ask it again, wait a while and collect into another DEST." in said
 
 
 def test_a_search_that_finds_nothing_says_what_to_try(server):
-    with pytest.raises(click.ClickException, match="No pictures found for a under cc0"):
-        search(["a"], 9, openverse_url=f"{server.url}/refusing/", commons_url=f"{server.url}/missing/")
+    with pytest.raises(click.ClickException, match="No pictures found for a under by-nc-nd: try other terms"):
+        search(["a"], 9, licences=("by-nc-nd",), engines=("commons",), commons_url=f"{server.url}/commons/")
+
+
+def test_a_search_that_is_refused_again_and_again_says_so_and_asks_no_more(server):
+    with pytest.raises(
+        click.ClickException, match=r"did not answer \(openverse: 429 Too Many Requests\): wait an hour"
+    ):
+        search(["a", "b"], 9, engines=("openverse",), openverse_url=f"{server.url}/toomany/", manners=Manners(**QUICK))
+
+    assert server.seen["/toomany/"] == 3  # the first term only, with two more tries
 
 
 @pytest.mark.parametrize(

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
+
 import numpy as np
+import psutil
 import pytest
 from PIL import Image
 
-from tests.conftest import EMOJI
+from generate.preparing.squares import FEW
+from tests.conftest import EMOJI, ROOT, wait_until
 from tests.nasty import emoji, on_a_lawn
 from tests.preparing import prepare
 
@@ -104,3 +109,20 @@ def test_a_picture_without_an_object_is_left_out(tmp_path):
 
     assert "dropped tiny.png: " in result.output
     assert [p.name for p in (tmp_path / "out").glob("*.png")] == ["good.png"]
+
+
+def test_a_process_that_is_killed_is_one_sentence(tmp_path):
+    (tmp_path / "in").mkdir()
+    for number in range(FEW + 1):
+        on_a_lawn("food/tomato", (number * 2, 20)).save(tmp_path / "in" / f"{number:03}.bmp")
+    command = [sys.executable, "-m", "generate", "prepare", tmp_path / "in", tmp_path / "out", "--jobs", "2"]
+    process = subprocess.Popen([*command, "--crop", "object"], cwd=ROOT, stderr=subprocess.PIPE, text=True)
+    wait_until(lambda: list((tmp_path / "out").glob("*.png")), 120)
+    workers = [child for child in psutil.Process(process.pid).children() if "spawn_main" in " ".join(child.cmdline())]
+    workers[0].kill()
+
+    said = process.communicate(timeout=120)[1]
+
+    assert process.returncode == 1
+    assert "run the same again with fewer --jobs; it continues" in " ".join(said.split())
+    assert "Traceback" not in said

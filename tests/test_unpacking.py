@@ -8,6 +8,7 @@ import shutil
 import tarfile
 import zipfile
 from collections import Counter
+from pathlib import Path
 
 import pytest
 
@@ -137,3 +138,87 @@ def test_a_limit_of_a_folder_is_a_seeded_random_subset(tmp_path):
     assert len(first) == 9
     assert [row.file for row in first] == [row.file for row in same]
     assert [row.file for row in first] != [row.file for row in other]
+
+
+def zip_with_names(path: Path, names: list[bytes]) -> None:
+    """A zip as old programs write it: names in whatever bytes, without the flag for UTF-8."""
+    with zipfile.ZipFile(path, "w") as archive:
+        for number, name in enumerate(names):
+            archive.writestr(f"{number:03}".ljust(len(name), "_"), picture("PNG"))
+    data = path.read_bytes()
+    for number, name in enumerate(names):
+        data = data.replace(f"{number:03}".ljust(len(name), "_").encode(), name)
+    path.write_bytes(data)
+
+
+@pytest.mark.parametrize(
+    ("encoding", "names"),
+    [
+        ("utf-8", ["寿司/0.jpg", "crème brûlée/1.jpg"]),
+        ("cp932", ["寿司/0.jpg", "ラーメン/写真.jpg"]),
+        ("cp866", ["кошки/0.jpg", "собаки/0.jpg"]),
+        ("cp1251", ["кошки/0.jpg", "собаки/0.jpg"]),
+        ("cp437", ["crème brûlée/1.jpg", "gâteau/2.jpg"]),
+        ("cp949", ["고양이/1.jpg", "강아지/2.jpg"]),
+    ],
+)
+def test_names_of_a_zip_in_another_code_page_are_those_meant(tmp_path, capsys, encoding, names):
+    zip_with_names(tmp_path / "in.zip", [name.encode(encoding) for name in names])
+
+    rows = collect(str(tmp_path / "in.zip"), tmp_path / "out", min_size=32)
+
+    assert [row.file for row in rows] == names
+    assert ("say --names with the right one" in capsys.readouterr().err) == (encoding != "utf-8")
+
+
+def test_the_code_page_can_be_said(tmp_path):
+    zip_with_names(tmp_path / "in.zip", ["猫/1.jpg".encode("gbk"), "狗/2.jpg".encode("gbk")])
+
+    right = run(tmp_path / "in.zip", tmp_path / "out", "--min-size", 32, "--names", "gbk")
+    wrong = run(tmp_path / "in.zip", tmp_path / "wrong", "--names", "ascii")
+    nonsense = run(tmp_path / "in.zip", tmp_path / "nonsense", "--names", "klingon")
+
+    assert right.exit_code == 0, right.output
+    assert sorted(path.name for path in (tmp_path / "out").iterdir() if path.is_dir()) == ["狗", "猫"]
+    assert (wrong.exit_code, nonsense.exit_code) == (1, 1)
+    assert "are not in ascii: leave out --names, or say another" in wrong.output
+    assert "klingon is not an encoding" in nonsense.output
+    assert not (tmp_path / "wrong").exists()
+
+
+def test_backslashes_in_a_zip_are_folders_and_equal_names_are_numbered(tmp_path):
+    names = [b"cats\\0.jpg", b"cats/0.jpg", b"dogs\\a b\\0.jpg", b"cats/0-2.jpg", b"cats//0.jpg"]
+    zip_with_names(tmp_path / "in.zip", names)
+
+    rows = collect(str(tmp_path / "in.zip"), tmp_path / "out", min_size=32)
+
+    assert [row.file for row in rows] == [
+        "cats/0.jpg",
+        "cats/0-3.jpg",
+        "dogs/a b/0.jpg",
+        "cats/0-2.jpg",
+        "cats/0-4.jpg",
+    ]
+    assert [row.category for row in rows] == ["cats", "cats", "dogs", "cats", "cats"]
+    assert all((tmp_path / "out" / row.file).exists() for row in rows)
+
+
+def test_every_file_of_an_archive_is_kept_rejected_or_passed_over(tmp_path, capsys):
+    with zipfile.ZipFile(tmp_path / "in.zip", "w") as archive:
+        archive.writestr("a/no suffix", picture("PNG"))
+        archive.writestr("a/b.avif", picture("AVIF"))
+        archive.writestr("a/phone.heic", b"\0\0\0\x1cftypheic\0\0\0\0heicmif1miaf")
+        archive.writestr("a/notes.txt", "Dear picture,")
+        archive.writestr("__MACOSX/._b.avif", "resource fork")
+        archive.writestr("../evil.png", picture("PNG"))
+        archive.writestr(f"a/{'x' * 300}.png", picture("PNG"))
+
+    rows = collect(str(tmp_path / "in.zip"), tmp_path / "out", min_size=32)
+
+    said = capsys.readouterr().err
+    assert [row.status for row in rows] == ["kept", "kept", "failed", "kept"]
+    assert rows[2].reason == "HEIC, a format that is not read: convert it to PNG or JPEG"
+    assert len(rows[3].file.encode()) == 255
+    assert "passed over 1 file, not a picture: a/notes.txt" in said
+    assert "passed over 1 file, hidden: __MACOSX/._b.avif" in said
+    assert "passed over 1 file, a path that leads out of the archive: ../evil.png" in said

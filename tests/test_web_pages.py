@@ -149,6 +149,18 @@ def test_health_says_how_it_is_for_machines(client):
     assert said["refresh_age_s"] >= 0
 
 
+def test_folders_of_every_script_have_pages_of_their_own(make_client, tmp_path, samples):
+    for number, folder in enumerate(["寿司", "ラーメン", "кошки", "Picture", "Cats", "cats", "🍍"]):
+        (tmp_path / folder).mkdir()
+        shutil.copy(samples / "food" / f"{number:07d}.jpg", tmp_path / folder / "a.jpg")
+    shutil.copy(samples / "food" / "0000009.jpg", tmp_path / "loose.jpg")
+
+    client = make_client(tmp_path)
+
+    for slug in ("shou-si", "ramen", "koshki", "picture", "picture-2", "cats", "cats-2", "pineapple"):
+        assert client.get(f"/c/{slug}").status_code == 200
+
+
 def test_names_that_are_not_utf8_are_skipped(make_client, tmp_path, samples, caplog):
     shutil.copytree(samples / "food", tmp_path / "food")
     bad = os.fsencode(tmp_path / "food") + b"/caf\xe9.jpg"

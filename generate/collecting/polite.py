@@ -2,7 +2,7 @@
 
     python -c "from generate.collecting.polite import *; print(len(build_opener(Manners()).open('https://example.org').read()))"
 
-It is an opener of `urllib.request`, because img2dataset fetches with that. It checks every address of a host before it
+It is an opener of `urllib.request`, which img2dataset can use too. It checks every address of a host before it
 connects, and the connected address before it sends anything, so neither a redirect nor DNS rebinding reaches a private
 network. It opens http and https only, not file:, ftp: or data:. It ignores proxies in the environment, because addresses
 can't be checked behind one.
@@ -13,7 +13,9 @@ from __future__ import annotations
 import http.client
 import io
 import ipaddress
+import re
 import socket
+import string
 import threading
 import time
 import urllib.error
@@ -22,11 +24,12 @@ from dataclasses import dataclass
 from email.message import Message
 from functools import partial
 from typing import Any, cast
-from urllib.parse import urlsplit
+from urllib.parse import quote, urlsplit, urlunsplit
 from urllib.response import addinfourl
 
 TOKEN = "this-stuff-does-not-exist"  # the name a site uses in `X-Robots-Tag: this-stuff-does-not-exist: noai`
 NAT64 = ipaddress.ip_network("64:ff9b::/96")  # IPv4 addresses are the last four bytes
+OPT_OUTS = {"noai", "noimageai", "noindex", "noimageindex"}
 CHUNK = 1 << 16
 
 
@@ -52,15 +55,19 @@ class Refused(urllib.error.URLError):
     """We refuse to fetch this URL; the text gives the reason."""
 
 
-def build_opener(manners: Manners) -> urllib.request.OpenerDirector:
+def build_opener(manners: Manners, stop: threading.Event | None = None) -> urllib.request.OpenerDirector:
     """An opener for http and https that keeps to these limits. Its responses hold the whole body.
+
+    After `stop` is set it refuses everything, also what it is just reading.
 
     It raises urllib.error.URLError (also as Refused and HTTPError) and OSError.
     """
     opener = urllib.request.OpenerDirector()
+    opener.addheaders = [("User-agent", manners.user_agent)]
     for handler in (
+        _Ascii(),
         _Open(manners.private_hosts),
-        _Manners(manners),
+        _Manners(manners, stop or threading.Event()),
         _Redirects(),
         urllib.request.UnknownHandler(),
         urllib.request.HTTPErrorProcessor(),
@@ -68,6 +75,16 @@ def build_opener(manners: Manners) -> urllib.request.OpenerDirector:
     ):
         opener.add_handler(handler)
     return opener
+
+
+def opts_out(tags: list[str]) -> bool:
+    """True if X-Robots-Tag headers, for everybody or for us by name, ask not to be collected."""
+    for tag in tags:
+        agent, colon, directives = tag.rpartition(":")
+        for_us = not colon or agent.strip().lower() == TOKEN
+        if for_us and OPT_OUTS & {directive.strip().lower() for directive in directives.split(",")}:
+            return True
+    return False
 
 
 def check_public(host: str, port: int) -> None:
@@ -85,6 +102,33 @@ def _check_address(text: str) -> None:
             address = address.ipv4_mapped or address.sixtofour or address
     if not address.is_global or address.is_multicast:
         raise Refused(f"private address {text}: refused")
+
+
+def encode_url(url: str) -> str:
+    """The URL in ASCII, as browsers send it: ñandú.jpg as %C3%B1and%C3%BA.jpg, a host as xn--..., spaces as %20.
+
+    What is percent-encoded already stays. Raises Refused for a host that has no such form.
+    """
+    url = re.sub(r"%(?![0-9A-Fa-f]{2})", "%25", url.strip())
+    try:
+        parts = urlsplit(url)
+        host = (parts.hostname or "").encode("idna").decode()
+        place = parts.netloc if parts.netloc.isascii() else f"{host}:{parts.port}" if parts.port else host
+    except ValueError as error:
+        raise Refused(f"not a URL: {error}") from None
+    return quote(urlunsplit(parts._replace(netloc=place)), safe=string.punctuation)
+
+
+class _Ascii(urllib.request.BaseHandler):
+    """Encodes URLs before any other handler reads them."""
+
+    handler_order = 100
+
+    def http_request(self, request: urllib.request.Request) -> urllib.request.Request:
+        request.full_url = encode_url(request.full_url)
+        return request
+
+    https_request = http_request
 
 
 class _HTTPConnection(http.client.HTTPConnection):
@@ -134,8 +178,9 @@ class _Manners(urllib.request.BaseHandler):
 
     handler_order = 2000  # after HTTPErrorProcessor, which follows redirects and raises errors
 
-    def __init__(self, manners: Manners) -> None:
+    def __init__(self, manners: Manners, stop: threading.Event) -> None:
         self.manners = manners
+        self.stop = stop
         self.lock = threading.Lock()
         self.next_turn: dict[str, float] = {}
         self.http_request = self.https_request = self.before
@@ -151,13 +196,19 @@ class _Manners(urllib.request.BaseHandler):
         with self.lock:
             turn = max(self.next_turn.get(host, 0.0), time.monotonic())
             self.next_turn[host] = turn + 1 / self.manners.rate_per_s
-        time.sleep(max(0.0, turn - time.monotonic()))
+        self.wait(turn - time.monotonic())
+
+    def wait(self, seconds: float) -> None:
+        if self.stop.wait(max(0.0, seconds)):
+            raise Refused("stopped")
 
     def after(self, request: urllib.request.Request, response: Any) -> addinfourl:
         headers: Message = response.headers
         with response:
             if headers.get("TDM-Reservation", "").strip() == "1":
                 raise Refused("opted out: TDM-Reservation")
+            if opts_out(headers.get_all("X-Robots-Tag", [])):
+                raise Refused("opted out: X-Robots-Tag")
             if headers.get_content_maintype() == "text" and "Content-Type" in headers:
                 raise Refused(f"not a picture: {headers.get_content_type()}")
             body = self.read(response, int(headers.get("Content-Length") or -1))
@@ -168,6 +219,7 @@ class _Manners(urllib.request.BaseHandler):
         chunks: list[bytes] = []
         size = 0
         while size <= limit and length <= limit:
+            self.wait(0)
             chunk = response.read1(CHUNK)
             if not chunk:
                 if size < length:
@@ -188,5 +240,5 @@ class _Manners(urllib.request.BaseHandler):
             return None
         request.retried = True
         response.close()
-        time.sleep(int(wait))
+        self.wait(int(wait))
         return cast(addinfourl, self.parent.open(request, timeout=request.timeout))

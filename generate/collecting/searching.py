@@ -30,6 +30,7 @@ FREE = LICENCES[:4]  # allow any use, including changes
 ENGINES = ("openverse", "commons")
 PAGE = 20  # results; without an account Openverse answers 401 to more
 COMMONS_PAGE, COMMONS_PX = 50, 1280  # pixels; one of the widths that Commons caches
+BUSY = (429, 502, 503, 504)  # worth a second try
 TIMEOUT_S = (10, 30)  # to connect, to answer
 
 
@@ -49,12 +50,21 @@ def search(
     stderr. Raises click.ClickException if nothing was found.
     """
     found: dict[str, Row] = {}
+    silent: dict[str, str] = {}
     with _session(manners or Manners()) as session:
         for term in terms:
             category = term if len(terms) > 1 else ""
-            rows = _all_engines(session, term, category, min_size, licences, engines, openverse_url, commons_url)
+            rows = _all_engines(
+                session, term, category, min_size, licences, engines, openverse_url, commons_url, silent
+            )
             new = (row for row in rows if row.url not in found)
             found |= {row.url: row for row in islice(new, limit)}
+    if not found and silent:
+        why = "; ".join(f"{engine}: {error}" for engine, error in silent.items())
+        raise click.ClickException(
+            f"No pictures found for {', '.join(terms)}, because a search did not answer ({why}): wait an hour, and say who you "
+            "are with --contact."
+        )
     if not found:
         raise click.ClickException(
             f"No pictures found for {', '.join(terms)} under {', '.join(licences)}: try other terms, or allow more licences with --licence: {', '.join(LICENCES)}."
@@ -77,7 +87,7 @@ class _Patient(HTTPAdapter):
 def _session(manners: Manners) -> requests.Session:
     session = requests.Session()
     session.headers["User-Agent"] = manners.user_agent
-    retry = Retry(total=3, backoff_factor=1, status_forcelist=(429, 502, 503, 504), retry_after_max=60)
+    retry = Retry(total=2, backoff_factor=1, status_forcelist=BUSY, retry_after_max=10, raise_on_status=False)
     for scheme in ("http://", "https://"):
         session.mount(scheme, _Patient(1 / manners.rate_per_s, max_retries=retry))
     return session
@@ -92,8 +102,12 @@ def _all_engines(
     engines: tuple[str, ...],
     openverse_url: str,
     commons_url: str,
+    silent: dict[str, str],
 ) -> Iterator[Row]:
+    """What all engines find. Those that don't answer are put into `silent` with the reason, and not asked again."""
     for engine in engines:
+        if engine in silent:
+            continue
         try:
             if engine == "openverse":
                 skip = "wikimedia" if "commons" in engines else ""  # these come from Commons itself
@@ -101,8 +115,10 @@ def _all_engines(
             else:
                 yield from _commons(session, commons_url, term, category, min_size, licences)
         except (requests.RequestException, ValueError, KeyError) as error:
+            silent[engine] = str(error)
             click.echo(
-                f"{engine} did not answer for {term!r} ({error}): to ask it again, collect into another DEST.", err=True
+                f"{engine} did not answer for {term!r} ({error}): to ask it again, wait a while and collect into another DEST.",
+                err=True,
             )
 
 

@@ -2,20 +2,19 @@
 
     python -c "from generate.collecting.unpacking import *; copy_pictures(Path('emoji.tgz'), Path('photos'))"
 
-Only regular files with a picture's suffix are read; links, devices and paths outside the archive are ignored.
+What is a picture is told by its suffix or else by its content. Of an archive only regular files are read; links, devices
+and paths that lead out of it are passed over.
 """
 
 from __future__ import annotations
 
-import gzip
+import errno
 import json
-import lzma
 import tarfile
 import zipfile
-import zlib
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 from typing import IO, Any, cast
 
@@ -23,51 +22,75 @@ import click
 from tqdm import tqdm
 
 from generate.collecting.listing import reservoir
+from generate.collecting.member_names import readable, without_clashes
 from generate.collecting.provenance import FAILED, KEPT, Row, check_picture, digest, utc_now
-from generate.images import SUFFIXES, BadPicture, atomic_path
+from generate.finding import HIDDEN, NO_PICTURE, NOT_UTF8, is_hidden, look_through, passed_over_lines, why_not_content
+from generate.formats import HEAD, REFUSED, SUFFIXES
+from generate.images import BadPicture, atomic_path, fitting
 
 MAX_BYTES = 100_000_000  # of one uncompressed picture
-DAMAGED = (zipfile.BadZipFile, tarfile.TarError, EOFError, gzip.BadGzipFile, zlib.error, lzma.LZMAError)
+NOT_THE_PICTURES = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM)  # faults of DEST's disk
+
+
+@dataclass
+class Member:
+    """A file of a source: what opens it, its path with slashes, and why it is passed over, if that is known already."""
+
+    key: Any
+    name: str
+    reason: str = ""
 
 
 class Folder:
-    """A folder. The three kinds of source have the same two methods: names() and open()."""
+    """A folder. The three kinds of source have the same two methods: members() and open()."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
 
-    def names(self) -> Iterator[str]:
-        """Paths below the folder, sorted, including hidden files."""
-        return (p.relative_to(self.path).as_posix() for p in sorted(self.path.rglob("*")) if p.is_file())
+    def members(self) -> list[Member]:
+        """Every file below the folder; links are followed."""
+        found = look_through(self.path)
+        for line in found.link_lines(self.path):
+            click.echo(line, err=True)
+        files = [(path, "") for path in found.pictures]
+        files += [(path, "" if why == NOT_UTF8 else why) for path, why in found.passed_over]  # names can be mended
+        return [Member(path, path.relative_to(self.path).as_posix(), why) for path, why in sorted(files)]
 
-    def open(self, name: str) -> IO[bytes]:
-        return (self.path / name).open("rb")
+    def open(self, member: Member) -> IO[bytes]:
+        return cast(Path, member.key).open("rb")
 
 
 class Zip:
-    """Members of a zip file."""
+    """Members of a zip file. Their names are in `encoding`, which is guessed if None, where they don't say UTF-8."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, encoding: str | None = None) -> None:
         self.archive = zipfile.ZipFile(path)
+        self.path, self.encoding = path, encoding
 
-    def names(self) -> Iterator[str]:
-        return (member.filename for member in self.archive.infolist() if not member.is_dir())
+    def members(self) -> list[Member]:
+        infos = [info for info in self.archive.infolist() if not info.is_dir()]
+        old = {info.filename: info.filename.encode("cp437") for info in infos if not info.flag_bits & 0x800}
+        names = readable(old, self.path, self.encoding)
+        # Windows' own tools have written backslashes
+        return [Member(info, names.get(info.filename, info.filename).replace("\\", "/")) for info in infos]
 
-    def open(self, name: str) -> IO[bytes]:
-        return self.archive.open(name)
+    def open(self, member: Member) -> IO[bytes]:
+        return self.archive.open(member.key)
 
 
 class Tar:
-    """Regular files of a tar, compressed or not. Names are in the order of the archive, which is read from front to back."""
+    """Regular files of a tar, compressed or not, in the order of the archive, which is read from front to back."""
 
     def __init__(self, path: Path) -> None:
         self.archive = tarfile.open(path)  # noqa: SIM115  # closed by open_source
-        self.members: dict[str, tarfile.TarInfo] = {}
 
-    def names(self) -> Iterator[str]:
-        self.members = {member.name: member for member in self.archive if member.isfile()}
+    def members(self) -> list[Member]:
+        files = {info.name: info for info in self.archive if not info.isdir()}  # of one name, the last counts
         self._check_end()
-        return iter(self.members)
+        return [
+            Member(info, name, "" if info.isfile() else "a link or device in an archive")
+            for name, info in files.items()
+        ]
 
     def _check_end(self) -> None:
         """tarfile takes a damaged header for the end of the archive; raise an error instead."""
@@ -76,17 +99,17 @@ class Tar:
         if file.read(tarfile.BLOCKSIZE).strip(b"\0"):
             raise tarfile.ReadError(f"unreadable from byte {self.archive.offset:,} on")
 
-    def open(self, name: str) -> IO[bytes]:
-        return cast(IO[bytes], self.archive.extractfile(self.members[name]))  # never None for a regular file
+    def open(self, member: Member) -> IO[bytes]:
+        return cast(IO[bytes], self.archive.extractfile(member.key))  # never None for a regular file
 
 
 @contextmanager
-def open_source(path: Path) -> Iterator[Folder | Zip | Tar]:
-    """A folder or an archive, recognised by its content. Raises one of DAMAGED for a damaged archive."""
+def open_source(path: Path, encoding: str | None = None) -> Iterator[Folder | Zip | Tar]:
+    """A folder or an archive, recognised by its content. Raises whatever zipfile or tarfile do for a damaged archive."""
     if path.is_dir():
         yield Folder(path)
         return
-    source = Zip(path) if zipfile.is_zipfile(path) else Tar(path)
+    source = Zip(path, encoding) if zipfile.is_zipfile(path) else Tar(path)
     with source.archive:
         yield source
 
@@ -103,35 +126,71 @@ def copy_pictures(
     seed: int = 0,
     min_size: int = 0,
     before: Sequence[Row] = (),
+    encoding: str | None = None,
 ) -> list[Row]:
     """Copy the pictures of a folder or an archive, or a random `limit` of them, below `dest`; a row each.
 
     Folders that contain all pictures (`package/`, `photos-main/`) are dropped, so that those below become the categories.
-    Pictures from an earlier run are not written again and keep their rows in `before`. Raises click.ClickException if
-    there is no picture or the archive is damaged.
+    Pictures from an earlier run are not written again and keep their rows in `before`. What is passed over is counted on
+    stderr. Raises click.ClickException if there is no picture or the archive is damaged.
     """
     known = {row.url: row for row in before if row.status == KEPT and (dest / row.file).exists()}
-    rows = []
-    try:
-        with open_source(path) as source:
-            every = [name for name in source.names() if _is_picture(name)]
-            if not every:
-                raise click.ClickException(f"{path} holds no pictures: give a folder or an archive that does.")
-            common = _common_folder(every)
-            about = _npm_package(source)
-            for name in tqdm(reservoir(every, limit, seed), desc="copy", unit="picture", disable=None):
-                file = PurePosixPath(_utf8(PurePosixPath(name).relative_to(common).as_posix()))
-                row = Row(
-                    file=str(file),
-                    category=file.parts[0] if len(file.parts) > 1 else "",
-                    url=f"{path.absolute().name}/{_utf8(name)}",
-                    fetched=utc_now(),
-                    **about,
-                )
-                rows.append(known.get(row.url) or _copy(source, name, dest, row, min_size))
-    except DAMAGED as error:
-        raise click.ClickException(f"{path} is a damaged archive ({error}): download it again.") from None
+    with _damage_is_told(path), open_source(path, encoding) as source:
+        members = source.members()
+        for member in members:
+            member.reason = member.reason or _why_not(source, member)
+        pictures = [member for member in members if not member.reason or REFUSED in member.reason]
+        lines = passed_over_lines((m.name, m.reason) for m in members if m.reason and REFUSED not in m.reason)
+        if not pictures:
+            passed = "".join(f" ({line})" for line in lines)
+            raise click.ClickException(f"{path} holds no pictures{passed}: give a folder or an archive that does.")
+        for line in lines:
+            click.echo(line, err=True)
+        common = _common_folder([member.name for member in pictures])
+        about = _npm_package(source, members)
+        rows = []
+        files = without_clashes([_file_name(PurePosixPath(member.name).relative_to(common)) for member in pictures])
+        chosen = reservoir(zip(pictures, files, strict=True), limit, seed)
+        for member, name in tqdm(chosen, desc="copy", unit="picture", disable=None):
+            file = PurePosixPath(name)
+            row = Row(
+                file=str(file),
+                category=file.parts[0] if len(file.parts) > 1 else "",
+                url=f"{path.absolute().name}/{_utf8(member.name)}",
+                fetched=utc_now(),
+                **about,
+            )
+            rows.append(known.get(row.url) or _copy(source, member, dest, row, min_size))
     return rows
+
+
+@contextmanager
+def _damage_is_told(path: Path) -> Iterator[None]:
+    """Whatever zipfile and tarfile raise on a damaged archive, as one sentence."""
+    try:
+        yield
+    except click.ClickException:
+        raise
+    except Exception as error:
+        if path.is_dir() or (isinstance(error, OSError) and error.errno):
+            raise
+        raise click.ClickException(f"{path} is a damaged archive ({error}): download it again.") from None
+
+
+def _why_not(source: Folder | Zip | Tar, member: Member) -> str:
+    """Why the member is passed over, "" for a picture."""
+    path = PurePosixPath(member.name)
+    if path.is_absolute() or ".." in path.parts:
+        return "a path that leads out of the archive"
+    if is_hidden(path):
+        return HIDDEN
+    if path.suffix.lower() in SUFFIXES:
+        return ""
+    try:
+        with source.open(member) as file:
+            return why_not_content(path, file.read(HEAD))
+    except Exception:  # of a damaged or encrypted member
+        return NO_PICTURE
 
 
 def _utf8(name: str) -> str:
@@ -139,10 +198,9 @@ def _utf8(name: str) -> str:
     return "".join(f"%{ord(char) - 0xDC00:X}" if "\udc80" <= char <= "\udcff" else char for char in name)
 
 
-def _is_picture(name: str) -> bool:
-    path = PurePosixPath(name)
-    safe = not path.is_absolute() and not any(part.startswith(".") for part in path.parts)  # neither hidden nor ..
-    return safe and path.suffix.lower() in SUFFIXES
+def _file_name(path: PurePosixPath) -> str:
+    """The path as one that every file system takes: in UTF-8, no part longer than 255 bytes."""
+    return "/".join(fitting(_utf8(part)) for part in path.parts)
 
 
 def _common_folder(names: list[str]) -> PurePosixPath:
@@ -154,11 +212,13 @@ def _common_folder(names: list[str]) -> PurePosixPath:
     return common
 
 
-def _copy(source: Folder | Zip | Tar, name: str, dest: Path, row: Row, min_size: int) -> Row:
+def _copy(source: Folder | Zip | Tar, member: Member, dest: Path, row: Row, min_size: int) -> Row:
     """Copy one picture; returns its row with the outcome."""
     target = dest / row.file
     try:
-        with source.open(name) as file:
+        if member.reason:
+            raise BadPicture(member.reason)
+        with source.open(member) as file:
             data = file.read(MAX_BYTES + 1)
         if len(data) > MAX_BYTES:
             raise BadPicture(f"too large: over {MAX_BYTES:,} bytes")
@@ -167,18 +227,21 @@ def _copy(source: Folder | Zip | Tar, name: str, dest: Path, row: Row, min_size:
             with atomic_path(target) as temporary:
                 temporary.write_bytes(data)
         return replace(row, sha256=digest(data), status=KEPT)
-    except (BadPicture, OSError, RuntimeError, *DAMAGED) as error:  # RuntimeError: an encrypted member
-        return replace(row, file="", status=FAILED, reason=str(error))
+    except Exception as error:  # of the archive or a decoder
+        if isinstance(error, OSError) and error.errno in NOT_THE_PICTURES:
+            raise
+        return replace(row, file="", status=FAILED, reason=str(error) or type(error).__name__)
 
 
-def _npm_package(source: Folder | Zip | Tar) -> dict[str, str]:
+def _npm_package(source: Folder | Zip | Tar, members: Sequence[Member]) -> dict[str, str]:
     """Licence, author and page from the package.json of an npm tarball, which apply to all of its pictures."""
-    if not isinstance(source, Tar):
+    found = [member for member in members if member.name == "package/package.json"]
+    if not isinstance(source, Tar) or not found:
         return {}
     try:
-        with source.open("package/package.json") as file:
+        with source.open(found[0]) as file:
             package: Any = json.load(file)
-    except (KeyError, ValueError):
+    except ValueError:
         return {}
     if not isinstance(package, dict):
         return {}

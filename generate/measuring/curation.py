@@ -233,7 +233,7 @@ def _check_names(names: Sequence[str], listed: Sequence[str], samples: Path) -> 
 def _check_dest(dest: Path, samples: Path) -> None:
     if dest.resolve().is_relative_to(samples.resolve()):
         raise click.UsageError(
-            f"{dest} lies in {samples}: choose a DEST outside, or the chosen would be samples the next time."
+            f"{dest} is inside {samples}, so its pictures would be samples of the next run: choose a DEST outside."
         )
     check_dest(dest, CURATE_OPTIONS)
 

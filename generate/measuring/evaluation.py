@@ -91,5 +91,5 @@ def treat_alike(picture: Tensor, side: int, encoding: dict[str, Any] | None) -> 
     if encoding is not None:
         stored = io.BytesIO()
         image.save(stored, **encoding)
-        image = Image.open(stored)
+        image = Image.open(stored, formats=list(LOSSY))
     return torch.from_numpy(np.array(image)).permute(2, 0, 1)

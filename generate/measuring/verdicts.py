@@ -11,7 +11,7 @@ LEAST_PLAUSIBLE = 0.1  # measured basis: generate/measuring/resemblance.py
 MIN_PICTURES = 5  # on either side, to compute scores: realism needs 3 neighbours of each and 2 more
 COPY, UNREALISTIC, DUPLICATE, NO_ROOM = "copy", "unrealistic", "duplicate", "no room"
 REJECTED, NOT_LISTED, DAMAGED = "rejected", "not on the list", "damaged"
-REASONS = {  # why a picture was left out, for people
+REASONS = {  # as shown to people
     REJECTED: "on your list of rejects",
     NOT_LISTED: "not on your keep list",
     COPY: "copies of training pictures",
@@ -24,16 +24,16 @@ REASONS = {  # why a picture was left out, for people
 
 @dataclass(frozen=True)
 class Verdict:
-    """What became of a sample, and why; a line of curation.csv."""
+    """Whether a sample is kept, and why not; a line of curation.csv."""
 
     file: str  # below SAMPLES
     category: str = ""
     kept: bool = True
-    reason: str = ""  # of REASONS
-    realism: float | None = None  # above 1 within the manifold of the training pictures
+    reason: str = ""  # one of REASONS; empty if kept
+    realism: float | None = None  # above 1 within the manifold of the training pictures, see metrics.realism
     difference: float | None = None  # to the nearest training picture, 0 to 1
-    nearest: str = ""  # that picture, below DATA
-    repeats: str = ""  # the sample that a duplicate is one of
+    nearest: str = ""  # path of that picture, below DATA
+    repeats: str = ""  # of a duplicate: the better sample that is kept
     note: str = ""
 
 
@@ -72,7 +72,7 @@ class Resemblance:
 
 @dataclass(frozen=True)
 class Curated:
-    """All verdicts, in the order of their files, and the difference below which a picture is a copy."""
+    """All verdicts, sorted by file, and the difference below which a sample is a copy."""
 
     verdicts: Sequence[Verdict]
     limit: float

@@ -54,7 +54,7 @@ def read_checkpoint(path: Path) -> Checkpoint:
         network = NetworkOptions(
             size=config["image_size"],
             latent_dim=generator["initial_conv.0.weight"].shape[0],
-            fmap_max=generator["layers.0.0.2.1.weight"].shape[0] // 2,  # half of it passes the gate
+            fmap_max=generator["layers.0.0.2.1.weight"].shape[0] // 2,  # the gate halves it
             attention=tuple(config.get("attn_res_layers", ())),
             disc_output_size=config["disc_output_size"],
             channels=generator["out_conv.weight"].shape[0],

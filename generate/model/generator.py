@@ -28,7 +28,7 @@ from generate.model.networks import Generator, NetworkOptions, build_generator, 
 from generate.model.noise import draw_inputs, fixed_noise
 
 FAMILY = "lightweight-gan"
-MEAN_OF = 4096  # latents, for the mean that truncation draws towards
+MEAN_OF = 4096  # latents: the mean that truncation interpolates towards is taken over these
 
 
 @dataclass(frozen=True)
@@ -42,12 +42,12 @@ class Model:
 
     @property
     def categories(self) -> tuple[str, ...]:
-        """What it draws, by number; empty for a model of one kind of thing."""
+        """The names of its categories, by number; empty for an unconditional model."""
         return self.network.categories
 
     @cached_property
     def means(self) -> Tensor:
-        """What truncation draws towards: the mean first feature map of all latents, (1, C, 4, 4), or of every category, (K, C, 4, 4).
+        """The targets of truncation: the mean first feature map, (1, C, 4, 4), or one for each category, (K, C, 4, 4).
 
         Of unit length at every position, and computed once, in full precision whatever the pictures are drawn in.
         """
@@ -61,9 +61,11 @@ class Model:
         return torch.cat(means)
 
     def choose(self, asked: Sequence[str]) -> tuple[str, ...]:
-        """Those asked for, each once, or all. Raises click.ClickException for one that it can't draw."""
+        """The categories asked for, each once; all of them if none is. Raises click.ClickException for an unknown one."""
         if asked and not self.categories:
-            raise click.ClickException(f"This model knows no categories, {asked[0]!r} neither: leave out --category.")
+            raise click.ClickException(
+                f"This model has no categories, so it has no {asked[0]!r}: leave out --category."
+            )
         if unknown := [name for name in asked if name not in self.categories]:
             raise click.ClickException(f"This model can't draw {unknown[0]!r}: it knows {', '.join(self.categories)}.")
         return tuple(dict.fromkeys(asked)) or self.categories

@@ -13,6 +13,7 @@ from generate.images import BadPicture
 
 OVERVIEW = 256  # pixels of the longer side of an overview
 EMPTY_CONTRAST = 4.0  # minimum standard deviation of grey, of 255; Fluent Emoji have 27 and more
+MIDDLE = 128  # between black and white
 EMPTY_COVER = 0.01  # minimum share of visible pixels in a picture with transparency
 
 
@@ -44,6 +45,11 @@ def check_content(grey: np.ndarray, alpha: np.ndarray | None, min_sharpness: flo
     if alpha is not None and (alpha > 16).mean() < EMPTY_COVER:
         raise BadPicture(f"nearly empty: {(alpha > 16).mean():.1%} of the pixels are visible")
     if (contrast := _deviation(grey)) < EMPTY_CONTRAST:
+        if alpha is not None and _deviation(alpha) >= EMPTY_CONTRAST:
+            raise BadPicture(
+                f"as dark or bright as its background: contrast {contrast:.1f}; choose another --background, such as "
+                f"{'white' if grey.mean() < MIDDLE else 'black'}"
+            )
         raise BadPicture(f"nearly empty: contrast {contrast:.1f}, {EMPTY_CONTRAST:g} required")
     if (sharp := sharpness(grey)) < min_sharpness:
         raise BadPicture(f"blurred: sharpness {sharp:.1f}, {min_sharpness:g} required")

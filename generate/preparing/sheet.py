@@ -13,6 +13,7 @@ from pathlib import Path
 import matplotlib
 from PIL import Image, ImageDraw, ImageFont
 
+from generate.finding import printable
 from generate.images import BadPicture, kind_of, open_picture, size_of
 
 THUMB, GAP, TEXT, HEAD = 128, 12, 13, 20  # pixels; the last two are font sizes
@@ -147,6 +148,7 @@ def _write(
     draw: ImageDraw.ImageDraw, at: tuple[int, int], text: str, width: int, fill: str, height: int = TEXT
 ) -> None:
     """Draw one line of text, with an ellipsis in the middle if it is too long."""
+    text = printable(text)  # one line
     font, short = _font(height), text
     while font.getlength(short) > width and len(short) > 3:
         keep = len(short) // 2 - 1

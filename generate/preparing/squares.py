@@ -13,16 +13,18 @@ import os
 import signal
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
+import click
 import cv2
 import numpy as np
 from PIL import Image
 from tqdm import tqdm
 
-from generate.images import BadPicture, atomic_path, open_picture, paint, size_of, write_text
+from generate.images import BadPicture, atomic_path, fitting, open_picture, paint, size_of, write_text
 from generate.preparing.checks import check_content, check_shape, overview
 from generate.preparing.cropping import make_square
 from generate.preparing.fingerprints import Fingerprint, find_duplicates, perceptual_hash, tiny_colours
@@ -60,7 +62,8 @@ def make_one(picture: Path, target: Path, name: str, recipe: Recipe) -> Outcome:
         small = overview(image)
         painted = overview(paint(image, recipe.paint)) if image.mode == "RGBA" else small
         grey = cv2.cvtColor(painted, cv2.COLOR_RGB2GRAY)
-        check_content(grey, small[..., 3] if image.mode == "RGBA" else None, recipe.min_sharpness)
+        alpha = small[..., 3] if image.mode == "RGBA" else None
+        check_content(grey, alpha, recipe.min_sharpness)
         found = Fingerprint(
             hashlib.sha256(data).hexdigest(),
             perceptual_hash(Image.fromarray(grey)),
@@ -103,8 +106,10 @@ def make_all(
     """The outcomes of all pictures, in their order. Squares from an earlier run are not made again."""
     names = [path.relative_to(source).as_posix() for path in pictures]
     before = {outcome.name: outcome for outcome in _read_journal(dest / JOURNAL)}
+    wanted = set(targets)
     for name in before:  # their sources are gone, or their targets have other names now
-        for gone in {dest / Path(name).with_suffix(".png"), dest / f"{name}.png"} - set(targets):
+        path = dest / name
+        for gone in {path.with_name(fitting(end)) for end in (f"{path.stem}.png", f"{path.name}.png")} - wanted:
             gone.unlink(missing_ok=True)
     known = {name: outcome for name, outcome in before.items() if not outcome.reason}
     outcomes = [
@@ -153,6 +158,11 @@ def _workers(jobs: int) -> Iterator[Callable[[Iterable[Task]], Iterator[Outcome]
     with ProcessPoolExecutor(jobs, context, _start_worker) as pool:
         try:
             yield lambda tasks: pool.map(_make_task, tasks, chunksize=CHUNK)
+        except BrokenProcessPool:
+            raise click.ClickException(
+                "A process ended in the middle of its work, mostly for lack of memory: run the same again with fewer --jobs; it "
+                "continues."
+            ) from None
         except BaseException:
             pool.shutdown(cancel_futures=True)
             raise
@@ -184,7 +194,7 @@ def _line(outcome: Outcome) -> str:
 def _read_journal(path: Path) -> Iterator[Outcome]:
     """The outcomes of earlier runs. A last line that a crash cut off is ignored."""
     if path.exists():
-        for line in path.read_text(encoding="utf-8", errors="replace").splitlines():
+        for line in path.read_text(encoding="utf-8", errors="replace").split("\n"):  # splitlines would split names, too
             try:
                 row = json.loads(line)
             except ValueError:

@@ -1,44 +1,98 @@
-"""The words of a release: what its categories are called, its title, and who is said to have drawn it."""
+"""The words of a release: title, slugs and names of the categories, imaginary developers."""
 
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
+from dataclasses import replace
 from functools import cache
+from itertools import takewhile
+from pathlib import Path
 
 import inflect
 from faker import Faker
-from slugify import slugify
 
+from gallery.names import NAMES_FILE, Label, read_labels, unique_slugs, words_of
+from gallery.names import slug_of as slug_of
 from gallery.release import Category
 
-TITLE = re.compile(r"This (.+) Does Not Exist", re.IGNORECASE)
+THIS = re.compile(r"This (.+) Does Not Exist", re.IGNORECASE)
+THESE = re.compile(r"These (.+) Do Not Exist", re.IGNORECASE)
 NO_PLURALS = ("ss", "us", "is")  # glass, cactus, iris: inflect would cut their last letter
+SINGULAR = frozenset(  # words that would lose their s, too: no rule tells Christmas from pizzas
+    "christmas xmas texas kansas arkansas vegas dallas honduras douglas nicholas thomas jonas lucas judas pancreas pyjamas "
+    "pajamas athens brussels mars hermes moses james wales naples charles jules kudos cosmos lagos laos ethos pathos "
+    "rhinoceros asbestos thermos albatros physics mathematics athletics gymnastics ceramics graphics news swiss gas jeans pants shorts".split()
+)
+
+
+def name_categories(
+    folders: Mapping[str, int], title: str | None = None, labels: Mapping[str, Label] | None = None
+) -> dict[str, Category]:
+    """The category of each folder, given how many pictures are in it; "" is for pictures in no folder.
+
+    No two have the same slug. `labels`, see `read_names`, say by folder what is to be called otherwise.
+    """
+    labels = labels or {}
+    named = {
+        folder: name_category(folder, count) if folder else category_of_title(title, count)
+        for folder, count in folders.items()
+    }
+    slugs = unique_slugs([folder or named[folder].name for folder in named])
+    return {
+        folder: _labelled(replace(category, slug=slug), labels.get(folder, Label()))
+        for (folder, category), slug in zip(named.items(), slugs, strict=True)
+    }
+
+
+def read_names(samples: Path) -> dict[str, Label]:
+    """The labels in a categories.json among the pictures or beside their folder. Raises GalleryError if it is damaged."""
+    for folder in (samples, samples.absolute().parent):
+        if (path := folder / NAMES_FILE).is_file():
+            return read_labels(path.read_bytes(), str(path))
+    return {}
 
 
 def name_category(folder: str, count: int) -> Category:
     """The category of a folder: faces is called Face, as in "This Face Does Not Exist"."""
-    words = re.sub(r"[\s_-]+", " ", folder).strip().split(" ")
-    words[-1] = singular(words[-1])
-    return _category(slug_of(folder), " ".join(words), count)
+    *words, last = words_of(folder).split(" ")
+    return _category(slug_of(folder), " ".join([*words, singular(last)]), count)
 
 
 def category_of_title(title: str | None, count: int) -> Category:
-    """The category of pictures in no folder: "This Emoji Does Not Exist" is of Emoji; without a title, Picture."""
-    match = TITLE.fullmatch((title or "").strip())
-    name = match[1] if match else "Picture"
-    return _category(slug_of(name), name, count)
+    """The category of pictures in no folder: "This Emoji Does Not Exist" is of Emoji; without a title, Picture.
+
+    "These Cats Do Not Exist" is of Cat.
+    """
+    title = (title or "").strip()
+    if match := THIS.fullmatch(title):
+        return _category(slug_of(match[1]), match[1], count)
+    if match := THESE.fullmatch(title):
+        return name_category(match[1], count)
+    return _category(slug_of("picture"), "Picture", count)
 
 
 def default_title(categories: list[Category]) -> str:
-    """One kind of picture gives the site its name."""
+    """The title by the categories: "This Face Does Not Exist", or Stuff if there are several."""
     return f"This {categories[0].name if len(categories) == 1 else 'Stuff'} Does Not Exist"
 
 
 def singular(word: str) -> str:
-    """faces -> face, activities -> activity; what is singular already stays: food, glass, cactus."""
-    if word.lower().endswith(NO_PLURALS):
+    """faces -> face, iPhones -> iPhone; what is singular already stays: food, glass, lens, Christmas, GPS."""
+    many = word.lower()  # inflect takes capitals for names of families: the Joneses
+    if (
+        many.endswith((*NO_PLURALS, "'s", "\N{RIGHT SINGLE QUOTATION MARK}s"))
+        or many in SINGULAR
+        or (word.isupper() and len(word) > 1)
+    ):
         return word
-    return str(_engine().singular_noun(word) or word)
+    one = _engine().singular_noun(many)
+    if not one or _engine().plural_noun(many) == f"{many}es":  # lens has the plural lenses, so it is a singular
+        return word
+    if _engine().plural_noun(one) != many:
+        return word
+    same = sum(1 for _ in takewhile(lambda pair: pair[0] == pair[1], zip(many, one, strict=False)))
+    return word[:same] + str(one)[same:]
 
 
 def article(name: str) -> str:
@@ -47,20 +101,20 @@ def article(name: str) -> str:
 
 
 def draw_developers(seed: str, count: int) -> tuple[str, ...]:
-    """Imaginary people, the same ones for the same seed."""
+    """Names of imaginary people; the same seed gives the same names."""
     faker = Faker()
     faker.seed_instance(seed)
     return tuple(dict.fromkeys(f"{faker.first_name()} {faker.last_name()}" for _ in range(count)))
 
 
-def slug_of(name: str) -> str:
-    """A category's part of a URL: lower-case letters, digits and hyphens. Crème Brûlée -> creme-brulee."""
-    return slugify(name, max_length=64) or "picture"
-
-
 def _category(slug: str, name: str, count: int) -> Category:
-    name = " ".join(word[:1].upper() + word[1:] for word in name.split())
-    return Category(slug, name or "Picture", count, article(name or "Picture"))
+    name = " ".join(word[:1].upper() + word[1:] if word.islower() else word for word in name.split()) or "Picture"
+    return Category(slug, name, count, article(name))
+
+
+def _labelled(category: Category, label: Label) -> Category:
+    name = label.name or category.name
+    return replace(category, name=name, article=label.article or (article(name) if label.name else category.article))
 
 
 @cache

@@ -31,8 +31,9 @@ from gallery.bucket import Bucket, Unavailable, crc32c
 from gallery.commit import Draft, Pointer
 from gallery.release import EXTENSIONS, Catalog, Category
 from generate.folders import find_training_origin
+from generate.formats import FORMATS
 from generate.images import WRITTEN, BadPicture, category_of, decode, find_pictures
-from generate.releasing.naming import category_of_title, default_title, draw_developers, name_category
+from generate.releasing.naming import default_title, draw_developers, name_categories, read_names
 from generate.rows import RELEASE_TABLE, read_rows
 from generate.units import size_text
 
@@ -62,12 +63,12 @@ class Published:
 
     release: str
     categories: tuple[Category, ...]
-    total_bytes: int  # of all the release's pictures
+    total_bytes: int  # of all pictures of the release
     objects: int
     sent: int  # objects that were not there already
     before: str | None  # the release that was live until now
     was_live: bool
-    pruned: Sequence[str]  # releases that were deleted
+    pruned: Sequence[str]  # deleted releases
     seconds: float
     operations: dict[str, int]  # billed requests by class
 
@@ -96,13 +97,9 @@ def read_folder(samples: Path, title: str | None) -> tuple[Groups, str]:
     folders: dict[str, list[Picture]] = {}
     for path, picture in zip(paths, pictures, strict=True):
         folders.setdefault(category_of(path, samples), []).append(picture)
-    groups = [
-        (name_category(folder, len(members)) if folder else category_of_title(title, len(members)), members)
-        for folder, members in folders.items()
-    ]
-    slugs = Counter(category.slug for category, _ in groups)
-    if twice := [slug for slug, count in slugs.items() if count > 1]:
-        raise click.ClickException(f"Two folders in {samples} would both be the category {twice[0]!r}: rename one.")
+    counts = {folder: len(members) for folder, members in folders.items()}
+    named = name_categories(counts, title, read_names(samples))
+    groups = [(named[folder], members) for folder, members in folders.items()]
     return groups, title or default_title([category for category, _ in groups])
 
 
@@ -154,7 +151,7 @@ def publish_pictures(
             try:
                 commit.publish(bucket, draft, plan, bar.update)
             except Unavailable as error:
-                raise Unavailable(f"{error} Run the same again: it continues where this ended.") from error
+                raise Unavailable(f"{error} Run the same command again to continue.") from error
     before = pointer.live.release if pointer.live else None
     pruned = history.prune(bucket, keep, protect={before or ""}) if keep and not dry_run else []
     return Published(
@@ -224,7 +221,7 @@ def summarize(published: Published, url: str, dry_run: bool = False) -> list[str
         f"Release {published.release} {state} in {url}: {pictures}, {published.sent} of {published.objects} objects "
         f"sent in {published.seconds:.1f} s"
     )
-    if published.operations:  # of a folder nothing is billed
+    if published.operations:  # folders cost nothing
         line += "; storage operations: {A} of class A, {B} of class B".format(**{"A": 0, "B": 0} | published.operations)
     lines = [line + "."]
     if published.before and not published.was_live:
@@ -239,7 +236,7 @@ def _check(path: Path, made: Mapping[str, Any]) -> Picture | str:
     try:
         decode(path)
         data = path.read_bytes()
-        with Image.open(path) as image:
+        with Image.open(path, formats=list(FORMATS)) as image:
             content_type, size = Image.MIME.get(image.format or "", "unknown"), image.size
     except (BadPicture, OSError) as reason:
         return str(reason)

@@ -143,8 +143,8 @@ def _curate(samples: Path, count: int, training: Path | None, device: str, yes: 
         click.echo(f"Warning: {found.describe()}. Train longer for better ones.", err=True)
     if len(curated.kept) < count / 2:
         raise click.ClickException(
-            f"Only {len(curated.kept)} pictures are fit to be shown, {count} were asked for, so nothing was published: "
-            "train longer, or publish them as they are with --no-curate."
+            f"Only {len(curated.kept)} pictures are good enough, and {count} were asked for, so nothing was published: "
+            "train longer, or publish without curation with --no-curate."
         )
     if training is None:
         click.echo("Not compared with training pictures: give the prepared pictures with --train. "

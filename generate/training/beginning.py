@@ -17,6 +17,7 @@ from generate.model.checkpoints import misfit, read_checkpoint
 from generate.model.generator import load_generator
 from generate.model.networks import NetworkOptions, build_discriminator
 from generate.model.r3gan import build_r3gan
+from generate.training.growing import grow_discriminator, grow_generator
 
 DISCRIMINATOR = "discriminator.safetensors"  # beside generator.safetensors
 Weights = Mapping[str, Tensor]
@@ -24,7 +25,7 @@ Weights = Mapping[str, Tensor]
 
 @dataclass(frozen=True)
 class Beginning:
-    """The options of the networks and their weights. Optimizers start from scratch."""
+    """The networks' options, the kind of discriminator, and the weights. Optimizers start fresh."""
 
     source: Path
     network: NetworkOptions
@@ -32,16 +33,21 @@ class Beginning:
     width: int  # of R3GAN's discriminator
     weights: Mapping[str, Weights]  # of "generator", "ema" and "discriminator"
 
-    def options(self) -> dict[str, Any]:
-        """The values that it sets in TrainOptions."""
+    def options(self, size: int) -> dict[str, Any]:
+        """The values that it sets in TrainOptions, for pictures of that size."""
         names = ("latent_dim", "fmap_max", "fmap_inverse_coef", "attention")
-        taken = {name: getattr(self.network, name) for name in names} | {"discriminator": self.discriminator}
-        return taken | ({"width": self.width} if self.discriminator == "r3gan" else {})
+        found = {name: getattr(self.network, name) for name in names} | {"discriminator": self.discriminator}
+        if self.discriminator == "r3gan":
+            found["width"] = self.width // 2 if size == 2 * self.network.size else self.width
+        return found
 
     def check(self, network: NetworkOptions) -> None:
-        """Raises click.ClickException unless the weights are those of `network` and its discriminator."""
+        """Raises click.ClickException unless the weights fit `network`, or grow to it."""
+        wide_enough = self.width // 2 >= 2 * network.channels
+        grows = self.discriminator == "r3gan" and network.size == 2 * self.network.size and wide_enough
         ours, theirs = asdict(network), asdict(self.network)
-        if other := [f"{name} {theirs[name]}, not {ours[name]}" for name in ours if ours[name] != theirs[name]]:
+        names = [name for name in ours if not (grows and name == "size")]
+        if other := [f"{name} {theirs[name]}, not {ours[name]}" for name in names if ours[name] != theirs[name]]:
             raise click.ClickException(
                 f"{self.source} can't be continued with these pictures and options: it was trained with {'; '.join(other)}."
             )
@@ -63,6 +69,16 @@ class Beginning:
             return f"a width of {self.width} is impossible ({error})"
         return misfit(judge, self.weights["discriminator"])
 
+    def load_into(self, parts: Mapping[str, Any], network: NetworkOptions) -> None:
+        """Give these networks its weights; grow them where `network` is of twice the size."""
+        if network.size == self.network.size:
+            for name, weights in self.weights.items():
+                parts[name].load_state_dict(weights)
+            return
+        for name in ("generator", "ema"):
+            grow_generator(self.weights[name], parts[name])
+        grow_discriminator(self.weights["discriminator"], parts["discriminator"])
+
 
 def read_beginning(source: Path) -> Beginning:
     """Read a run folder, a generator.safetensors with its discriminator.safetensors, or a model_N.pt with its .config.json.
@@ -79,7 +95,7 @@ def read_beginning(source: Path) -> Beginning:
         judge = {name: weight.float() for name, weight in load_file(file).items()}
     except (OSError, SafetensorError) as error:
         raise click.ClickException(
-            f"{file} can't be loaded ({error}): training goes on only with the discriminator that trained {source.name}."
+            f"{file} can't be loaded ({error}): copy the discriminator that trained {source.name} beside it."
         ) from None
     made = model.made.get("train", {})
     drawn = model.generator.state_dict()

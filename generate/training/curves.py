@@ -1,4 +1,4 @@
-"""What a person looks at of a training run: curves of its numbers, and its samples as a time-lapse."""
+"""Plots of a training run: curves.png, and a time-lapse of its samples."""
 
 from __future__ import annotations
 
@@ -67,5 +67,5 @@ def film(run: Path) -> Path:
 
 
 def _read(picture: Path) -> np.ndarray:
-    with Image.open(picture) as image:
+    with Image.open(picture, formats=["JPEG"]) as image:
         return np.asarray(image.convert("RGB"))

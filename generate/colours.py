@@ -1,0 +1,159 @@
+"""The pixels of any mode, depth and colour profile as 8-bit sRGB, as a viewer shows them.
+
+python -c "from generate.colours import *; to_srgb(Image.open('16 bits.tif')).show()"
+"""
+
+from __future__ import annotations
+
+import io
+from functools import lru_cache
+from typing import Any
+
+import numpy as np
+from PIL import Image, ImageCms
+
+from generate.formats import BadPicture
+
+DEPTHS = (8, 10, 12, 14, 16, 24, 32)  # bits of a sample that cameras and scanners store in 16 or 32
+SIGNED = (7, 15, 31)
+SAME = 2  # of 255: profiles that change no colour by more are sRGB's, with rounded curves
+PHOTOMETRIC, BITS, PLANAR, SAMPLE_FORMAT, ORIENTATION = 262, 258, 284, 339, 274  # TIFF's tags
+WHITE_IS_ZERO, IN_PLANES, INTEGERS = 0, 2, 2
+
+
+def check_kind(image: Image.Image) -> None:
+    """Raises BadPicture for a TIFF that Pillow takes for another: samples above 8 bits, each channel in a plane of its own."""
+    if _tag(image, PLANAR) == IN_PLANES and max(np.atleast_1d(_tag(image, BITS) or 8)) > 8:
+        raise BadPicture("a TIFF of more than 8 bits in planes, a kind that is not read: save it as PNG")
+
+
+def is_deep(image: Image.Image) -> bool:
+    """Whether Pillow will leave out the lower 8 of 16 bits in colour. To be asked before the picture is decoded."""
+    return _tag(image, ORIENTATION) in (None, 1) and any("16" in str(tile.args) for tile in getattr(image, "tile", ()))
+
+
+def use_full_range(image: Image.Image, data: bytes) -> Image.Image:
+    """The decoded colour picture of 16 bits anew from all its bits, if its values use a part of their range only."""
+    if (
+        image.mode not in ("RGB", "RGBA", "LA")
+        or np.asarray(image)[..., : len(image.mode) - image.mode.count("A")].max() >= 64
+    ):
+        return image
+    import cv2  # takes a moment, and few pictures need it
+
+    array = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_UNCHANGED)
+    if array is None:
+        raise BadPicture(
+            "colour of 16 bits of which the upper are unused, in a compression that is not read: save it as PNG"
+        )
+    if array.dtype != np.uint16 or array.ndim != 3 or array.shape[1::-1] != image.size:
+        return image
+    rgb = Image.fromarray(np.ascontiguousarray(_to_bytes(array[..., 2::-1])))
+    rgb.info = dict(image.info)
+    if "A" in image.mode:
+        rgb.putalpha(image.getchannel("A"))
+    return rgb
+
+
+def to_srgb(image: Image.Image) -> Image.Image:
+    """A decoded picture of any mode in sRGB: RGBA where it has transparency, else RGB."""
+    profile, alpha = image.info.get("icc_profile"), None
+    signed = image.mode == "L" and _tag(image, SAMPLE_FORMAT) == INTEGERS
+    if image.mode.startswith(("I", "F")) or signed:
+        image, alpha = _grey(image, signed)
+    elif image.has_transparency_data:
+        alpha = image.convert("RGBA").getchannel("A")
+        grey = image.mode in ("1", "L", "LA", "La")
+        gamma = image.info.get("gamma")
+        image = (
+            image.convert("L") if grey and image.mode != "La" else image.convert("RGBA").convert("L" if grey else "RGB")
+        )
+        image.info["gamma"] = gamma
+    elif image.mode in ("P", "PA", "1"):
+        image = image.convert("RGB")
+    image = _with_gamma(image) if not profile and image.info.get("gamma") else _with_profile(image, profile)
+    if alpha is not None:
+        image.putalpha(alpha)
+    return image
+
+
+def _grey(image: Image.Image, signed: bool) -> tuple[Image.Image, Image.Image | None]:
+    """8 bits of a grey picture with 16 or 32, which Pillow would clip, not scale; and its mask, if one value is transparent."""
+    array = np.asarray(image)
+    if signed:
+        array = array.view(np.int8)
+    if array.dtype == np.int32 and _tag(image, SAMPLE_FORMAT) in (None, 1) and _tag(image, BITS) == 32:
+        array = array.view(np.uint32)
+    clear = image.info.get("transparency")
+    alpha = Image.fromarray(np.where(array == clear, 0, 255).astype(np.uint8)) if isinstance(clear, int) else None
+    grey = _to_bytes(array, _tag(image, SAMPLE_FORMAT) == INTEGERS)
+    if _tag(image, PHOTOMETRIC) == WHITE_IS_ZERO:
+        grey = 255 - grey
+    made = Image.fromarray(grey)
+    made.info["gamma"] = image.info.get("gamma")
+    return made, alpha
+
+
+def _to_bytes(array: np.ndarray, signed: bool = False) -> np.ndarray:
+    """Samples of any type and range as uint8, by the least depth that holds them: 12 bits in 16 are 12 bits."""
+    values = np.nan_to_num(array.astype(np.float64), posinf=0, neginf=0)
+    low, high = float(values.min()), float(values.max())
+    if low < 0 and (array.dtype.kind != "f" or -low > high / 2):
+        values, white = values - low, high - low
+    elif array.dtype.kind == "f" and high <= 2:  # 0..1, a bit more where it was resized
+        white = 1.0
+    else:
+        depths = sorted(DEPTHS + SIGNED) if signed else DEPTHS
+        white = next((2.0**bits - 1 for bits in depths if high < 2**bits), high)
+    return np.asarray((values * (255 / (white or 1))).round().clip(0, 255).astype(np.uint8))
+
+
+def _tag(image: Image.Image, number: int) -> Any:
+    """A TIFF's tag: its value, or None. Of one value for each channel, the first."""
+    value = getattr(image, "tag_v2", {}).get(number)
+    return value[0] if isinstance(value, tuple) and value else value
+
+
+def _with_gamma(image: Image.Image) -> Image.Image:
+    """RGB of a PNG that says its gamma but has no profile, as browsers show it."""
+    exponent = 1 / (2.2 * float(image.info["gamma"]))
+    image = image.convert("RGB")
+    if image.info.get("srgb") is not None or not 0.2 < exponent < 5 or abs(exponent - 1) < 0.05:
+        return image
+    return image.point([round(255 * (value / 255) ** exponent) for value in range(256)] * 3)
+
+
+def _with_profile(image: Image.Image, profile: bytes | None) -> Image.Image:
+    """RGB of what the profile says the numbers mean; without one, or with a broken one, as if they were sRGB."""
+    transform = _lab() if image.mode == "LAB" else _transform(profile, image.mode) if profile else None
+    if transform is None:
+        return image if image.mode == "RGB" else image.convert("RGB")
+    return ImageCms.applyTransform(image, transform) or image
+
+
+@lru_cache(maxsize=16)
+def _transform(profile: bytes, mode: str) -> ImageCms.ImageCmsTransform | None:
+    """LittleCMS' conversion to sRGB; None where none is needed or the profile is not one for this mode.
+
+    What it is called tells nothing: GIMP's linear profiles have sRGB in their names.
+    """
+    try:
+        source = ImageCms.ImageCmsProfile(io.BytesIO(profile))
+        transform = ImageCms.buildTransform(source, ImageCms.createProfile("sRGB"), mode, "RGB")
+        return transform if mode == "CMYK" or _changes(transform, mode) else None
+    except Exception:  # of whatever is wrong with a stranger's profile
+        return None
+
+
+def _changes(transform: ImageCms.ImageCmsTransform, mode: str) -> bool:
+    """Whether it makes other colours of a sample of all colours."""
+    steps = np.arange(0, 256, 15, dtype=np.uint8)
+    colours = np.stack(np.meshgrid(steps, steps, steps), -1).reshape(len(steps), -1, 3)
+    sample = Image.fromarray(colours).convert(mode)
+    made = ImageCms.applyTransform(sample, transform)
+    return made is None or int(np.abs(np.asarray(made, int) - np.asarray(sample.convert("RGB"), int)).max()) > SAME
+
+
+@lru_cache(maxsize=1)
+def _lab() -> ImageCms.ImageCmsTransform:
+    return ImageCms.buildTransform(ImageCms.createProfile("LAB"), ImageCms.createProfile("sRGB"), "LAB", "RGB")

@@ -1,0 +1,191 @@
+"""Decode one picture, whatever is wrong with it: upright, in 8-bit sRGB, or BadPicture with the reason.
+
+python -c "from generate.decoding import *; open_picture(Path('a.jpg')).show()"
+"""
+
+from __future__ import annotations
+
+import io
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import BinaryIO
+
+import numpy as np
+from PIL import Image, ImageColor, UnidentifiedImageError
+
+from generate.colours import check_kind, is_deep, to_srgb, use_full_range
+from generate.formats import FORMATS, HEAD, BadPicture, refusal, sniff
+
+MODES = {1: "L", 3: "RGB", 4: "RGBA"}  # by the number of channels
+ANIMATED = ("GIF", "WEBP", "PNG", "AVIF")
+BLANK_FRAMES = 50  # that are skipped at the start of an animation
+MOST_PIXELS = 89_478_485  # that are decoded: 256 MiB of RGB; of a JPEG after it was scaled
+Image.MAX_IMAGE_PIXELS = 2**27  # Pillow raises an error at twice as many, before anything is decoded
+TURNS = {  # by EXIF's orientation
+    2: Image.Transpose.FLIP_LEFT_RIGHT,
+    3: Image.Transpose.ROTATE_180,
+    4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_270,
+    7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_90,
+}
+
+
+def decode(path: Path | BinaryIO, background: str = "black") -> Image.Image:
+    """The picture as RGB, upright, its transparency painted on the background (a name or #rrggbb).
+
+    Of an animation, the first frame. Raises BadPicture for what can't be decoded whole.
+    """
+    return paint(open_picture(path), background)
+
+
+def open_picture(path: Path | BinaryIO, shrink_to: int | None = None) -> Image.Image:
+    """The picture upright and in sRGB, as RGBA where it has transparency, else as RGB.
+
+    A JPEG whose shorter side is far above `shrink_to` pixels is decoded at a half, quarter or eighth of its size (libjpeg
+    scales in the frequency domain), which still leaves 1.9 times as many for a resize: 52 dB from one of the whole. One of
+    more than MOST_PIXELS is always decoded at half of its size.
+    Of an animation, the first frame that is not blank. Raises BadPicture for what can't be decoded whole.
+    """
+    with _bad_pictures(path):
+        data = _bytes(path)
+        try:
+            return _decoded(data, shrink_to)
+        except OSError:
+            if (mended := with_its_end(data)) is None:
+                raise
+            return _decoded(mended, shrink_to)
+
+
+def size_of(path: Path | BinaryIO) -> tuple[int, int]:
+    """Width and height as its header says, nothing decoded. Raises BadPicture where it has none."""
+    with _opened(path) as image:
+        return image.size
+
+
+def suffix_of(path: Path | BinaryIO) -> str:
+    """The usual suffix of a file's real format, whatever its name says: ".jpg", ".png", ...
+
+    Raises BadPicture where it is not one of FORMATS.
+    """
+    with _opened(path) as image:
+        name = "JPEG" if image.format == "MPO" else image.format or ""  # MPO: a JPEG with more pictures after it
+    return FORMATS[name][0]
+
+
+@contextmanager
+def _opened(path: Path | BinaryIO) -> Iterator[Image.Image]:
+    """The file as Pillow's, if it is of a format that is read: others would start decoders nobody asked for, even gs."""
+    with _bad_pictures(path), Image.open(path, formats=list(FORMATS)) as image:
+        yield image
+
+
+def _decoded(data: bytes, shrink_to: int | None) -> Image.Image:
+    with Image.open(io.BytesIO(data), formats=list(FORMATS)) as image:
+        if image.format in ("JPEG", "MPO"):
+            scale = min(image.size) / (1.9 * shrink_to) if shrink_to else 1.0
+            scale = max(scale, 2.0 if image.width * image.height > MOST_PIXELS else 1.0)
+            image.draft(None, (int(image.width / scale), int(image.height / scale)))
+        if image.width * image.height > MOST_PIXELS:
+            raise Image.DecompressionBombError
+        check_kind(image)
+        deep = is_deep(image)
+        image.load()
+        if image.format in ANIMATED and getattr(image, "is_animated", False):
+            _skip_blank_frames(image)
+        return upright(to_srgb(use_full_range(image, data) if deep else image), _orientation(image))
+
+
+def _skip_blank_frames(image: Image.Image) -> None:
+    """Go on to the first frame that shows something; to the first one if none of them does."""
+    with suppress(EOFError):
+        for frame in range(1, BLANK_FRAMES):
+            if np.ptp(
+                np.asarray(image.convert("RGBA").convert("RGBa")), axis=(0, 1)
+            ).any():  # colours of invisible pixels don't count
+                return
+            image.seek(frame)
+            image.load()
+    image.seek(0)
+    image.load()
+
+
+def _orientation(image: Image.Image) -> int:
+    """How the picture is to be turned, EXIF's 1 to 8; 1 if its EXIF can't be read. Its other tags don't matter."""
+    try:
+        return int(image.getexif().get(0x0112, 1))
+    except Exception:  # Pillow raises every kind on damaged EXIF, and viewers show such a picture as it is
+        return 1
+
+
+def upright(image: Image.Image, orientation: int) -> Image.Image:
+    """The picture turned as EXIF's orientation says."""
+    return image.transpose(TURNS[orientation]) if orientation in TURNS else image
+
+
+def with_its_end(data: bytes) -> bytes | None:
+    """A JPEG that lacks only its end marker, with one; None for any other file.
+
+    If picture data were missing too, libjpeg would make it up of whatever comes after the end: then two ends differ.
+    """
+    if not data.startswith(b"\xff\xd8\xff"):
+        return None
+    ends = [data.removesuffix(b"\xff") + filler + b"\xff\xd9" for filler in (b"", b"\x55\xaa" * 99, b"\x92\x49" * 99)]
+    pictures = []
+    for mended in ends:
+        with Image.open(io.BytesIO(mended), formats=["JPEG"]) as image:
+            if image.width * image.height > MOST_PIXELS:
+                return None
+            pictures.append(image.tobytes())
+    return ends[0] if len(set(pictures)) == 1 else None
+
+
+@contextmanager
+def _bad_pictures(path: Path | BinaryIO) -> Iterator[None]:
+    """Anything that goes wrong inside a decoder, as BadPicture: on damaged files they raise every kind of exception."""
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # of odd metadata, and of sizes that _decoded checks
+            yield
+    except BadPicture:
+        raise
+    except Image.DecompressionBombError:
+        most = MOST_PIXELS // 10**6
+        raise BadPicture(f"too large to decode safely (over {most} megapixels): reduce its size") from None
+    except UnidentifiedImageError:
+        raise BadPicture(_unidentified(sniff(_bytes(path)[:HEAD]))) from None
+    except Exception as error:
+        raise BadPicture(f"damaged: {' '.join(str(error).split()) or type(error).__name__}") from None
+
+
+def _unidentified(name: str) -> str:
+    """The reason of a file that Pillow does not know, though it begins like a picture of this format."""
+    if name in FORMATS:
+        return f"damaged: not a whole {name}, or of a kind that is not read; save it again as PNG or JPEG"
+    return refusal(name) if name else "not a picture, whatever its name says"
+
+
+def _bytes(path: Path | BinaryIO) -> bytes:
+    if isinstance(path, Path):
+        return path.read_bytes()
+    path.seek(0)
+    return path.read()
+
+
+def paint(image: Image.Image, background: str) -> Image.Image:
+    """RGB, transparency painted on the background (a name or #rrggbb)."""
+    if image.mode != "RGBA":
+        return image
+    canvas = Image.new("RGBA", image.size, ImageColor.getrgb(background))
+    return Image.alpha_composite(canvas, image).convert("RGB")
+
+
+def pixels(path: Path, channels: int = 3) -> np.ndarray:
+    """A picture as (H, W, channels) uint8: 1 is grey, 3 RGB on black, 4 RGB and transparency. Raises BadPicture."""
+    picture = open_picture(path)
+    picture = picture.convert("RGBA") if channels == 4 else paint(picture, "black").convert(MODES[channels])
+    array = np.asarray(picture)
+    return array.reshape(*array.shape[:2], channels)

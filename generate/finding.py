@@ -1,0 +1,145 @@
+"""Find the pictures in a folder, by their suffixes and their content, and name all that is passed over.
+
+python -c "from generate.finding import *; print(look_through(Path('photos')).passed_over)"
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path, PurePath
+
+from generate.formats import FORMATS, HEAD, RAW, SUFFIXES, refusal, sniff, suffix_format
+from generate.units import plural
+
+HIDDEN = "hidden"
+NO_PICTURE = "not a picture"
+NOT_UTF8 = "a name that is not UTF-8: rename it"
+SHOWN = 5  # names that a line about passed over files gives
+
+
+@dataclass
+class Found:
+    """The files below a folder: each is a picture or is passed over with a reason."""
+
+    pictures: list[Path] = field(default_factory=list)  # sorted
+    passed_over: list[tuple[Path, str]] = field(default_factory=list)
+    outside: list[Path] = field(default_factory=list)  # links that lead out of the folder; they are followed
+    again: list[Path] = field(default_factory=list)  # links to folders that are looked through anyway; not followed
+
+    def lines(self, folder: Path) -> list[str]:
+        """What to tell whoever gave the folder, besides the pictures."""
+        below = [(path.relative_to(folder), reason) for path, reason in self.passed_over]
+        return passed_over_lines(below) + self.link_lines(folder)
+
+    def link_lines(self, folder: Path) -> list[str]:
+        """Where links lead to."""
+        sides = ((self.outside, "lead out of it, followed"), (self.again, "lead back into it, not followed"))
+        return [
+            f"{plural(len(links), 'link')} in {folder} {what}: {_first([path.relative_to(folder) for path in links])}"
+            for links, what in sides
+            if links
+        ]
+
+
+def look_through(folder: Path) -> Found:
+    """Sort every file below the folder into pictures and others. Links to folders are followed, each folder once."""
+    found = Found()
+    root = folder.resolve()
+    for path in _files(folder, found):
+        reason = why_not(path, folder)
+        if not reason and path.is_symlink() and not path.resolve().is_relative_to(root):
+            found.outside.append(path)
+        if reason:
+            found.passed_over.append((path, reason))
+        else:
+            found.pictures.append(path)
+    found.pictures.sort()
+    found.passed_over.sort()
+    return found
+
+
+def why_not(path: Path, folder: Path) -> str:
+    """Why a file below the folder is passed over, "" for a picture. Only files without a known suffix are opened."""
+    if is_hidden(path.relative_to(folder)):
+        return HIDDEN
+    if not path.is_file():
+        return "a link to nothing" if path.is_symlink() else "not a file"
+    if not is_utf8(str(path.relative_to(folder))):
+        return NOT_UTF8
+    if path.suffix.lower() in SUFFIXES:
+        return ""
+    try:
+        with path.open("rb") as file:
+            return why_not_content(path, file.read(HEAD))
+    except OSError as error:
+        return f"can't be read: {error.strerror}"
+
+
+def why_not_content(path: PurePath, head: bytes) -> str:
+    """Why a file of this name and with these first bytes is no picture that is read, "" for one that is."""
+    if path.suffix.lower() in SUFFIXES:
+        return ""
+    name = sniff(head)
+    if name in FORMATS and path.suffix.lower() not in RAW:
+        return ""
+    if other := suffix_format(path) or name:
+        return refusal(other)
+    return NO_PICTURE
+
+
+def is_hidden(relative: PurePath) -> bool:
+    """Whether the file or a folder it is in has a name with a dot in front."""
+    return any(part.startswith(".") for part in relative.parts)
+
+
+def is_utf8(name: str) -> bool:
+    """False for a name that is not UTF-8: Python decodes such bytes to lone surrogates."""
+    return not any("\ud800" <= char <= "\udfff" for char in name)
+
+
+def printable(name: str) -> str:
+    """The name on one line: control characters and bytes that are not UTF-8 as escapes."""
+    return "".join(char if char.isprintable() else ascii(char)[1:-1] for char in name)
+
+
+def passed_over_lines(passed_over: Iterable[tuple[object, str]]) -> list[str]:
+    """A line for each reason with its count and the first names: "passed over 2 files, hidden: .a, .b"."""
+    names: dict[str, list[object]] = {}
+    for name, reason in passed_over:
+        names.setdefault(reason, []).append(name)
+    by_count = sorted(names.items(), key=lambda item: (-len(item[1]), item[0]))
+    return [f"passed over {plural(len(some), 'file')}, {reason}: {_first(some)}" for reason, some in by_count]
+
+
+def _first(names: Sequence[object]) -> str:
+    more = f" and {len(names) - SHOWN} more" if len(names) > SHOWN else ""
+    return ", ".join(printable(str(name)) for name in names[:SHOWN]) + more
+
+
+def _files(folder: Path, found: Found) -> Iterator[Path]:
+    """Every file below the folder once: first what lies in it, then what links to folders lead to."""
+    root = folder.resolve()
+    seen: set[str] = set()
+    links = [folder]
+
+    def failed(error: OSError) -> None:
+        found.passed_over.append((Path(error.filename), f"can't be read: {error.strerror}"))
+
+    while links:
+        top = links.pop(0)
+        real = top.resolve()
+        if top != folder and (str(real) in seen or root.is_relative_to(real)):
+            found.again.append(top)
+            continue
+        if not real.is_relative_to(root):
+            found.outside.append(top)
+        for here, folders, names in os.walk(top, onerror=failed):
+            below = Path(here)
+            hidden = is_hidden(below.relative_to(folder))
+            if not hidden:
+                seen.add(os.path.realpath(here))
+                links += [link for name in sorted(folders) if (link := below / name).is_symlink() and name[0] != "."]
+            folders[:] = [name for name in folders if os.path.realpath(below / name) not in seen]
+            yield from (below / name for name in names)

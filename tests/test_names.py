@@ -1,0 +1,88 @@
+"""Names of folders in addresses: unique, stable, for every script; and in sentences."""
+
+from __future__ import annotations
+
+import random
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from gallery import GalleryError
+from gallery.names import Label, plain_slug, read_labels, slug_of, unique_slugs, words_of
+from gallery.release import SLUG
+
+names = st.lists(
+    st.text(st.characters(exclude_categories=["Cs"]), max_size=80) | st.sampled_from(["Cats", "cats", "CATS"])
+)
+
+
+@settings(deadline=None)
+@given(names, st.randoms())
+def test_slugs_are_unique_and_the_order_of_the_names_does_not_matter(some, shuffler: random.Random):
+    some = list(dict.fromkeys(some))
+    slugs = dict(zip(some, unique_slugs(some), strict=True))
+    shuffled = shuffler.sample(some, len(some))
+
+    assert len(set(slugs.values())) == len(some)
+    assert all(SLUG.fullmatch(slug) for slug in slugs.values())
+    assert dict(zip(shuffled, unique_slugs(shuffled), strict=True)) == slugs
+
+
+@pytest.mark.parametrize(
+    ("some", "slugs"),
+    [
+        (["寿司", "ラーメン"], ["shou-si", "ramen"]),
+        (["кошки", "собаки"], ["koshki", "sobaki"]),
+        (["Cats", "cats", "CATS"], ["cats-3", "cats", "cats-2"]),
+        (["", "Picture", "picture"], ["picture-2", "picture-3", "picture"]),
+        (["🍣", "🍕", "❤", "..."], ["sushi", "slice-of-pizza", "heavy-black-heart", "picture"]),
+        (["C++", "C#", "c-2"], ["c-3", "c", "c-2"]),
+        (["الكلاب", "القطط"], ["lklb", "lqtt"]),
+        (["a" * 70, "a" * 71], ["a" * 64, "a" * 62 + "-2"]),
+    ],
+)
+def test_folders_of_every_script_have_their_own_slugs(some, slugs):
+    assert unique_slugs(some) == slugs
+
+
+def test_a_new_neighbour_does_not_change_a_name_that_is_its_own_slug():
+    assert unique_slugs(["cats", "Cats"])[0] == unique_slugs(["cats"])[0] == "cats"
+
+
+@pytest.mark.parametrize(
+    ("name", "slug"), [("black_cats", "black-cats"), ("Ice  Cream", "ice-cream"), ("寿司", ""), ("children's", "")]
+)
+def test_plain_slugs_are_those_that_nobody_needs_to_be_told(name, slug):
+    assert plain_slug(name) == slug
+    assert slug_of(name)
+
+
+@pytest.mark.parametrize(
+    ("folder", "words"),
+    [
+        ("black_cats", "Black Cats"),
+        ("children's toys", "Children's Toys"),
+        ("NASA", "NASA"),
+        ("my_iPhone", "My iPhone"),
+        ("o'neill-st", "O'neill St"),
+        ("élan", "Élan"),
+    ],
+)
+def test_capitals_stay_as_people_write_them(folder, words):
+    assert words_of(folder) == words
+
+
+@pytest.mark.parametrize(
+    "text", ["", "[]x", "[1]", '{"a": 1}', '{"a": {"nam": "A"}}', '{"a": {"name": 1}}', "null", "[[[["]
+)
+def test_a_damaged_file_of_labels_is_one_sentence(text):
+    with pytest.raises(GalleryError, match=r"^here does not say how categories are called: write"):
+        read_labels(text, "here")
+
+
+def test_labels_are_names_with_or_without_an_article():
+    assert read_labels('{"a": "A", "b": {"name": "B", "article": "an"}}', "here") == {
+        "a": Label("A"),
+        "b": Label("B", "an"),
+    }
