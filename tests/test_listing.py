@@ -151,6 +151,34 @@ def test_json_is_a_list(tmp_path, name, content):
     assert [(row.url, row.licence) for row in rows] == [(url, "CC0") for url in URLS]
 
 
+@pytest.mark.parametrize(
+    ("text", "urls"),
+    [
+        ('{"a": {"url": "http://h/a.jpg"}, "b": {"url": "http://h/b.jpg"}}', ["http://h/a.jpg", "http://h/b.jpg"]),
+        ('["x", "http://h/a.jpg"]\n["y", "http://h/b.jpg"]\n', ["http://h/a.jpg", "http://h/b.jpg"]),
+        ("sep=;\nurl;licence\nhttp://h/a.jpg;CC0\n", ["http://h/a.jpg"]),
+        ("- http://h/a.jpg\n- http://h/b c.jpg\n", ["http://h/a.jpg", "http://h/b c.jpg"]),
+        ("http://h/a.jpg 640 480\n", ["http://h/a.jpg"]),
+        ("url , licence\r\nhttp://h/a.jpg , CC0\r\n", ["http://h/a.jpg"]),
+        ("http://h/a.jpg,cats\nhttp://h/b.jpg,dogs\n", ["http://h/a.jpg", "http://h/b.jpg"]),
+        ('"http://h/a.jpg",\n', ["http://h/a.jpg"]),
+    ],
+)
+def test_other_ways_to_write_a_list(tmp_path, text, urls):
+    (tmp_path / "list").write_text(text)
+    rows = read_list(tmp_path / "list", None, 0)
+    assert [(row.url, row.category) for row in rows] == [(url, "") for url in urls]
+
+
+@pytest.mark.parametrize(
+    "text", ["<html><img src='http://h/a.jpg'></html>", '<?xml version="1.0"?><url>http://h/a.jpg</url>']
+)
+def test_web_pages_are_refused_by_name(tmp_path, text):
+    (tmp_path / "list").write_text(text)
+    with pytest.raises(click.ClickException, match="is HTML or XML, which is not read"):
+        read_list(tmp_path / "list", None, 0)
+
+
 def test_json_of_urls_alone_is_a_list(tmp_path):
     (tmp_path / "urls.json").write_text(json.dumps(URLS))
     assert urls_of(tmp_path / "urls.json") == URLS

@@ -19,7 +19,7 @@ from typing import TypeVar
 import click
 
 from generate.collecting.provenance import FAILED, Row
-from generate.collecting.tables import SAMPLE, are_ids, is_url, open_text, read_table_rows
+from generate.collecting.tables import SAMPLE, are_ids, is_url, open_text, read_table_rows, shows_picture
 
 T = TypeVar("T")
 WORDNET = re.compile(r"(n\d{8})_\d+")  # ImageNet numbers the pictures of a category: n07753592_17
@@ -77,9 +77,16 @@ def _text_rows(path: Path) -> Iterator[Row]:
                 continue
             if match := CATEGORY_URL.fullmatch(line):
                 number = WORDNET.fullmatch(match[1])
-                yield Row(file="", url=match[2], category="" if ids else number[1] if number else match[1])
-            else:  # a URL may have spaces in it
-                yield from (Row(file="", url=url) for url in NEXT_URL.split(line))
+                name = number[1] if number else match[1] if re.search(r"\w", match[1]) else ""  # not the - of a list
+                yield Row(file="", url=match[2], category="" if ids else name)
+            else:
+                yield from (Row(file="", url=_without_words(url)) for url in NEXT_URL.split(line))
+
+
+def _without_words(url: str) -> str:
+    """The URL without what follows it: http://h/a.jpg 640 480. A URL may have spaces in it, though."""
+    first = url.split()[0]
+    return first if shows_picture(first) and not shows_picture(url) else url
 
 
 def _checked(row: Row) -> Row:

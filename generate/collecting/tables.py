@@ -76,6 +76,10 @@ def read_table_rows(path: Path) -> Iterator[dict[str, str]] | None:
         sample = text.read(SAMPLE_CHARS)
     if sample.lstrip()[:1] in ("[", "{") and (found := _json(path, sample)):
         return _by_columns(*found)
+    if sample.lstrip()[:1] == "<":
+        raise click.ClickException(
+            f"{path} is HTML or XML, which is not read: give a list of its pictures' URLs, one a line."
+        )
     return _delimited(path, sample)
 
 
@@ -91,6 +95,8 @@ def open_text(path: Path) -> io.TextIOBase:
 def _delimited(path: Path, sample: str) -> Iterator[dict[str, str]] | None:
     """The rows of a CSV with any delimiter, with a header or without."""
     found: list[tuple[int, int, str, bool]] = []
+    skipped = sample.partition("\n")[0].lower().startswith("sep=")  # Excel's first line
+    sample = sample.partition("\n")[2] if skipped else sample
     for order, delimiter in enumerate(DELIMITERS):
         try:
             rows = [row for row in csv.reader(io.StringIO(sample), delimiter=delimiter) if row]
@@ -105,6 +111,8 @@ def _delimited(path: Path, sample: str) -> Iterator[dict[str, str]] | None:
 
     def rows_of() -> Iterator[Cells]:
         with open_text(path) as file:
+            if skipped:
+                file.readline()
             yield from csv.reader(file, delimiter=delimiter)
 
     rows_iterator = rows_of()
@@ -125,7 +133,7 @@ def _is_table(rows: list[list[str]]) -> int:
         return 0
     if width == 2 and column == 1:  # <category> <url>, ImageNet's
         return 2 if are_ids([row[0] for row in rows]) else 0
-    clean = sum(_shows_picture(row[column]) for row in rows if len(row) > column)
+    clean = sum(shows_picture(row[column]) for row in rows if len(row) > column)
     return width if column or clean >= 0.8 * len(rows) else 0  # else the delimiters are parts of URLs
 
 
@@ -154,7 +162,7 @@ def _url_column(names: Sequence[str] | None, rows: Sequence[Cells]) -> int | Non
         words = _words(names[column]) if names and column < len(names) else []
         if not (sum(map(is_url, cells)) > 0.3 * len(cells) if cells else set(words) & URL):
             continue
-        score = 4 * sum(map(_shows_picture, cells)) / max(1, len(cells))
+        score = 4 * sum(map(shows_picture, cells)) / max(1, len(cells))
         score += 3 * (words in (["url"], ["image", "url"])) + bool(set(words) & URL) + 2 * bool(set(words) & GOOD)
         score -= 5 * bool(set(words) & BAD)
         if best is None or score > best[0]:
@@ -179,7 +187,7 @@ def _words(name: str) -> list[str]:
     return [word.lower() for word in re.findall(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+", name)]
 
 
-def _shows_picture(url: str) -> bool:
+def shows_picture(url: str) -> bool:
     """Whether the path of a URL ends like a picture's."""
     try:
         return is_url(url) and PurePosixPath(urlsplit(url.strip()).path).suffix.lower() in SUFFIXES
@@ -212,7 +220,7 @@ def _json(path: Path, sample: str) -> tuple[list[str], Iterator[Cells]] | None:
                     yield line.strip()
 
     try:
-        iterator = entries()
+        iterator = map(_named, entries())
         first = list(islice(iterator, SAMPLE))
     except (ValueError, RecursionError) as error:
         if ".json" not in path.name.lower():
@@ -228,8 +236,13 @@ def _entries(data: Any) -> list[Any]:
     """The objects or URLs in a JSON value: of COCO's annotations, those of its images."""
     if isinstance(data, dict):
         lists = [value for value in data.values() if isinstance(value, list) and "http" in json.dumps(value[:3])]
-        return lists[0] if lists else [data]
+        return lists[0] if lists else list(data.values()) if all(isinstance(v, dict) for v in data.values()) else [data]
     return data if isinstance(data, list) else [data]
+
+
+def _named(entry: Any) -> Any:
+    """A list in a list as an object, with numbers for names."""
+    return {str(column): value for column, value in enumerate(entry)} if isinstance(entry, list) else entry
 
 
 def _cell(entry: Any, name: str, names: list[str]) -> str:
