@@ -143,7 +143,7 @@ def test_writes_a_video_and_two_sheets(models, tmp_path, name, options):
     ("name", "options", "code", "sentence"),
     [
         ("one", ["--seeds", "7"], 2, "One seed leads nowhere"),
-        ("one", ["--category", "cats"], 1, "knows no categories"),
+        ("one", ["--category", "cats"], 1, "has no categories"),
         ("two", ["--category", "eels"], 1, "can't draw 'eels': it knows cats, dogs"),
     ],
 )

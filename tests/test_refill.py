@@ -203,7 +203,7 @@ def test_without_training_pictures_refill_says_what_it_did_not_look_for(demo, tm
     result = refill(demo, str(tmp_path / "bucket"), "--curate")
 
     assert result.exit_code == 0, result.output
-    assert "Copies of training pictures were not detected" in result.output
+    assert "Not compared with training pictures" in result.output
     assert len(seeds(open_bucket(str(tmp_path / "bucket")))) == 4
 
 
