@@ -103,7 +103,9 @@ def command(
         cure = "Train longer, or check that --train names the pictures the model was trained on."
         click.echo(f"Warning: {found.describe()}. {cure}", err=True)
     if not training:
-        click.echo("Copies of training pictures were not looked for: give the prepared pictures with --train.")
+        click.echo(
+            "Not compared with training pictures: give the prepared pictures with --train, and copies of them are dropped."
+        )
     click.echo(f"Look at {dest / PAGE} in a browser, or at {sheet}.")
     if curated.kept and not (found and found.too_far):
         named = title_option(any(verdict.category for verdict in curated.kept))

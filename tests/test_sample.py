@@ -154,7 +154,7 @@ def test_truncation_draws_towards_a_categorys_own_mean(conditional, tmp_path):
 
 
 def test_unknown_categories_are_a_sentence(conditional, tiny_run, tmp_path):
-    for model, sentence in [(conditional, "can't draw 'eels': it knows cats, dogs"), (tiny_run, "knows no categories")]:
+    for model, sentence in [(conditional, "can't draw 'eels': it knows cats, dogs"), (tiny_run, "has no categories")]:
         result = sample(model, tmp_path / "out", "--count", 1, "--category", "eels")
         assert result.exit_code == 1
         assert sentence in result.output
