@@ -35,9 +35,9 @@ bench: .venv/all  ## measure against peers; prints ratios (see benchmarks/README
 
 demo: .venv/all  ## draw demo/bucket from demo/generator.safetensors again: the same bytes
 	rm -rf demo/new && mkdir demo/new
-	OMP_NUM_THREADS=1 SOURCE_DATE_EPOCH=1795392000 $(BIN)/python -m generate refill demo/generator.safetensors demo/new --count 384 \
+	OMP_NUM_THREADS=1 SOURCE_DATE_EPOCH=1795564800 $(BIN)/python -m generate refill demo/generator.safetensors demo/new --count 384 \
 		--truncation 0.85 --precision fp32 --device cpu --title "This Emoji Does Not Exist" \
-		--description "Emoji faces that a small neural network made up."
+		--description "Emoji faces, people and flags that a small neural network made up."
 	rm -rf demo/bucket && mv demo/new demo/bucket
 
 clean:  ## remove .venv and what tools cached
@@ -55,10 +55,7 @@ clean:  ## remove .venv and what tools cached
 	$(BIN)/pip install --quiet --disable-pip-version-check -r tests/requirements.txt
 	@touch $@
 
-# The browser tests need a Chromium: install Debian's where that is possible, else say what to do.
 browser:
 	@command -v chromium || command -v chromium-browser || command -v google-chrome \
 	|| ls "/Applications/Google Chrome.app" 2>/dev/null \
-	|| { test "$$(id -u)" = 0 && command -v apt-get >/dev/null && apt-get update -qq && apt-get install -y -qq chromium chromium-driver; } \
-	|| { sudo -n true 2>/dev/null && command -v apt-get >/dev/null && sudo apt-get update -qq && sudo apt-get install -y -qq chromium chromium-driver; } \
 	|| { echo "The browser tests need Chromium or Chrome: sudo apt-get install chromium chromium-driver, or brew install --cask google-chrome"; exit 1; }

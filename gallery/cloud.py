@@ -23,6 +23,7 @@ from requests.adapters import HTTPAdapter
 
 from gallery.checksum import crc32c
 from gallery.errors import BucketError, Conflict, Forbidden, NotFound, Unavailable
+from gallery.reasons import advice_for, is_about_permission, reason_of
 
 CONNECTIONS = 64  # kept open; more concurrent calls wait for one
 
@@ -149,16 +150,23 @@ class CloudBucket:
             raise NotFound(f"There is no {what} in {self.url}.") from error
         except api.PreconditionFailed as error:
             raise Conflict(f"{what} in {self.url} was written by someone else meanwhile.") from error
-        except (api.Forbidden, api.Unauthorized) as error:
+        except api.Unauthorized as error:
             raise Forbidden(
-                f"No permission for {what} in {self.url}: the site needs roles/storage.objectViewer on the bucket, "
-                "a publisher roles/storage.objectUser."
+                f"{self.url} does not accept the login ({reason_of(error)}): run `gcloud auth application-default login`, "
+                "or check GOOGLE_APPLICATION_CREDENTIALS."
             ) from error
+        except api.Forbidden as error:
+            if is_about_permission(error):
+                raise Forbidden(
+                    f"No permission for {what} in {self.url} ({reason_of(error)}): the site needs "
+                    "roles/storage.objectViewer on the bucket, a publisher roles/storage.objectUser."
+                ) from error
+            raise Forbidden(f"Cloud Storage refuses {what} in {self.url}: {reason_of(error)}.") from error
         except GoogleAuthError as error:
             raise Forbidden(f"Can't log in to read {self.url}: {error}") from error
         except (api.GoogleAPIError, requests.RequestException, DataCorruption, InvalidResponse, OSError) as error:
             raise Unavailable(
-                f"{self.url} does not answer as it should ({type(error).__name__}): try again later."
+                f"{self.url} does not answer as it should ({reason_of(error)}): {advice_for(error)}"
             ) from error
 
 

@@ -9,11 +9,12 @@ in a hash of all that is published, so that a rerun finds what an interrupted on
 
 from __future__ import annotations
 
+import json
 import os
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import PurePosixPath
 
@@ -24,6 +25,7 @@ from gallery.release import POINTER, TYPES, Catalog, CatalogError, parse, releas
 THREADS = 24  # more gain little on two cores (benchmarks/README.md)
 ROUNDS = 3  # of sending and verifying; the later ones repair what the first got wrong
 ID_TIME = "%Y%m%dT%H%M%SZ"
+REMEMBERED = 100  # releases whose replacement site.json records
 
 
 @dataclass(frozen=True)
@@ -42,6 +44,8 @@ class Pointer:
 
     live: Catalog | None  # None if nothing is published or the catalog is damaged
     generation: int  # 0 if there is no catalog
+    replaced: Mapping[str, str] = field(default_factory=dict)  # when earlier releases were, as in ID_TIME, oldest first
+    damage: str = ""  # why the catalog can't be used
 
 
 @dataclass(frozen=True)
@@ -65,9 +69,28 @@ def read_pointer(bucket: Bucket) -> Pointer:
     except NotFound:
         return Pointer(None, 0)
     try:
-        return Pointer(parse(data), generation)
-    except CatalogError:
-        return Pointer(None, generation)
+        live = parse(data)
+    except CatalogError as error:
+        return Pointer(None, generation, damage=str(error))
+    replaced = json.loads(data).get("replaced")
+    times = replaced.items() if isinstance(replaced, dict) else ()
+    return Pointer(live, generation, {release: time for release, time in times if _is_time(time)})
+
+
+def pointer_to(catalog: bytes, pointer: Pointer) -> bytes:
+    """The site.json that makes a kept catalog live: that catalog, and since when earlier releases are not.
+
+    Ids say when a release was published, not how long it was live: after a roll-back only this record tells.
+    """
+    values = json.loads(catalog)
+    replaced = {release: time for release, time in pointer.replaced.items() if release != values["release"]}
+    if pointer.live and pointer.live.release != values["release"]:
+        replaced.pop(pointer.live.release, None)
+        replaced[pointer.live.release] = datetime.now(UTC).strftime(ID_TIME)
+    if not replaced:
+        return catalog
+    values["replaced"] = dict(list(replaced.items())[-REMEMBERED:])
+    return (json.dumps(values, indent=1, ensure_ascii=False) + "\n").encode()
 
 
 def plan_for(bucket: Bucket, draft: Draft, pointer: Pointer) -> Plan:
@@ -97,7 +120,7 @@ def publish(
     if plan.is_live:
         return
     try:
-        bucket.swap(POINTER, catalog, "application/json", plan.pointer.generation)
+        bucket.swap(POINTER, pointer_to(catalog, plan.pointer), "application/json", plan.pointer.generation)
     except Conflict:
         raise Conflict(
             f"{bucket.url} was published to by someone else meanwhile, and their release is live. Nothing is lost: "
@@ -115,6 +138,13 @@ def new_id(digest: str) -> str:
 def created_at(release: str) -> datetime:
     """The time in a release id, UTC."""
     return datetime.strptime(release.partition("-")[0], ID_TIME).replace(tzinfo=UTC)
+
+
+def _is_time(text: object) -> bool:
+    try:
+        return bool(datetime.strptime(str(text), ID_TIME))
+    except ValueError:
+        return False
 
 
 def _upload(bucket: Bucket, draft: Draft, plan: Plan, progress: Callable[[int], object], threads: int) -> None:

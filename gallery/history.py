@@ -15,10 +15,11 @@ from itertools import pairwise
 
 from gallery import GalleryError
 from gallery.bucket import Bucket, Conflict, NotFound
-from gallery.commit import THREADS, created_at, read_pointer
+from gallery.commit import THREADS, Pointer, created_at, pointer_to, read_pointer
 from gallery.release import POINTER, RELEASE_ID, Catalog, CatalogError, parse, release_name
 
 GRACE_S = 24 * 3600.0  # instances of the site may show a release for a while after it was replaced
+LIVE, NEWEST, RECENT = "live", "among the newest", "replaced too recently"  # why a release is not pruned
 
 
 @dataclass(frozen=True)
@@ -30,9 +31,9 @@ class Kept:
     catalog: Catalog | None  # None if a publish is running or was interrupted, or a prune was
 
 
-def list_releases(bucket: Bucket) -> list[Kept]:
+def list_releases(bucket: Bucket, pointer: Pointer | None = None) -> list[Kept]:
     """List the releases, newest first. Costs one read per release, whatever its size."""
-    live = read_pointer(bucket).live
+    live = (pointer or read_pointer(bucket)).live
     folders = [folder for folder in bucket.folders("releases") if _is_release(folder)]
     with ThreadPoolExecutor(THREADS) as pool:
         catalogs = list(pool.map(lambda folder: _kept_catalog(bucket, folder), folders))
@@ -60,27 +61,31 @@ def roll_back(bucket: Bucket, release: str | None = None) -> Catalog:
     if missing := [name for name in names if name not in there]:
         raise GalleryError(f"Release {release} has lost {len(missing)} pictures ({missing[0]}): choose another one.")
     if pointer.live is None or pointer.live.release != release:
-        bucket.swap(POINTER, bucket.read(release_name(release)), "application/json", pointer.generation)
+        data = pointer_to(bucket.read(release_name(release)), pointer)
+        bucket.swap(POINTER, data, "application/json", pointer.generation)
     return catalog
 
 
 def prune(bucket: Bucket, keep: int, grace_s: float = GRACE_S, protect: Collection[str] = ()) -> list[str]:
     """Delete all releases except the `keep` newest, the live one, and those replaced less than `grace_s` ago.
 
-    Interrupted ones go too once they are that old. Returns the ids of the deleted. Raises Conflict where someone
-    publishes or rolls back at the same time: nobody then loses a release that was about to become live.
+    Deletes interrupted ones too once they are that old. Returns the ids of the deleted. Raises GalleryError, with
+    nothing deleted, if site.json is damaged; Conflict if someone publishes or rolls back at the same time, so that
+    nobody loses a release that was about to become live.
     """
-    doomed = _doomed(list_releases(bucket), keep, grace_s, protect)
+    doomed = [
+        release for release, reason in fates(bucket, keep, grace_s).items() if not reason and release not in protect
+    ]
     if not doomed:
         return []
     for release in doomed:  # from here on nobody can roll back to it
         bucket.delete(release_name(release))
-    try:  # and a roll-back that started earlier finds that the pointer has moved
+    try:  # and a roll-back that started earlier finds that site.json has a new generation
         data, generation = bucket.read_generation(POINTER)
         if parse(data).release in doomed:
             bucket.create(release_name(parse(data).release), data, "application/json")
             raise Conflict(
-                f"{bucket.url} was rolled back to a release that was about to be deleted. Nothing was deleted: try again."
+                f"{bucket.url} was rolled back to a release that was about to be deleted. No pictures were deleted: try again."
             )
         bucket.swap(POINTER, data, "application/json", generation)
     except NotFound:
@@ -92,19 +97,35 @@ def prune(bucket: Bucket, keep: int, grace_s: float = GRACE_S, protect: Collecti
     return doomed
 
 
-def _doomed(releases: list[Kept], keep: int, grace_s: float, protect: Collection[str]) -> list[str]:
-    """The releases to delete, given all of them with the newest first."""
-    now = time.time()
+def fates(bucket: Bucket, keep: int, grace_s: float = GRACE_S) -> dict[str, str]:
+    """Why `prune` would spare each release, newest first: LIVE, NEWEST or RECENT; "" for one that it would delete.
+
+    Raises GalleryError if site.json is damaged: which release is live is unknown then.
+    """
+    pointer = read_pointer(bucket)
+    if pointer.damage:
+        raise GalleryError(
+            f"Nothing was deleted, since which release is live is unknown: {pointer.damage} "
+            "Or make a release live that `releases` lists, with `releases --rollback ID`."
+        )
+    releases = list_releases(bucket, pointer)
     whole = [kept.release for kept in releases if kept.catalog]
-    # a release was live until the next one was published
-    replaced = {release: created_at(after).timestamp() for after, release in pairwise(whole)}
-    doomed = []
-    for kept in releases:
-        since = replaced.get(kept.release, created_at(kept.release).timestamp())
-        spared = kept.live or kept.release in protect or kept.release in whole[:keep]
-        if not spared and now - since >= grace_s:
-            doomed.append(kept.release)
-    return doomed
+    since = {kept.release: created_at(kept.release).timestamp() for kept in releases}
+    # it was live until the next one was published, or longer if site.json says so: after a roll-back
+    since |= {release: created_at(after).timestamp() for after, release in pairwise(whole)}
+    for release, replaced in pointer.replaced.items():
+        since[release] = max(since.get(release, 0.0), created_at(replaced).timestamp())
+    now = time.time()
+    return {
+        kept.release: LIVE
+        if kept.live
+        else NEWEST
+        if kept.release in whole[:keep]
+        else RECENT
+        if now - since[kept.release] < grace_s
+        else ""
+        for kept in releases
+    }
 
 
 def _before(bucket: Bucket, live: Catalog | None) -> str:

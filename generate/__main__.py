@@ -15,8 +15,8 @@ JOBS = {
     "prepare": "Square, resize and clean the pictures of a folder.",
     "train": "Train a Lightweight GAN on prepared pictures; resumes.",
     "sample": "Draw pictures from a trained generator.",
-    "curate": "Choose which samples to show: no copies, no failures, no twins.",
-    "evaluate": "Measure how good samples are, how varied, and if copies.",
+    "curate": "Choose which samples to show: no copies, failures or duplicates.",
+    "evaluate": "Measure the quality and variety of samples, and find copies.",
     "explore": "See what a generator has learnt: a video, mixtures, directions.",
     "publish": "Put a folder of pictures into a bucket as its new release.",
     "refill": "Sample, curate and publish: refill the bucket of a live site.",
@@ -25,18 +25,18 @@ JOBS = {
 }
 
 
-NOT_OURS = (
-    errno.ENOSPC,
-    errno.EDQUOT,
-    errno.EFBIG,
-    errno.EACCES,
-    errno.EPERM,
-    errno.EROFS,
-)  # a full disk, a missing permission
+CURES = {  # errors of the machine rather than the program, and what to do about each
+    errno.ENOSPC: "free some space",
+    errno.EDQUOT: "free some space",
+    errno.EFBIG: "raise the limit on the size of files",
+    errno.EACCES: "allow this user to use it",
+    errno.EPERM: "allow this user to use it",
+    errno.EROFS: "choose a folder that can be written to",
+}
 
 
 class Jobs(click.Group):
-    """Imports a job only when it is asked for: `--help` need not wait for torch."""
+    """Imports a job only when it is called."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         return list(JOBS)
@@ -58,10 +58,11 @@ class Jobs(click.Group):
         except GalleryError as error:
             raise click.ClickException(str(error)) from None
         except OSError as error:
-            if error.errno not in NOT_OURS:
+            if error.errno not in CURES:
                 raise
             where = f" ({error.filename})" if error.filename else ""
-            raise click.ClickException(f"{error.strerror}{where}: mend that, and the same command continues.") from None
+            cure = f"{CURES[error.errno]}, then run the same command again to continue"
+            raise click.ClickException(f"{error.strerror}{where}: {cure}.") from None
 
 
 @click.group(cls=Jobs, context_settings={"help_option_names": ["-h", "--help"]})

@@ -84,10 +84,14 @@ class Choices(click.ParamType[tuple[str, ...]]):
 @click.option("--rate", type=click.FloatRange(0, min_open=True), default=Manners.rate_per_s, show_default=True, help="Maximum requests a second to one host.")  # fmt: skip
 @click.option("--timeout-s", type=click.FloatRange(0, min_open=True), default=Manners.timeout_s, show_default=True)
 @click.option("--max-mb", type=click.FloatRange(0, min_open=True), default=Manners.max_bytes / 1e6, show_default=True, help="Maximum size of one picture.")  # fmt: skip
-@click.option("--distributor", type=click.Choice(list(DISTRIBUTORS)), default="multiprocessing", show_default=True, help="img2dataset's distributor; pyspark and ray use many machines.")  # fmt: skip
+@click.option("--distributor", type=click.Choice(list(DISTRIBUTORS)), default="threads", show_default=True, help="pyspark and ray use many machines; they need img2dataset.")  # fmt: skip
 @click.option("--retry", is_flag=True, help="Fetch what could not be fetched before once more.")
 @click.option("--names", metavar="ENCODING", help="The encoding of names in an old zip file, such as cp866.  [default: UTF-8, else guessed]")  # fmt: skip
-@click.option("--jobs", type=click.IntRange(1), help="Download processes.  [default: one a core]")
+@click.option(
+    "--jobs",
+    type=click.IntRange(1),
+    help="Downloads at the same time.  [default: 16; with pyspark and ray processes, one a core]",
+)
 def command(
     source: str,
     dest: Path,
@@ -154,7 +158,7 @@ def collect(
     engines: tuple[str, ...] = ENGINES,
     licences: tuple[str, ...] = FREE,
     manners: Manners | None = None,
-    distributor: str = "multiprocessing",
+    distributor: str = "threads",
     retry: bool = False,
     names: str | None = None,
     jobs: int | None = None,

@@ -1,4 +1,4 @@
-"""Choose which samples to show: no copies of training pictures, no failures, no twins; and a sheet to choose by hand.
+"""Choose which samples to show: no copies of training pictures, no failures, no duplicates; with a sheet to choose by hand.
 
 python -m generate curate samples chosen --keep 384 --train prepared
 """
@@ -9,6 +9,7 @@ from pathlib import Path
 
 import click
 
+from generate.advice import title_option, to_bucket
 from generate.images import beside
 from generate.shared_options import device_option, training_option
 
@@ -16,7 +17,7 @@ PAGE = "contact-sheet.html"
 
 
 class Names(click.ParamType[list[str]]):
-    """A text file of picture paths, one a line; empty lines and those that start with "# " are passed over."""
+    """A text file of picture paths, one per line; empty lines and lines that start with "# " are ignored."""
 
     name = "file"
 
@@ -31,29 +32,29 @@ class Names(click.ParamType[list[str]]):
 @click.command()
 @click.argument("samples", type=click.Path(path_type=Path))
 @click.argument("dest", type=click.Path(file_okay=False, path_type=Path))
-@click.option("--keep", type=click.IntRange(1), default=384, show_default=True, help="How many pictures, at most.")
+@click.option("--keep", type=click.IntRange(1), default=384, show_default=True, help="Maximum number of pictures.")
 @training_option
 @click.option(
     "--max-similarity",
     type=click.FloatRange(0, 1),
-    help="What is more alike than that is a copy or a duplicate; default as alike as 1 in 100 training pictures are to another.",
+    help="Pictures more similar than this are copies or duplicates; default as similar as the closest 1 % of training pictures.",
 )
 @click.option(
     "--worst",
     type=click.FloatRange(0, 1, max_open=True),
     default=0.1,
     show_default=True,
-    help="The share to drop as least realistic.",
+    help="Share of the least realistic samples to drop.",
 )
 @click.option(
     "--mix",
     type=click.Choice(["equal", "proportional"]),
     default="equal",
     show_default=True,
-    help="As many of each category, or as they are in SAMPLES.",
+    help="The same number of each category, or in proportion to SAMPLES.",
 )
-@click.option("--reject", type=Names(), help="A list of pictures to leave out; the next best move up.")
-@click.option("--keep-list", type=Names(), help="A list of the pictures to keep, just these.")
+@click.option("--reject", type=Names(), help="A list of pictures to leave out; the next best take their places.")
+@click.option("--keep-list", type=Names(), help="A list of the pictures to keep, exactly these.")
 @device_option
 def command(
     samples: Path,
@@ -69,10 +70,10 @@ def command(
 ) -> None:
     """Choose which samples to show.
 
-    Copies of training pictures go first, then the least realistic, then near-duplicates of better ones; of what is
-    left each category gets its share, the most realistic first. The chosen are copied to DEST; SAMPLES stays as it
-    is. DEST/curation.csv says of each picture what became of it and why. Open DEST/contact-sheet.html in a browser to
-    click pictures in and out and save the list that --reject or --keep-list takes.
+    Leaves out copies of training pictures, then the least realistic, then near-duplicates of better ones; of the rest
+    each category gets its share, the most realistic first. Copies the chosen pictures to DEST and leaves SAMPLES as it
+    is. DEST/curation.csv says for each picture whether it was kept and why. Open DEST/contact-sheet.html in a browser
+    to choose pictures by hand and save the list for --reject or --keep-list.
 
     \b
     Example:
@@ -94,9 +95,18 @@ def command(
         device=device,
     )
     write_page(dest / PAGE, curated, samples, training)
-    sheet = beside(dest, "-sheet.png")  # beside it: what lies in DEST is published
+    sheet = beside(dest, "-sheet.png")  # beside DEST, whose pictures are published
     write_sheet(sheet, curated, samples, training)
     click.echo(f"{curated.summary()}, in {dest}")
+    found = curated.resemblance
+    if found and found.poor:
+        cure = "Train longer, or check that --train names the pictures the model was trained on."
+        click.echo(f"Warning: {found.describe()}. {cure}", err=True)
     if not training:
-        click.echo("Copies of training pictures were not looked for: give the prepared pictures with --train.")
-    click.echo(f"Look at {dest / PAGE} in a browser, or at {sheet}; then: python -m generate publish {dest} bucket")
+        click.echo(
+            "Not compared with training pictures: give the prepared pictures with --train, and copies of them are dropped."
+        )
+    click.echo(f"Look at {dest / PAGE} in a browser, or at {sheet}.")
+    if curated.kept and not (found and found.too_far):
+        named = title_option(any(verdict.category for verdict in curated.kept))
+        click.echo(f"Next: {to_bucket('publish', dest, 'bucket', *named)}")

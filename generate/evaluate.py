@@ -11,22 +11,24 @@ from typing import Any
 
 import click
 
+from generate.advice import command_line, title_option, to_bucket
 from generate.devices import choose_device
+from generate.folders import check_outside_data
 from generate.images import beside, category_of, find_pictures, write_text
 from generate.measuring.verdicts import CURATION_TABLE, MIN_PICTURES
 from generate.shared_options import device_option, precision_option, truncation_option
 
 NETWORKS = ("lite0", "inception", "dinov2")  # EfficientNet-lite0, and those of `load_extractor`
-FIRST_SEED = 1_000_000  # not those that are published
+FIRST_SEED = 1_000_000  # above those that are usually published
 MEANING = {
-    "frechet": "Frechet distance, 0 is best; grows as pictures get fewer",
-    "kernel": "kernel distance (KID), 0 is best, whatever their number",
+    "frechet": "Frechet distance, 0 is best; larger with fewer pictures",
+    "kernel": "kernel distance (KID), 0 is best, for any number of pictures",
     "precision": "share of samples that look like training pictures",
     "recall": "share of training pictures that samples look like",
     "copies": "share of samples that are copies of training pictures",
     "duplicates": "share of samples that repeat another sample",
-    "named": "share of samples that a classifier of the training pictures gives the category asked for",
-    "named_real": "the same of training pictures that it has not seen: what could be reached",
+    "named": "share of samples that a classifier of training pictures puts in the category asked for",
+    "named_real": "the same for training pictures it was not fitted to: the best to hope for",
 }
 
 
@@ -36,13 +38,17 @@ MEANING = {
 @click.option(
     "--dest",
     type=click.Path(file_okay=False, path_type=Path),
-    help="Default an evaluation folder beside the samples or in the run.",
+    help="Where to write; default a folder beside the samples, or in the run.",
 )
 @click.option(
-    "--count", type=click.IntRange(MIN_PICTURES), help="Pictures to draw from a model; default as many as DATA has."
+    "--count", type=click.IntRange(MIN_PICTURES), help="Pictures to draw from a model; by default as many as DATA has."
 )
-@click.option("--features", type=click.Choice(NETWORKS), default="lite0", show_default=True, help="What measures.")
-@click.option("--weights", type=click.Path(path_type=Path), help="Of inception or dinov2; default they are downloaded.")
+@click.option(
+    "--features", type=click.Choice(NETWORKS), default="lite0", show_default=True, help="The network that measures."
+)
+@click.option(
+    "--weights", type=click.Path(path_type=Path), help="Weights of inception or dinov2; downloaded by default."
+)
 @truncation_option
 @precision_option
 @device_option
@@ -50,9 +56,9 @@ def command(source: Path, data: Path, **options: Any) -> None:
     """Measure samples against training pictures.
 
     MODEL_OR_SAMPLES is a run folder or a generator.safetensors, or a folder of pictures; DATA the prepared pictures.
-    Both sides are treated alike: where samples are JPEG or WebP, the training pictures are encoded as they are. Copies
-    and duplicates are found as `curate` does, whatever the features. Where both have the same categories, a
-    classifier says whether samples show what was asked for.
+    If samples are JPEG or WebP, the training pictures are encoded in the same way. Copies and duplicates are found as
+    `curate` does, whatever the features. If both have the same categories, a classifier checks that samples show the
+    category asked for.
 
     \b
     Example:
@@ -65,13 +71,13 @@ def command(source: Path, data: Path, **options: Any) -> None:
     for name, meaning in MEANING.items():
         if name in found:
             click.echo(f"{name:>11} {found[name]:9.4f}  {meaning}")
-    next_ = (
-        f"python -m generate sample {source} samples --count 576"
-        if is_model(source)
-        else f"python -m generate publish {source} bucket"
-        if (source / CURATION_TABLE).exists()  # curated already
-        else f"python -m generate curate {source} chosen --train {data}"
-    )
+    if is_model(source):
+        next_ = command_line("sample", source, "samples", "--count", 576)
+    elif (source / CURATION_TABLE).exists():  # curated already
+        named = title_option(any(category_of(path, source) for path in find_pictures(source)))
+        next_ = to_bucket("publish", source, "bucket", *named)
+    else:
+        next_ = command_line("curate", source, "chosen", "--train", data)
     click.echo(f"In {dest}: evaluation.json, distances.png, neighbours.png. Next: {next_}")
 
 
@@ -91,8 +97,10 @@ def evaluate(
 
     Raises click.ClickException for folders and weights that can't be used.
     """
+    if dest:
+        check_outside_data(dest)
     if weights and features == "lite0":
-        raise click.UsageError("--weights are of --features inception or dinov2; those of lite0 are installed.")
+        raise click.UsageError("--weights is for --features inception or dinov2; the weights of lite0 are installed.")
     if (count or truncation != 1) and not is_model(source):
         raise click.UsageError(f"--count and --truncation are for a model; {source} is measured as it is.")
     from generate.measuring.curation import read_alike
@@ -137,5 +145,5 @@ def evaluate(
 
 
 def is_model(source: Path) -> bool:
-    """Whether it is one rather than a folder of samples."""
+    """True for a model, False for a folder of samples."""
     return source.suffix in (".safetensors", ".pt") or (source / "generator.safetensors").is_file()

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import click
 
+from generate.advice import command_line
 from generate.devices import choose_device
 from generate.shared_options import category_option, device_option, truncation_option
 from generate.units import Seeds
@@ -54,4 +55,4 @@ def command(
     loaded = load_generator(model, choose_device(device))
     explore(loaded, dest, seeds, categories, seconds=seconds, directions=directions, truncation=truncation)
     click.echo(f"In {dest}: interpolation.mp4, mixing.png, directions.png.")
-    click.echo(f"Next: python -m generate sample {model} samples --count 384")
+    click.echo(f"Next: {command_line('sample', model, 'samples', '--count', 384)}")

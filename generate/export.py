@@ -5,6 +5,7 @@ python -m generate export runs/mine models/mine --number 12
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -39,11 +40,10 @@ def command(run: Path, dest: Path, number: int) -> None:
 
     checkpoint = checkpoint_of(run)
     path = write_checkpoint(dest, number, checkpoint)
-    widest = "" if checkpoint.network.fmap_max == 512 else f" --fmap-max {checkpoint.network.fmap_max}"
+    widest = [] if checkpoint.network.fmap_max == 512 else ["--fmap-max", str(checkpoint.network.fmap_max)]
+    theirs = ["lightweight_gan", "--name", dest.name, "--models-dir", str(dest.parent), *widest]
     click.echo(f"{path} is ready.")
-    click.echo(
-        f"Next: lightweight_gan --name {dest.name} --models-dir {dest.parent}{widest} --load-from {number} --generate"
-    )
+    click.echo(f"Next: {shlex.join([*theirs, '--load-from', str(number), '--generate'])}")
 
 
 def checkpoint_of(run: Path) -> Checkpoint:

@@ -18,11 +18,13 @@ from typing import Any
 import click
 
 from gallery.names import slug_notes
+from generate.advice import command_line
 from generate.finding import Found, printable
+from generate.folders import check_dest
 from generate.images import atomic_path, beside, category_of, find_all, fitting, kind_of, read_json, write_text
 from generate.preparing.detecting import NAME, NAMES
 from generate.preparing.recipe import CROPS, CUTOUTS, Recipe, check_recipe
-from generate.units import plural, shell_path
+from generate.units import plural
 
 SHOWN = 20  # rejected pictures that are printed
 
@@ -70,8 +72,9 @@ def command(source: Path, dest: Path, label: tuple[str, ...], jobs: int | None, 
         f"{summary['count']} pictures of {size} px in {dest} ({counts}); {len(summary['rejected'])} dropped"
         + (f", {plural(sum(passed_over.values()), 'file')} passed over." if passed_over else ".")
     )
-    train = f"python -m generate train {shell_path(dest)} {shell_path(Path('runs') / dest.resolve().name)}"
-    click.echo(f"Look at {sheet_path(dest)}, then: {train}")
+    conditional = ["--conditional"] if len(summary["categories"]) > 1 else []
+    click.echo(f"Look at {sheet_path(dest)}.")
+    click.echo(f"Next: {command_line('train', dest, f'runs/{dest.resolve().name}', *conditional)}")
 
 
 def prepare(source: Path, dest: Path, jobs: int | None = None, **options: Any) -> dict[str, Any]:
@@ -139,8 +142,7 @@ def _check_links(found: Found, source: Path, dest: Path) -> None:
 def _check_same_options(dest: Path, options: dict[str, Any]) -> None:
     """A rerun must have the options of the first run, or its pictures would differ."""
     if not (dest / "dataset.json").exists():
-        if any(dest.rglob("*.png")):
-            raise click.ClickException(f"{dest} holds pictures that prepare did not make: choose another DEST.")
+        check_dest(dest, "dataset.json")
         return
     before = read_json(dest / "dataset.json")
     for name, value in json.loads(json.dumps(options)).items():

@@ -1,4 +1,4 @@
-"""Put a folder of pictures into a bucket as its new release; visitors see the old one until it is whole.
+"""Publish a folder of pictures as a bucket's new release; visitors see the old one until the new one is complete.
 
 python -m generate publish samples gs://my-pictures --title "This Emoji Does Not Exist"
 """
@@ -17,18 +17,24 @@ if TYPE_CHECKING:
 @click.command()
 @click.argument("samples", type=click.Path(path_type=Path))
 @click.argument("bucket")
-@click.option("--title", help='Of the site; default "This <Category> Does Not Exist", or Stuff if there are many.')
-@click.option("--description", help="A sentence for the site's pages and for search engines.")
+@click.option(
+    "--title",
+    help='Title of the site; default the live release\'s, else "This <Category> Does Not Exist", or Stuff if there are many.',
+)
+@click.option(
+    "--description", help="A sentence for the site's pages and for search engines; default the live release's."
+)
 @click.option("--keep", type=click.IntRange(1), help="Afterwards delete all but the KEEP newest releases.")
+@click.option("--yes", is_flag=True, help="Publish training pictures too, and other sizes or categories than are live.")
 @click.option("--dry-run", is_flag=True, help="Check everything and say what would be done; write nothing.")
 def command(
-    samples: Path, bucket: str, title: str | None, description: str | None, keep: int | None, dry_run: bool
+    samples: Path, bucket: str, title: str | None, description: str | None, keep: int | None, yes: bool, dry_run: bool
 ) -> None:
-    """Put a folder of pictures into a bucket as its new release.
+    """Publish a folder of pictures as a bucket's new release.
 
-    SAMPLES' first-level folders are the categories. BUCKET is a folder or gs://bucket[/prefix]. Run again after
-    an interruption, it continues; run again after success, it changes nothing. --keep spares the live release, and
-    for a day those it has replaced.
+    SAMPLES' first-level folders are the categories. BUCKET is a folder or gs://bucket[/prefix]. A rerun after an
+    interruption continues; a rerun after success changes nothing. --keep never deletes the live release, nor any
+    that was replaced less than a day ago.
 
     \b
     Example:
@@ -36,7 +42,7 @@ def command(
     """
     from generate.releasing.publishing import summarize
 
-    published = publish(samples, bucket, title=title, description=description, keep=keep, dry_run=dry_run)
+    published = publish(samples, bucket, title=title, description=description, keep=keep, yes=yes, dry_run=dry_run)
     for line in summarize(published, bucket, dry_run):
         click.echo(line)
 
@@ -48,18 +54,27 @@ def publish(
     title: str | None = None,
     description: str | None = None,
     keep: int | None = None,
+    yes: bool = False,
     dry_run: bool = False,
 ) -> Published:
     """Make the pictures below `samples` the live release of the bucket at `url`.
 
-    Raises click.ClickException for pictures that can't be published, GalleryError for a bucket that can't
-    take them; what is live has not changed then.
+    Title and description default to those of the live release. Raises click.ClickException for pictures that can't
+    be published, and without `yes` for training pictures and for another size or other categories than are live;
+    GalleryError for a bucket that can't take them. The live release has not changed then.
     """
     from gallery.bucket import open_bucket
     from gallery.commit import read_pointer
-    from generate.releasing.publishing import publish_pictures, read_folder
+    from generate.releasing.publishing import check_same_site, publish_pictures, read_folder, refuse_training_pictures
 
     bucket = open_bucket(url)
     pointer = read_pointer(bucket)
+    if pointer.live:
+        title = title or pointer.live.title
+        description = pointer.live.description if description is None else description
+    if not yes:
+        refuse_training_pictures(samples)
     groups, title = read_folder(samples, title)
+    if not yes:
+        check_same_site(url, pointer.live, [category for category, _ in groups], groups[0][1][0].size)
     return publish_pictures(bucket, pointer, groups, title, description or "", keep=keep, dry_run=dry_run)

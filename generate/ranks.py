@@ -9,11 +9,11 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from typing import Any
 
 import torch
 import torch.distributed as dist
 from torch import Tensor, nn
-from torch.distributed.nn.functional import all_reduce
 
 
 @contextmanager
@@ -74,6 +74,22 @@ def average_gradients(parameters: Sequence[nn.Parameter]) -> None:
         gradient.copy_(mean.view_as(gradient))
 
 
+class _SumOverRanks(torch.autograd.Function):
+    """The sum of every rank's values; its gradient is the sum of every rank's gradients."""
+
+    @staticmethod
+    def forward(ctx: Any, values: Tensor) -> Tensor:
+        total = values.clone()
+        dist.all_reduce(total)
+        return total
+
+    @staticmethod
+    def backward(ctx: Any, gradient: Tensor) -> Tensor:
+        total = gradient.contiguous().clone()
+        dist.all_reduce(total)
+        return total
+
+
 class SharedBatchNorm(nn.BatchNorm2d):
     """Batch norm over the rows of all ranks; torch's SyncBatchNorm is for GPUs only."""
 
@@ -82,9 +98,9 @@ class SharedBatchNorm(nn.BatchNorm2d):
             return super().forward(x)
         with torch.autocast(x.device.type, enabled=False):
             values = x.float()
-            mean = all_reduce(values.mean(dim=(0, 2, 3))) / world()  # type: ignore[no-untyped-call]
+            mean = _SumOverRanks.apply(values.mean(dim=(0, 2, 3))) / world()
             centred = values - mean[:, None, None]  # in two passes: E[x^2] - E[x]^2 can be below 0 by rounding
-            variance = all_reduce(centred.square().mean(dim=(0, 2, 3))) / world()  # type: ignore[no-untyped-call]
+            variance = _SumOverRanks.apply(centred.square().mean(dim=(0, 2, 3))) / world()
             count = x.numel() / x.shape[1] * world()
             momentum = self.momentum or 0.0
             self.running_mean.lerp_(mean.detach(), momentum)  # type: ignore[union-attr]

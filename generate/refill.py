@@ -1,4 +1,4 @@
-"""Refill the bucket of a live site: draw new pictures and publish them, in one command that cron can run.
+"""Refill the bucket of a live site: draw, curate and publish new pictures in one command that cron can run.
 
 python -m generate refill runs/mine gs://my-pictures --count 384
 """
@@ -25,26 +25,32 @@ from generate.units import Duration
 @click.argument("run", type=click.Path(path_type=Path))
 @click.argument("bucket")
 @click.option("--count", type=click.IntRange(1), default=384, show_default=True, help="How many new pictures.")
-@click.option("--add", is_flag=True, help="Keep the live release's pictures and add to them, instead of replacing.")
-@click.option("--title", help="Of the site; default the live release's.")
+@click.option("--add", is_flag=True, help="Keep the live release's pictures and add the new ones.")
+@click.option("--title", help="Title of the site; default the live release's.")
 @click.option("--description", help="A sentence for the site's pages; default the live release's.")
 @truncation_option
 @training_option
 @click.option(
-    "--curate/--no-curate", default=True, show_default=True, help="Draw half as many more and publish the best."
+    "--curate/--no-curate", default=True, show_default=True, help="Draw half as many more and publish the best of them."
 )
 @batch_size_option
 @precision_option
 @device_option
 @click.option("--keep", type=click.IntRange(1), help="Afterwards delete all but the KEEP newest releases.")
-@click.option("--every", type=Duration(), help="Go on for ever, once in that time: 30m, 24h, 7d.")
+@click.option("--every", type=Duration(), help="Repeat for ever, once in this time: 30m, 24h, 7d.")
+@click.option(
+    "--yes",
+    is_flag=True,
+    help="Publish pictures that barely resemble the training pictures, and another size or other categories than are live.",
+)
 def command(run: Path, bucket: str, every: float | None, **options: Any) -> None:
     """Sample, curate and publish in one: refill the bucket of a live site.
 
-    RUN is a run folder or a generator.safetensors, BUCKET a folder or gs://bucket[/prefix]. The seeds go on
-    where the live release's ended, so the pictures are new ones. The least realistic and near-duplicates are left out,
-    and with --train copies of training pictures too. COUNT pictures are published whatever the number of categories.
-    Run again after an interruption, it continues; a second one started meanwhile stops with a sentence.
+    RUN is a run folder or a generator.safetensors, BUCKET a folder or gs://bucket[/prefix]. Seeds continue
+    after the highest one in any release that the bucket keeps, so the pictures are new. The least realistic and near-duplicates are left out;
+    with --train copies of training pictures too, and pictures that barely resemble them are refused. COUNT is the
+    number of pictures in all categories together. A rerun after an interruption continues; a second refill from the
+    same run stops while the first is running.
 
     \b
     Example:
@@ -59,7 +65,7 @@ def command(run: Path, bucket: str, every: float | None, **options: Any) -> None
         try:
             for line in summarize(refill(run, bucket, **options), bucket):
                 click.echo(line)
-        except (Unavailable, Conflict) as error:  # what the next time may mend
+        except (Unavailable, Conflict) as error:  # which may have passed by the next time
             if every is None:
                 raise
             click.echo(f"Not refilled this time: {error}", err=True)

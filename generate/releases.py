@@ -6,12 +6,14 @@ python -m generate releases gs://my-pictures --rollback
 from __future__ import annotations
 
 import shlex
+from collections import Counter
 
 import click
 
 from gallery.bucket import Bucket, open_bucket
-from gallery.history import list_releases, prune, roll_back
-from generate.units import Duration, size_text
+from gallery.commit import read_pointer
+from gallery.history import LIVE, NEWEST, RECENT, fates, list_releases, prune, roll_back
+from generate.units import Duration, duration_text, plural, size_text
 
 PREVIOUS = "the one before"
 
@@ -28,10 +30,10 @@ PREVIOUS = "the one before"
 @click.option("--prune", "keep", type=click.IntRange(1), metavar="N", help="Delete all but the N newest releases.")
 @click.option(
     "--grace",
-    type=Duration(),
+    type=Duration(least_s=0),
     default="24h",
     show_default=True,
-    help="--prune spares what was replaced less than that ago: instances of the site may still show it.",
+    help="--prune spares releases that were replaced less than this long ago: a site may still show them. 0 spares none.",
 )
 def command(bucket: str, rollback: str | None, keep: int | None, grace: float) -> None:
     """List the releases a bucket keeps, go back to one, or delete old ones.
@@ -50,17 +52,29 @@ def command(bucket: str, rollback: str | None, keep: int | None, grace: float) -
         click.echo(f"Release {catalog.release} is live in {bucket}: {catalog.title}, {catalog.count} pictures.")
     if keep:
         deleted = prune(opened, keep, grace)
-        click.echo(f"{len(deleted)} releases deleted{': ' if deleted else ''}{', '.join(deleted)}.")
+        click.echo(f"{plural(len(deleted), 'release')} deleted: {', '.join(deleted) or why_none(opened, keep, grace)}.")
     if not rollback and not keep:
         for line in table(opened):
             click.echo(line)
-        click.echo(f"Next: python -m generate releases {shlex.quote(bucket)} --rollback ID, or --prune N")
+
+
+def why_none(bucket: Bucket, keep: int, grace_s: float) -> str:
+    """Why a prune had nothing to delete."""
+    spared = Counter(fates(bucket, keep, grace_s).values())
+    reasons = {
+        LIVE: "1 is live",
+        NEWEST: f"{spared[NEWEST]} of the {keep} newest",
+        RECENT: f"{spared[RECENT]} replaced or begun less than {duration_text(grace_s)} ago (--grace 0 deletes those now)",
+    }
+    return ", ".join(text for reason, text in reasons.items() if spared[reason]) or "the bucket keeps none"
 
 
 def table(bucket: Bucket) -> list[str]:
-    """A line a release, the newest first."""
+    """A line a release, newest first, and what can be done next."""
+    pointer = read_pointer(bucket)
+    releases = list_releases(bucket, pointer)
     lines = []
-    for kept in list_releases(bucket):
+    for kept in releases:
         state = "live" if kept.live else "" if kept.catalog else "unfinished"
         if kept.catalog is None:
             lines.append(f"{kept.release:26} {state:10}")
@@ -71,4 +85,12 @@ def table(bucket: Bucket) -> list[str]:
             f"{kept.release:26} {state:10} {kept.catalog.created:20} {kept.catalog.count:7} {size:>10}  "
             f"{kept.catalog.title} ({counts})"
         )
-    return lines or [f"{bucket.url} keeps no releases."]
+    quoted = shlex.quote(bucket.url)
+    whole = [kept for kept in releases if kept.catalog]
+    if pointer.damage:
+        lines.append(f"None of them is known to be live: {pointer.damage}")
+    if not releases:
+        return [f"{bucket.url} keeps no releases.", f"Next: python -m generate publish SAMPLES {quoted}"]
+    if older := [kept.release for kept in whole if not kept.live]:
+        lines.append(f"Next: python -m generate releases {quoted} --rollback {older[0]}, or --prune N")
+    return lines

@@ -1,4 +1,4 @@
-"""Draw pictures from a trained generator: one file a seed, the same picture wherever it is drawn.
+"""Draw pictures from a trained generator, one file per seed; a seed gives the same picture everywhere.
 
 python -m generate sample runs/mine samples --count 384
 """
@@ -12,7 +12,9 @@ from typing import Any
 
 import click
 
+from generate.advice import command_line, train_option
 from generate.devices import choose_device
+from generate.folders import data_of
 from generate.images import WRITTEN
 from generate.shared_options import (
     batch_size_option,
@@ -42,8 +44,8 @@ def command(
     """Draw pictures from a trained generator.
 
     MODEL is a run folder, a generator.safetensors, or a model_N.pt of the lightweight_gan command. The file name is
-    the seed, and the same seed is the same picture. A model of several categories draws all seeds of each into a
-    folder of its name. Run again, it draws only what is missing or damaged. Under torchrun the processes share the work.
+    the seed, and the same seed gives the same picture. A model of several categories draws all seeds of each into a
+    folder of its name. A rerun draws only missing and damaged pictures. Under torchrun the processes share the work.
 
     \b
     Example:
@@ -65,6 +67,6 @@ def command(
     of = f" (process {rank + 1} of {world})" if world > 1 else ""
     click.echo(f"{drawn} pictures of {loaded.network.size} px in {dest}{of}")
     if rank == 0:
-        click.echo(
-            f"Next: python -m generate curate {dest} chosen --keep {max(1, drawn * world * 2 // 3)} --train prepared"
-        )
+        total = len(set(seeds)) * max(1, len(loaded.choose(options["categories"])))
+        keep = max(1, total * 2 // 3)
+        click.echo(f"Next: {command_line('curate', dest, 'chosen', '--keep', keep, *train_option(data_of(model)))}")

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from gallery.names import slug_notes
+from generate.advice import title_option, to_bucket
 from generate.shared_options import device_option, precision_option
 from generate.training.choices import AUGMENTATIONS, DOWNLOAD, TrainOptions
 
@@ -87,7 +88,8 @@ def own(name: str, help: str, type: Any = None, **attributes: Any) -> Option:
 @own("--fid", "Measure the FID too, with torch-fidelity's Inception: from a file, or downloaded.",
      is_flag=False, flag_value=DOWNLOAD, metavar="[WEIGHTS]")  # fmt: skip
 @click.option("--from", "start_from", default="", metavar="MODEL",
-              help="Begin with the weights of another run, of a generator.safetensors with its discriminator.safetensors, "
+              help="Begin with the weights of another run or of a generator.safetensors with its discriminator.safetensors, "
+    "of pictures of the same size or half of it, "
               "or of a model_N.pt of the lightweight_gan command.")  # fmt: skip
 @click.option("--dry-run", is_flag=True, help="Print what would be done and how long it would take; write nothing.")
 def command(
@@ -136,7 +138,8 @@ def command(
     click.echo(
         f"The generator is {run / 'generator.safetensors'}; samples, curves.png and time-lapse.mp4 are beside it."
     )
-    click.echo(f"Next: python -m generate refill {run} bucket --count 384 --train {data}")
+    named = title_option(has_categories=options.conditional)
+    click.echo(f"Next: {to_bucket('refill', run, 'bucket', '--count', 384, '--train', data, *named)}")
 
 
 def plan(data: Path, options: TrainOptions = DEFAULT, device: str = "auto") -> list[str]:

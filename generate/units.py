@@ -1,4 +1,4 @@
-"""What people write for numbers: durations as 30m, 24h or 7d, seeds as 0-383,1000, batches as auto; and sizes as they read them."""
+"""Values as people write them: durations as 30m or 7d, seeds as 0-383,1000, batch sizes as auto; and sizes in MB."""
 
 from __future__ import annotations
 
@@ -9,19 +9,26 @@ from typing import Any
 import click
 
 UNITS_S = {"s": 1, "m": 60, "h": 3600, "d": 86400}
+MOST_SEEDS = 10_000_000  # of one command: their list alone takes a gigabyte
 
 
 class Duration(click.ParamType[float]):
-    """A time such as 30m, 24h or 7d, in seconds."""
+    """A time such as 30m, 24h or 7d, in seconds; 0 only if `least_s` allows it."""
 
     name = "duration"
+
+    def __init__(self, least_s: int = 1) -> None:
+        self.least_s = least_s
 
     def convert(self, value: str | float, param: click.Parameter | None, ctx: click.Context | None) -> float:
         if isinstance(value, float):
             return value
+        if value == "0" and self.least_s == 0:
+            return 0.0
         number, unit = value[:-1], value[-1:]
-        if not number.isdecimal() or int(number) < 1 or unit not in UNITS_S:
-            self.fail(f"{value!r} is not a duration: write it as in 30m, 24h or 7d.", param, ctx)
+        if not (number.isascii() and number.isdecimal()) or unit not in UNITS_S or int(number) < self.least_s:
+            zero = "" if self.least_s else ", or 0"
+            self.fail(f"{value!r} is not a duration: write it as in 30m, 24h or 7d{zero}.", param, ctx)
         return float(int(number) * UNITS_S[unit])
 
 
@@ -33,15 +40,23 @@ class Seeds(click.ParamType[list[int]]):
     def convert(self, value: str, param: click.Parameter | None, ctx: click.Context | None) -> list[int]:
         seeds: dict[int, None] = {}  # a set that keeps the order
         for part in value.split(","):
-            first, dash, last = part.strip().partition("-")
-            if not first.isdecimal() or (dash and not last.isdecimal()):
-                self.fail(f"{part!r} is not a seed or a range: write them as in 0-383,1000.", param, ctx)
-            if int(last or first) >= 2**63:
-                self.fail(f"{part!r} is more than the largest seed, {2**63 - 1}.", param, ctx)
-            seeds |= dict.fromkeys(range(int(first), int(last or first) + 1))
-        if not seeds:
-            self.fail(f"{value!r} holds no seed: write them as in 0-383.", param, ctx)
+            first, dash, last = (number.strip() for number in part.partition("-"))
+            if not _is_number(first) or (dash and not _is_number(last)):
+                self.fail(f"{part.strip()!r} is not a seed or a range: write them as in 0-383,1000.", param, ctx)
+            start, end = int(first), int(last or first)
+            if end < start:
+                self.fail(f"{part.strip()!r} is backwards: write {end}-{start}.", param, ctx)
+            if end >= 2**63:
+                self.fail(f"{part.strip()!r} is more than the largest seed, {2**63 - 1}.", param, ctx)
+            if end - start >= MOST_SEEDS - len(seeds):
+                self.fail(f"{value!r} is more than {MOST_SEEDS:,} seeds: draw fewer at a time.", param, ctx)
+            seeds |= dict.fromkeys(range(start, end + 1))
         return list(seeds)
+
+
+def _is_number(text: str) -> bool:
+    """Whether int() reads it as a natural number, in ASCII digits, as file names are."""
+    return text.isascii() and text.isdecimal()
 
 
 class BatchSize(click.IntRange):
@@ -54,6 +69,12 @@ class BatchSize(click.IntRange):
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
         return 0 if value == "auto" else int(super().convert(value, param, ctx))
+
+
+def duration_text(seconds: float) -> str:
+    """A duration as `Duration` reads it, in the largest unit that is exact: 90m, 7d."""
+    unit = next(name for name in reversed(UNITS_S) if seconds % UNITS_S[name] == 0)
+    return f"{int(seconds) // UNITS_S[unit]}{unit}"
 
 
 def size_text(length: int) -> str:

@@ -66,7 +66,7 @@ def wait_for(url: str, process: subprocess.Popen, log: Path, seconds: float = 30
         try:
             requests.get(url, timeout=5)
             return
-        except requests.ConnectionError:
+        except (requests.ConnectionError, requests.Timeout):
             time.sleep(0.05)
     raise RuntimeError(f"no answer from {url} in {seconds} s: {log.read_text()}")
 

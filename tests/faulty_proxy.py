@@ -22,7 +22,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any, Literal
 from urllib.parse import unquote, urlsplit
 
-Kind = Literal["503", "403", "reset", "truncate", "corrupt", "spoil", "drop_reply", "portal", "empty"]
+Kind = Literal["503", "403", "reset", "truncate", "corrupt", "spoil", "drop_reply", "portal", "empty", "refusal"]
 HOP_BY_HOP = {"connection", "keep-alive", "transfer-encoding", "content-length", "date", "server"}
 
 
@@ -48,6 +48,7 @@ class FaultyProxy:
     def __init__(self, target: str) -> None:
         self.target = target
         self.delay_s = 0.0  # added to every answer
+        self.refusal = 0, "", b""  # status, content type and body of the fault `refusal`
         self.requests: list[str] = []  # descriptions, in order of arrival
         self._faults: list[Fault] = []
         self._lock = threading.Lock()
@@ -58,6 +59,11 @@ class FaultyProxy:
     def url(self) -> str:
         """What clients use; the same after `die` and `revive`."""
         return f"http://127.0.0.1:{self._port}"
+
+    def refuse(self, status: int, body: str, type: str = "application/json", match: str = "") -> None:
+        """From now on answer with that status and body."""
+        self.refusal = status, type, body.encode()
+        self.fail("refusal", match)
 
     def fail(self, kind: Kind, match: str = "", times: int = 1_000_000_000) -> None:
         """From now on, until it has happened `times` times."""
@@ -148,6 +154,9 @@ class _Handler(BaseHTTPRequestHandler):
         body += self.rfile.read(length - len(body))
         if fault in ("503", "403"):
             return self._answer(int(fault), {"Content-Type": "text/plain"}, b"refused")
+        if fault == "refusal":
+            status, kind, answer = self.proxy.refusal
+            return self._answer(status, {"Content-Type": kind}, answer)
         if fault in ("portal", "empty"):
             return self._answer(
                 200, {"Content-Type": "text/html"}, b"<html>Log in</html>" if fault == "portal" else b""

@@ -27,6 +27,8 @@ LEAVES = {
     "finding",
     "formats",
     "devices",
+    "folders",
+    "advice",
     "rows",
     "ranks",
     "units",

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import json
 import shutil
-from dataclasses import replace
+from dataclasses import asdict, replace
 
 import pytest
 import torch
 from click import ClickException
+from safetensors.torch import load_file, save_file
 
-from generate.model.generator import load_generator
+from generate.model.generator import FAMILY, load_generator, save_generator
 from generate.training.beginning import read_beginning
 from generate.training.choices import TrainOptions
 from generate.training.loop import train
@@ -39,3 +41,37 @@ def test_without_its_discriminator_it_is_a_sentence(tiny_run, tmp_path):
 
     with pytest.raises(ClickException, match=r"discriminator\.safetensors can't be loaded"):
         read_beginning(tmp_path / "generator.safetensors")
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        (lambda weights, made: weights.pop("to_logit.bias"), "lacks weights"),
+        (lambda weights, made: weights.update(attention=torch.zeros(1)), "has weights that"),
+        (lambda weights, made: made.update(width=4), "has the shape"),
+        (lambda weights, made: made.update(discriminator="projected"), "no longer a 'projected'"),
+    ],
+)
+def test_a_discriminator_that_does_not_fit_leaves_no_run_behind(tiny_run, tmp_path, change, words):
+    model = load_generator(tiny_run)
+    weights, made = load_file(tiny_run / "discriminator.safetensors"), model.made
+    change(weights, made["train"])
+    save_generator(tmp_path / "generator.safetensors", model.generator, model.network, made)
+    save_file(weights, tmp_path / "discriminator.safetensors")
+    options = replace(TrainOptions(), start_from=str(tmp_path / "generator.safetensors"))
+
+    with pytest.raises(ClickException, match=words):
+        train(tiny_run.parent / "prepared", tmp_path / "run", options, device="cpu")
+
+    assert not (tmp_path / "run").exists()
+
+
+def test_a_generator_with_weights_too_many_is_refused(tiny_run, tmp_path):
+    model = load_generator(tiny_run)
+    weights = {name: weight.contiguous() for name, weight in model.generator.state_dict().items()}
+    weights["layers.0.2.to_q.weight"] = torch.zeros(1)
+    metadata = {"family": FAMILY, "network": json.dumps(asdict(model.network)), "made": "{}"}
+    save_file(weights, tmp_path / "generator.safetensors", metadata)
+
+    with pytest.raises(ClickException, match="weights that its configuration has no layer for"):
+        load_generator(tmp_path)

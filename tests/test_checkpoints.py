@@ -7,6 +7,7 @@ import pickle
 import shutil
 import warnings
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -53,6 +54,13 @@ def lightweight_run(tmp_path_factory):
     prepare(EMOJI, folder / "prepared", size=32)
     train(folder / "prepared", folder / "run", TrainOptions(**LIGHTWEIGHT), device="cpu")
     return folder / "run"
+
+
+@pytest.fixture(scope="module")
+def prepared32(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("prepared")
+    prepare(EMOJI, folder, size=32)
+    return folder
 
 
 def generate(*arguments: object):
@@ -124,6 +132,90 @@ def test_a_checkpoint_brings_its_networks_and_other_pictures_are_refused(tmp_pat
         assert result.exit_code == 1
         assert reason in result.output
         assert not (tmp_path / "other").exists()
+
+
+def save_changed(trainer, change) -> Path:
+    """A checkpoint of the package's Trainer, its weights and configuration changed."""
+    theirs = trainer
+    theirs.init_GAN()
+    theirs.save(3)
+    path = Path(theirs.models_dir) / "theirs" / "model_3.pt"
+    stored, config = torch.load(path, weights_only=True), json.loads((path.parent / ".config.json").read_text())
+    change(stored["GAN"], config)
+    torch.save(stored, path)
+    (path.parent / ".config.json").write_text(json.dumps(config))
+    return path
+
+
+def drop_attention(weights, config):
+    config["attn_res_layers"] = []
+
+
+def rename_a_layer(weights, config):
+    weights["G.first.weight"] = weights.pop("G.initial_conv.0.weight")
+
+
+def widen_a_layer(weights, config):
+    weights["GE.out_conv.weight"] = torch.zeros(3, 99, 3, 3)
+
+
+def lose_a_weight_of_the_discriminator(weights, config):
+    del weights["D.to_logits.1.weight"]
+
+
+def another_size(weights, config):
+    config["image_size"] = 64
+
+
+def an_impossible_size(weights, config):
+    config["image_size"] = 33
+
+
+def no_list(weights, config):
+    config["attn_res_layers"] = None
+
+
+def weights_of_other_things(weights, config):
+    weights["G.out_conv.weight"] = "white"
+
+
+@pytest.mark.parametrize(
+    ("options", "change", "words"),
+    [
+        ({"antialias": True}, lambda weights, config: None, "it was trained with --antialias"),
+        ({"attn_res_layers": [16]}, drop_attention, "that its configuration has no layer for"),
+        ({}, rename_a_layer, "no checkpoint of lightweight_gan"),
+        ({}, widen_a_layer, "has the shape [3, 99, 3, 3]"),
+        ({}, lose_a_weight_of_the_discriminator, "it lacks weights that its configuration asks for"),
+        ({}, another_size, "can't be used, since"),
+        ({}, an_impossible_size, "no checkpoint of lightweight_gan"),
+        ({}, no_list, "no checkpoint of lightweight_gan"),
+        ({}, weights_of_other_things, "no checkpoint of lightweight_gan"),
+    ],
+)
+def test_a_checkpoint_that_does_not_fit_exactly_is_a_sentence(tmp_path, trainer, prepared32, options, change, words):
+    checkpoint = save_changed(trainer(**options), change)
+
+    for command in (
+        ("sample", checkpoint, tmp_path / "out", "--count", 1),
+        ("train", prepared32, tmp_path / "out", "--from", checkpoint, "--device", "cpu"),
+    ):
+        result = generate(*command)
+        assert result.exit_code == 1, result.output
+        assert words in result.output
+        assert isinstance(result.exception, SystemExit)
+        assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize("config", ["", "[1]", "{", '{"image_size": "large"}'])
+def test_a_damaged_configuration_is_a_sentence(tmp_path, trainer, config):
+    checkpoint = save_changed(trainer(), lambda weights, config: None)
+    (checkpoint.parent / ".config.json").write_text(config)
+
+    result = generate("sample", checkpoint, tmp_path / "out", "--count", 1)
+
+    assert isinstance(result.exception, SystemExit)
+    assert "no checkpoint of lightweight_gan" in result.output
 
 
 class Explosive:

@@ -104,6 +104,48 @@ def test_missing_permission_names_the_role(proxy, cloud_url):
         bucket.create("0.jpg", b"", "image/jpeg")
 
 
+@pytest.mark.parametrize(
+    ("status", "body", "kind", "words"),
+    [
+        (403, '{"error": {"message": "The billing account is disabled."}}', Forbidden, "billing account is disabled"),
+        (403, "<Error><Details>Quota of this project exceeded</Details></Error>", Forbidden, "Quota of this project"),
+        (400, '{"error": {"message": "Bucket is a requester pays bucket"}}', Unavailable, "requester pays bucket"),
+        (451, "<html><h1>Blocked by your company</h1></html>", Unavailable, "Blocked by your company"),
+    ],
+)
+def test_storages_own_reason_is_given_and_no_advice_that_can_not_help(proxy, cloud_url, status, body, kind, words):
+    bucket = open_bucket(cloud_url, patience_s=1)
+    proxy.refuse(status, body)
+
+    for call in (
+        lambda: bucket.read("0.jpg"),
+        lambda: list(bucket.names()),
+        lambda: bucket.create("0.jpg", b"", "image/jpeg"),
+        lambda: bucket.delete("0.jpg"),
+    ):
+        with pytest.raises(kind, match=words) as caught:
+            call()
+        assert "try again later" not in str(caught.value)
+        assert "roles/" not in str(caught.value)
+
+
+@pytest.mark.parametrize("status", [429, 503])
+def test_a_reason_that_passes_comes_with_the_advice_to_try_again(proxy, cloud_url, status):
+    bucket = open_bucket(cloud_url, patience_s=1)
+    proxy.refuse(status, '{"error": {"message": "Slow down"}}')
+
+    with pytest.raises(Unavailable, match=r"Slow down\): try again later"):
+        bucket.read("0.jpg")
+
+
+def test_a_missing_permission_is_told_from_other_refusals(proxy, cloud_url):
+    bucket = open_bucket(cloud_url, patience_s=1)
+    proxy.refuse(403, '{"error": {"message": "bob@x does not have storage.objects.get access to the object."}}')
+
+    with pytest.raises(Forbidden, match=r"bob@x does not have .* roles/storage\.objectViewer"):
+        bucket.read("0.jpg")
+
+
 def test_operations_are_counted_as_they_are_billed(proxy, cloud_url):
     bucket = open_bucket(cloud_url)  # lists one name: A
     bucket.create("a/0.jpg", b"0", "image/jpeg")  # A

@@ -21,6 +21,11 @@ from generate.training.loop import train
 from tests.conftest import EMOJI, TINY
 
 COLOURS = {"blue": "#4060ff", "green": "#20d040", "red": "#ff4030"}
+LIGHTWEIGHT = TrainOptions(
+    discriminator="lightweight", kimg=2.0, conditional=True, batch_size=4, accumulate=1, learning_rate=1e-3,
+    latent_dim=32, fmap_max=32, attention=(), snapshot_kimg=2.0,
+)  # fmt: skip
+R3GAN = TrainOptions(discriminator="r3gan", kimg=5.0, conditional=True, latent_dim=32, fmap_max=32, snapshot_kimg=5.0)
 BAR = 0.7  # chance is a third
 
 
@@ -64,11 +69,8 @@ def test_categories_of_any_names_go_from_pictures_to_a_release(tmp_path):
 
 
 @pytest.mark.slow
-def test_a_model_draws_the_category_asked_for(tinted, tmp_path):
-    options = TrainOptions(
-        kimg=2.0, conditional=True, batch_size=4, accumulate=1, learning_rate=1e-3, latent_dim=32, fmap_max=32,
-        attention=(), snapshot_kimg=2.0,
-    )  # fmt: skip
+@pytest.mark.parametrize("options", [LIGHTWEIGHT, R3GAN], ids=lambda options: options.discriminator)
+def test_a_model_draws_the_category_asked_for(tinted, tmp_path, options):
     train(tinted, tmp_path / "run", options, device="cpu")
     model = load_generator(tmp_path / "run")
     asked = [i % len(COLOURS) for i in range(90)]

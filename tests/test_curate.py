@@ -154,7 +154,7 @@ def test_without_training_pictures_it_says_that_copies_were_not_looked_for(folde
     result = curate(folders[0], tmp_path / "chosen", None)
 
     assert result.exit_code == 0
-    assert "Copies of training pictures were not looked for" in result.output
+    assert "Not compared with training pictures" in result.output
     assert table(tmp_path / "chosen")["food/0000101.jpg"]["reason"] == "unrealistic"
 
 

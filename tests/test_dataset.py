@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import os
-
 import click
 import pytest
 import torch
 
 from generate.training import dataset
-from generate.training.dataset import Batches, Pictures, StreamedPictures, free_memory, open_pictures
+from generate.training.dataset import Batches, Pictures, StreamedPictures, open_pictures
 from tests.nasty import emoji
 
 CPU = torch.device("cpu")
@@ -41,15 +39,6 @@ def test_a_first_picture_that_is_none_is_a_sentence(tmp_path):
 
     with pytest.raises(click.ClickException, match=r"a.png is not a picture.* Delete it and run `prepare` again"):
         open_pictures(tmp_path, CPU)
-
-
-def test_memory_is_counted_where_the_system_does_not_say_what_is_free(monkeypatch):
-    known = {name: number for name, number in os.sysconf_names.items() if name != "SC_AVPHYS_PAGES"}  # as on macOS
-    sysconf = os.sysconf
-    monkeypatch.setattr(os, "sysconf_names", known)
-    monkeypatch.setattr(os, "sysconf", lambda name: sysconf(known[name]))
-
-    assert free_memory(CPU) > 0
 
 
 def test_every_picture_is_shown_once_an_epoch():

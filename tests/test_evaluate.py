@@ -143,7 +143,7 @@ def test_weights_that_cannot_be_had_are_a_sentence(real, tmp_path, capsys):
 @pytest.mark.parametrize(
     ("options", "sentence"),
     [
-        (["--weights", "inception.pth"], "--weights are of --features inception or dinov2"),
+        (["--weights", "inception.pth"], "--weights is for --features inception or dinov2"),
         (["--count", 8], "--count and --truncation are for a model"),
         (["--truncation", 0.5], "--count and --truncation are for a model"),
     ],
@@ -175,4 +175,6 @@ def test_the_folder_one_is_in_may_be_the_samples(real, tmp_path, monkeypatch):
 
     assert result.exit_code == 0, result.output
     assert (tmp_path / "chosen-evaluation").is_dir()
-    assert "Next: python -m generate publish . bucket" in result.output  # what was curated is not curated again
+    assert (
+        "Next: mkdir -p bucket && python -m generate publish . bucket" in result.output
+    )  # what was curated is not curated again

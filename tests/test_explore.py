@@ -22,7 +22,7 @@ def models(tmp_path_factory):
     folder = tmp_path_factory.mktemp("models")
     torch.manual_seed(0)
     for name, channels, categories in [("one", 3, ()), ("two", 1, ("cats", "dogs"))]:
-        network = NetworkOptions(32, 16, 16, (), channels=channels, categories=categories)
+        network = NetworkOptions(32, 16, 16, attention=(), channels=channels, categories=categories)
         generator = build_generator(network)
         if categories:
             torch.nn.init.normal_(generator.embed.weight)  # which starts at zero
@@ -143,7 +143,7 @@ def test_writes_a_video_and_two_sheets(models, tmp_path, name, options):
     ("name", "options", "code", "sentence"),
     [
         ("one", ["--seeds", "7"], 2, "One seed leads nowhere"),
-        ("one", ["--category", "cats"], 1, "knows no categories"),
+        ("one", ["--category", "cats"], 1, "has no categories"),
         ("two", ["--category", "eels"], 1, "can't draw 'eels': it knows cats, dogs"),
     ],
 )

@@ -1,4 +1,4 @@
-"""The group of commands: what is wrong with the machine, not with the program, is a sentence."""
+"""The group of commands: an error of the machine is one sentence."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def test_a_full_disk_is_a_sentence(tmp_path):
 
     assert done.returncode == 1
     assert "Traceback" not in done.stderr
-    assert "the same command continues" in done.stderr
+    assert "then run the same command again" in done.stderr
 
 
 def test_an_unknown_job_is_a_sentence():

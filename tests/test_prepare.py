@@ -94,7 +94,8 @@ def test_the_folder_one_is_in_may_be_source_or_dest(tmp_path, monkeypatch):
 
     assert result.exit_code == 0, result.output
     assert (tmp_path / "out-sheet.png").exists()
-    assert f"{tmp_path / 'out-sheet.png'}, then: python -m generate train . runs/out" in result.output
+    assert f"Look at {tmp_path / 'out-sheet.png'}." in result.output
+    assert "Next: python -m generate train . runs/out" in result.output
     assert json.loads((tmp_path / "from" / "dataset.json").read_text())["source"] == "food"
 
 
@@ -246,7 +247,7 @@ def test_a_folder_of_other_pictures_is_not_touched(tmp_path):
     result = prepare(EMOJI, tmp_path / "out", "--size", 32)
 
     assert result.exit_code == 1
-    assert "holds pictures that prepare did not make" in result.output
+    assert "holds something that prepare did not put there ('pineapple.png')" in result.output
     assert [path.name for path in (tmp_path / "out").iterdir()] == ["pineapple.png"]
 
 

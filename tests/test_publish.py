@@ -19,6 +19,9 @@ from gallery.bucket import Bucket, NotFound, open_bucket
 from gallery.commit import read_pointer
 from gallery.release import POINTER, Catalog, read_live
 from generate.__main__ import main
+from generate.collecting.provenance import Row, write_table
+from generate.prepare import prepare
+from tests.conftest import EMOJI
 
 TITLE = "This Emoji Does Not Exist"
 
@@ -240,6 +243,109 @@ def test_damaged_table_of_samples(bucket_url, emoji, row):
     assert contents(open_bucket(bucket_url)) == {}
 
 
+@pytest.mark.parametrize(
+    "name", [".pictures.jsonl", "notes.jsonl", "wandb.jsonl", "food/train.jsonl", "samples.jsonl/x"]
+)
+def test_tables_of_other_programs_are_not_read(bucket_url, emoji, name):
+    (emoji / name).parent.mkdir(exist_ok=True)
+    (emoji / name).write_bytes(b"[1]\n\xff no JSON")
+
+    assert run("publish", emoji, bucket_url).exit_code == 0
+    assert run("curate", emoji, emoji.parent / "chosen", "--device", "cpu").exit_code == 0
+
+
+def test_a_table_that_is_not_utf_8_is_named(bucket_url, emoji):
+    (emoji / "samples.jsonl").write_bytes(b'{"file": "\xff.jpg"}\n')
+
+    refused(run("publish", emoji, bucket_url), "samples.jsonl, line 1", "correct that line")
+
+
+def test_a_release_that_was_downloaded_keeps_its_seeds(tmp_path, emoji):
+    for name in ("bucket", "other"):
+        (tmp_path / name).mkdir()
+    (emoji / "food" / "samples.jsonl").write_text('{"file": "0000003.jpg", "seed": 3}\n')
+    publish(emoji, str(tmp_path / "bucket"))
+    (release,) = (tmp_path / "bucket" / "releases").iterdir()
+
+    publish(release, str(tmp_path / "other"))
+
+    (table,) = (tmp_path / "other" / "releases").glob("*/images.jsonl")
+    assert [json.loads(line).get("seed") for line in table.read_text().splitlines()].count(3) == 1
+
+
+@pytest.fixture
+def prepared(tmp_path) -> Path:
+    """A folder that prepare made, beside others with the same pictures."""
+    prepare(EMOJI, tmp_path / "prepared", size=32)
+    return tmp_path / "prepared"
+
+
+def test_training_pictures_are_published_only_if_told(bucket_url, prepared, tmp_path):
+    assert run("curate", prepared, tmp_path / "chosen", "--device", "cpu").exit_code == 0
+    shutil.copytree(prepared, tmp_path / "several" / "emoji" / "inside")
+    (tmp_path / "photos").mkdir()
+    shutil.copy(next(prepared.rglob("*.png")), tmp_path / "photos")
+    write_table(tmp_path / "photos" / "sources.csv", [Row("cat.jpg")])
+
+    for name, origin in (
+        ("prepared", "prepare"),
+        ("prepared/food", "prepare"),
+        ("chosen", "prepare"),
+        ("several", "prepare"),
+        ("photos", "collect"),
+    ):
+        result = run("publish", tmp_path / name, bucket_url)
+        refused(result, "holds training pictures", f"`{origin}`", "--yes")
+    assert contents(open_bucket(bucket_url)) == {}
+
+    assert "is live" in publish(prepared, bucket_url, "--yes")
+
+
+def test_a_data_set_file_of_others_is_no_training_mark(bucket_url, emoji):
+    (emoji / "dataset.json").write_text('{"labels": []}')
+    (emoji / "sources.csv").write_text("a,b\n")
+
+    assert run("publish", emoji, bucket_url).exit_code == 0
+
+
+def test_publish_without_a_title_keeps_that_of_the_live_site(bucket_url, samples):
+    publish(samples, bucket_url, "--title", TITLE, "--description", "Drawn by a machine.")
+    for options, title, description in (
+        ([], TITLE, "Drawn by a machine."),
+        (["--title", "Other"], "Other", "Drawn by a machine."),
+        (["--description", ""], "Other", ""),
+    ):
+        publish(samples, bucket_url, *options)
+        catalog = live(open_bucket(bucket_url))
+        assert (catalog.title, catalog.description) == (title, description)
+
+
+def test_publish_of_pictures_in_no_folder_keeps_the_category_of_the_title(bucket_url, samples):
+    publish(samples / "food", bucket_url, "--title", "This Pineapple Does Not Exist")
+
+    publish(samples / "animals", bucket_url)
+
+    (category,) = live(open_bucket(bucket_url)).categories
+    assert (category.slug, category.name) == ("pineapple", "Pineapple")
+
+
+def test_publish_of_another_size_or_other_categories_is_done_only_if_told(bucket_url, samples, emoji):
+    publish(samples, bucket_url)
+    before = live(open_bucket(bucket_url))
+    for path in emoji.rglob("*.jpg"):
+        Image.open(path).resize((48, 48)).save(path)
+    (emoji / "food").rename(emoji / "drinks")
+
+    refused(run("publish", samples / "food", bucket_url), "the categories Stuff instead of Animal, Food", "--yes")
+    words = ("48x48 px instead of 32x32", "the categories Animal, Drink instead of Animal, Food", before.title)
+    refused(run("publish", emoji, bucket_url), *words)
+    refused(run("publish", emoji, bucket_url, "--dry-run"), *words)
+    assert live(open_bucket(bucket_url)) == before
+
+    publish(emoji, bucket_url, "--yes")
+    assert live(open_bucket(bucket_url)).width == 48
+
+
 def test_folders_with_lossy_names_are_categories_of_their_own(bucket_url, emoji):
     for folder in ("Food!", "寿司", "ラーメン", "Picture"):
         shutil.copytree(emoji / "food", emoji / folder)
@@ -249,9 +355,9 @@ def test_folders_with_lossy_names_are_categories_of_their_own(bucket_url, emoji)
     result = run("publish", emoji, bucket_url)
 
     assert result.exit_code == 0, result.output
-    live, _ = read_live(open_bucket(bucket_url))
-    assert {"food", "food-2", "shou-si", "ramen", "picture", "picture-2"} <= {c.slug for c in live.categories}
-    assert (live.category("shou-si").name, live.category("shou-si").article) == ("Sushi", "some")
+    catalog = live(open_bucket(bucket_url))
+    assert {"food", "food-2", "shou-si", "ramen", "picture", "picture-2"} <= {c.slug for c in catalog.categories}
+    assert (catalog.category("shou-si").name, catalog.category("shou-si").article) == ("Sushi", "some")
 
 
 @pytest.mark.parametrize("url", ["no/such/folder", "gs://no-such-bucket-anywhere"])

@@ -15,7 +15,7 @@ import torch
 from click.testing import CliRunner, Result
 
 from gallery.bucket import Bucket, open_bucket
-from gallery.history import list_releases
+from gallery.history import list_releases, roll_back
 from gallery.release import Catalog, read_live
 from generate.__main__ import main
 from generate.model.generator import save_generator
@@ -98,6 +98,47 @@ def test_add_to_pictures_that_were_published_by_hand(trained, bucket_url, sample
     assert [(c.slug, c.count) for c in catalog.categories] == [("animals", 12), ("food", 12), ("cat", 4)]
 
 
+def test_refill_after_a_rollback_draws_new_pictures_not_the_rejected_ones(trained, bucket_url):
+    bucket = open_bucket(bucket_url)
+    refill(trained, bucket_url)
+    refill(trained, bucket_url)
+    rejected = pictures(bucket)
+    roll_back(bucket)
+
+    assert refill(trained, bucket_url).exit_code == 0
+
+    assert seeds(bucket) == [8, 9, 10, 11]
+    assert not set(rejected) & set(pictures(bucket))
+
+
+def test_seeds_go_on_after_every_kept_release_of_the_generator(trained, bucket_url, samples, tmp_path):
+    bucket, other = open_bucket(bucket_url), make_run(tmp_path / "other", seed=1)
+    refill(trained, bucket_url, "--title", "This Cat Does Not Exist")
+    oldest = live(bucket).release
+    CliRunner().invoke(main, ["publish", str(samples), bucket_url, "--yes"])  # without seeds
+    refill(other, bucket_url, "--title", "This Cat Does Not Exist", "--yes")
+    assert seeds(bucket) == [0, 1, 2, 3], "another generator begins at its own first seed"
+
+    refill(trained, bucket_url)
+    assert seeds(bucket) == [4, 5, 6, 7]
+
+    roll_back(bucket, oldest)
+    refill(trained, bucket_url, "--add")
+    assert seeds(bucket) == [0, 1, 2, 3, 8, 9, 10, 11]
+
+
+def test_a_damaged_table_of_an_older_release_stops_no_refill(trained, tmp_path):
+    (tmp_path / "bucket").mkdir()
+    refill(trained, str(tmp_path / "bucket"))
+    refill(trained, str(tmp_path / "bucket"))
+    first = min((tmp_path / "bucket" / "releases").iterdir()) / "images.jsonl"
+    first.write_bytes(b'\xff{\n[1]\n{"seed": "x"}\n' + first.read_bytes()[:-20])
+
+    assert refill(trained, str(tmp_path / "bucket")).exit_code == 0
+
+    assert seeds(open_bucket(str(tmp_path / "bucket"))) == [8, 9, 10, 11]
+
+
 def test_pictures_of_an_interrupted_refill_are_not_drawn_again(trained, bucket_url, tmp_path):
     bucket = tmp_path / "not-yet"
     refill(trained, bucket_url)
@@ -129,6 +170,7 @@ def test_the_best_of_more_are_published_with_their_scores(demo, tmp_path):
 
     assert result.exit_code == 0, result.output
     assert "8 of 12 kept" in result.output
+    assert "Warning: the pictures are far from the training pictures: Frechet distance" in result.output
     (rows,) = (tmp_path / "bucket").glob("releases/*/images.jsonl")
     found = [json.loads(line) for line in rows.read_text().splitlines()]
     assert all(set(row["scores"]) == {"realism", "difference"} for row in found)
@@ -136,11 +178,32 @@ def test_the_best_of_more_are_published_with_their_scores(demo, tmp_path):
     assert not list(demo.glob("refill-*"))
 
 
+def test_noise_does_not_go_live_unless_told(trained, tmp_path):
+    """Pictures of an untrained generator that differ from each other, unlike those of `trained`."""
+    torch.manual_seed(0)
+    options = replace(SIZE, size=64, latent_dim=128, fmap_max=64)
+    generator = build_generator(options)
+    for name, weight in generator.named_parameters():
+        if "initial_conv" not in name:
+            weight.data *= 1.2
+    save_generator(trained / "generator.safetensors", generator, options, {"kimg": 0})
+    prepare(EMOJI, tmp_path / "prepared", size=64)
+    (tmp_path / "bucket").mkdir()
+    told = ("--curate", "--train", str(tmp_path / "prepared"))
+
+    result = refill(trained, str(tmp_path / "bucket"), *told)
+
+    assert result.exit_code == 1
+    assert "Nothing was published, since the pictures barely resemble the training pictures" in result.output
+    assert "publish all the same with --yes" in result.output
+    assert not list((tmp_path / "bucket").iterdir())
+
+
 def test_without_training_pictures_refill_says_what_it_did_not_look_for(demo, tmp_path):
     result = refill(demo, str(tmp_path / "bucket"), "--curate")
 
     assert result.exit_code == 0, result.output
-    assert "Copies of training pictures were not looked for" in result.output
+    assert "Not compared with training pictures" in result.output
     assert len(seeds(open_bucket(str(tmp_path / "bucket")))) == 4
 
 
@@ -156,10 +219,10 @@ def test_pictures_that_are_all_the_same_are_not_published(trained, tmp_path):
     (tmp_path / "bucket").mkdir()
     prepare(EMOJI, tmp_path / "prepared", size=32)
 
-    result = refill(trained, str(tmp_path / "bucket"), "--curate", "--train", str(tmp_path / "prepared"))
+    result = refill(trained, str(tmp_path / "bucket"), "--curate", "--train", str(tmp_path / "prepared"), "--yes")
 
     assert result.exit_code == 1
-    assert "fit to be shown, 4 were asked for, so nothing was published" in result.output
+    assert "are good enough, and 4 were asked for, so nothing was published" in result.output
     assert not list((tmp_path / "bucket").iterdir())
 
 
@@ -188,6 +251,32 @@ def test_so_many_are_published_whatever_the_number_of_categories(tmp_path):
     assert [c.count for c in live(open_bucket(str(tmp_path / "bucket"))).categories] == [2, 1, 1]
 
 
+def test_refill_of_another_size_or_other_categories_than_are_live_is_refused_before_drawing(tmp_path):
+    (tmp_path / "bucket").mkdir()
+    bucket, url = open_bucket(str(tmp_path / "bucket")), str(tmp_path / "bucket")
+    refill(make_run(tmp_path / "mine"), url, "--title", "This Cat Does Not Exist", "--description", "Meow.")
+    before = live(bucket)
+    for name, changed, words in (
+        ("large", {"size": 64}, "pictures of 64x64 px instead of 32x32"),
+        ("many", {"categories": ("cats", "dogs")}, "the categories Cat, Dog instead of Cat"),
+        ("other", {"categories": ("dogs",)}, "the categories Dog instead of Cat"),
+    ):
+        options = replace(SIZE, **changed)
+        save_generator(tmp_path / name / "generator.safetensors", build_generator(options), options, {"kimg": 1})
+
+        result = refill(tmp_path / name, url)
+
+        assert result.exit_code == 1
+        assert words in result.output
+        assert "--yes" in result.output
+        assert live(bucket) == before
+        assert not list((tmp_path / name).glob("refill-*"))
+
+    assert refill(tmp_path / "many", url, "--yes").exit_code == 0
+    now = live(bucket)
+    assert (now.title, now.description, len(now.categories)) == (before.title, before.description, 2)
+
+
 def test_what_lies_beside_the_generator_stays(trained, monkeypatch):
     (trained / "refill-bucket").mkdir()
     (trained / "refill-log.txt").write_text("Monday")
@@ -208,7 +297,7 @@ def test_second_refill_at_the_same_time_stops_with_a_sentence(trained, bucket_ur
         process.stdout.readline()
         result = refill(trained, bucket_url)
         assert result.exit_code == 1
-        assert "still at work" in result.output
+        assert "still running" in result.output
         process.kill()
 
     assert refill(trained, bucket_url).exit_code == 0  # a lock does not outlive its holder

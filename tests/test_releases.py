@@ -12,7 +12,7 @@ from click.testing import CliRunner, Result
 from gallery import history
 from gallery.bucket import Bucket, Conflict, open_bucket
 from gallery.commit import ID_TIME
-from gallery.release import POINTER, Catalog, Category, picture_name, read_live, release_name
+from gallery.release import POINTER, Catalog, Category, parse, picture_name, read_live, release_name
 from generate.__main__ import main
 
 HOUR = 3600
@@ -67,7 +67,17 @@ def test_list(bucket, bucket_url):
 
 
 def test_list_of_an_empty_bucket(bucket_url):
-    assert "keeps no releases" in releases(bucket_url).output
+    output = releases(bucket_url).output
+
+    assert "keeps no releases" in output
+    assert "Next: python -m generate publish SAMPLES" in output
+    assert "rollback" not in output
+
+
+def test_list_of_one_release_suggests_no_rollback(bucket, bucket_url):
+    publish_as_of(bucket, 72, live=True)
+
+    assert "Next" not in releases(bucket_url).output
 
 
 def test_rollback_and_forth(bucket, bucket_url):
@@ -77,7 +87,7 @@ def test_rollback_and_forth(bucket, bucket_url):
 
     assert f"Release {old} is live" in releases(bucket_url, "--rollback").output
     assert live(bucket) == old
-    assert bucket.read(POINTER) == bucket.read(release_name(old))
+    assert parse(bucket.read(POINTER)) == parse(bucket.read(release_name(old)))
 
     assert releases(bucket_url, "--rollback", new).exit_code == 0
     assert live(bucket) == new
@@ -142,7 +152,65 @@ def test_prune_with_a_shorter_grace(bucket, bucket_url):
 def test_prune_of_little_deletes_nothing(bucket, bucket_url):
     publish_as_of(bucket, 72, live=True)
 
-    assert "0 releases deleted" in releases(bucket_url, "--prune", "3").output
+    assert "0 releases deleted: 1 is live." in releases(bucket_url, "--prune", "3").output
+
+
+def test_prune_that_deletes_nothing_says_why_and_grace_0_deletes(bucket, bucket_url):
+    for hours in (5, 4, 3):
+        publish_as_of(bucket, hours)
+    newest = publish_as_of(bucket, 2, live=True)
+
+    output = releases(bucket_url, "--prune", "1").output
+    assert (
+        "0 releases deleted: 1 is live, 3 replaced or begun less than 1d ago (--grace 0 deletes those now)." in output
+    )
+
+    assert "3 releases deleted" in releases(bucket_url, "--prune", "1", "--grace", "0").output
+    assert bucket.folders("releases") == [newest]
+
+
+@pytest.mark.parametrize("damage", [b"{", b'{"format": 2}', b"", b"[]", b'{"format": 1, "release": "x"}'])
+def test_prune_with_a_damaged_site_json_deletes_nothing(bucket, bucket_url, damage):
+    publish_as_of(bucket, 24 * 9)
+    publish_as_of(bucket, 24 * 8)
+    publish_as_of(bucket, 24 * 7, live=True)
+    bucket.swap(POINTER, damage, "application/json", bucket.read_generation(POINTER)[1])
+    before = list(bucket.names())
+
+    result = releases(bucket_url, "--prune", "1", "--grace", "0")
+
+    assert result.exit_code == 1
+    assert "Nothing was deleted" in result.output
+    assert list(bucket.names()) == before
+    assert "None of them is known to be live" in releases(bucket_url).output
+    releases(bucket_url, "--rollback")  # the cure
+    assert "2 releases deleted" in releases(bucket_url, "--prune", "1", "--grace", "0").output
+
+
+def test_prune_spares_what_a_rollback_replaced_a_moment_ago(bucket, bucket_url):
+    first = publish_as_of(bucket, 24 * 9)
+    second = publish_as_of(bucket, 24 * 8)
+    third = publish_as_of(bucket, 24 * 7, live=True)
+    newest = publish_as_of(bucket, 24 * 6)
+
+    for release in (second, first):  # second was live for a moment
+        releases(bucket_url, "--rollback", release)
+    assert "0 releases deleted" in releases(bucket_url, "--prune", "1").output
+    assert bucket.folders("releases") == [first, second, third, newest]
+
+    assert f"2 releases deleted: {third}, {second}" in releases(bucket_url, "--prune", "1", "--grace", "0").output
+
+
+def test_prune_spares_the_release_a_publish_replaced_after_a_rollback(bucket, bucket_url, samples):
+    old = publish_as_of(bucket, 24 * 9)
+    publish_as_of(bucket, 24 * 8, live=True)
+    releases(bucket_url, "--rollback", old)
+    for title in ("One", "Two"):
+        CliRunner().invoke(main, ["publish", str(samples), bucket_url, "--title", title, "--yes"])
+
+    releases(bucket_url, "--prune", "1")
+
+    assert old in bucket.folders("releases")
 
 
 def test_rollback_to_a_release_that_is_being_pruned(bucket, monkeypatch):
@@ -168,7 +236,7 @@ def test_publish_keeps_as_many_as_asked(bucket, bucket_url, samples):
     older = publish_as_of(bucket, 24 * 8)
     before = publish_as_of(bucket, 24 * 7, live=True)
 
-    result = CliRunner().invoke(main, ["publish", str(samples), bucket_url, "--keep", "1"])
+    result = CliRunner().invoke(main, ["publish", str(samples), bucket_url, "--keep", "1", "--yes"])
 
     assert f"Deleted 2 old releases: {older}, {oldest}" in result.output
     assert bucket.folders("releases") == [before, live(bucket)]  # visitors have only just left that one

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 import shutil
 import subprocess
 import sys
@@ -14,9 +15,12 @@ from click.testing import CliRunner
 from PIL import Image
 
 from generate.__main__ import main
+from generate.collecting.provenance import Row, write_table
 from generate.model.generator import load_generator, save_generator
 from generate.model.networks import NetworkOptions, build_generator
-from tests.conftest import ROOT
+from generate.prepare import prepare
+from generate.units import Seeds
+from tests.conftest import EMOJI, ROOT, files
 
 TORCHRUN = "-m torch.distributed.run --standalone --nproc-per-node 2 -m"
 
@@ -150,7 +154,7 @@ def test_truncation_draws_towards_a_categorys_own_mean(conditional, tmp_path):
 
 
 def test_unknown_categories_are_a_sentence(conditional, tiny_run, tmp_path):
-    for model, sentence in [(conditional, "can't draw 'eels': it knows cats, dogs"), (tiny_run, "knows no categories")]:
+    for model, sentence in [(conditional, "can't draw 'eels': it knows cats, dogs"), (tiny_run, "has no categories")]:
         result = sample(model, tmp_path / "out", "--count", 1, "--category", "eels")
         assert result.exit_code == 1
         assert sentence in result.output
@@ -199,7 +203,14 @@ def test_samples_of_another_model_or_truncation_are_not_mixed(tiny_run, tmp_path
         ([], "either --count 384 or --seeds 0-383"),
         (["--count", "3", "--seeds", "0-2"], "either --count 384 or --seeds 0-383"),
         (["--seeds", "1,x"], "'x' is not a seed or a range"),
-        (["--seeds", "9-3"], "holds no seed"),
+        (["--seeds", "9-3"], "'9-3' is backwards: write 3-9"),
+        (["--seeds", "0,9-5"], "'9-5' is backwards: write 5-9"),
+        (["--seeds", "0-3, 7-6 ,9"], "'7-6' is backwards"),
+        (["--seeds", "1,,2"], "'' is not a seed"),
+        (["--seeds", "0-"], "'0-' is not a seed or a range"),
+        (["--seeds", "1-2-3"], "'1-2-3' is not a seed or a range"),
+        (["--seeds", "\u0663"], "is not a seed or a range"),
+        (["--seeds", "0-99999999999"], "more than 10,000,000 seeds"),
         (["--seeds", f"5,{2**63}"], "is more than the largest seed"),
         (["--count", "1", "--batch-size", "0"], "0 is not in the range x>=1"),
         (["--count", "1", "--batch-size", "many"], "'many' is not a valid"),
@@ -212,6 +223,65 @@ def test_bad_options_are_a_sentence(tiny_run, tmp_path, arguments, sentence):
     assert result.exit_code == 2
     assert sentence in result.output
     assert not (tmp_path / "out").exists()
+
+
+def test_seeds_may_have_spaces_and_repeat():
+    assert Seeds().convert(" 3 - 5, 4,1 ", None, None) == [3, 4, 5, 1]
+
+
+def test_sample_into_a_folder_with_other_content_is_refused(tiny_run, tmp_path):
+    home = tmp_path / "home"
+    for name, content in (
+        ("photos/cat.jpg", b""),
+        ("nested/cats/1.png", b""),
+        ("chosen/curate.json", b"{}"),
+        ("notes/.hidden", b""),
+    ):
+        (home / name).parent.mkdir(parents=True)
+        (home / name).write_bytes(content)
+        before = files(home)
+
+        result = sample(tiny_run, home / name.split("/")[0], "--count", 2)
+
+        assert result.exit_code == 1
+        assert "holds something that sample did not put there" in result.output
+        assert files(home) == before
+
+
+def test_sample_inside_a_folder_of_training_pictures_is_refused(tiny_run, tmp_path):
+    prepare(EMOJI, tmp_path / "prepared", size=32)
+    (tmp_path / "photos").mkdir()
+    write_table(tmp_path / "photos" / "sources.csv", [Row("cat.jpg")])
+
+    for dest in ("prepared/samples", "prepared/a/b", "photos/samples"):
+        result = sample(tiny_run, tmp_path / dest, "--count", 2)
+        assert result.exit_code == 1
+        assert "holds training pictures" in result.output
+        assert not (tmp_path / dest).exists()
+
+
+def test_sample_into_an_empty_folder_and_into_its_own_again(tiny_run, tmp_path):
+    (tmp_path / "out").mkdir()
+
+    for count in (2, 3):
+        assert sample(tiny_run, tmp_path / "out", "--count", count).exit_code == 0
+
+
+def test_the_next_line_names_the_data_and_can_be_run(tiny_run, tmp_path):
+    result = sample(tiny_run, tmp_path / "my samples", "--count", 5)
+
+    line = next(line for line in result.output.splitlines() if line.startswith("Next: "))
+    command = shlex.split(line.removeprefix("Next: python -m generate "))
+    assert command[:3] == ["curate", str(tmp_path / "my samples"), "chosen"]
+    assert command[-2:] == ["--train", str(tiny_run.parent / "prepared")]
+    command[2] = str(tmp_path / "chosen")
+    assert CliRunner().invoke(main, command).exit_code == 0
+
+
+def test_the_next_line_names_no_data_that_is_unknown(tiny_run, tmp_path):
+    shutil.copy(tiny_run / "generator.safetensors", tmp_path)
+
+    assert "--train" not in sample(tmp_path / "generator.safetensors", tmp_path / "out", "--count", 2).output
 
 
 def test_a_run_without_a_generator_and_damaged_files_are_a_sentence(tiny_run, tmp_path):

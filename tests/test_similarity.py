@@ -89,6 +89,44 @@ def test_of_twins_the_first_in_the_order_stays(network, real):
     assert find_repeats(looks, LEAST_LIMIT, order=[3, 5, 4, 2, 1, 0]) == {0: 3, 2: 3, 4: 5}
 
 
+def test_duplicates_do_not_chain_through_pictures_that_were_left_out(network, real):
+    a, other = real[0].float(), real[1].float()
+
+    def blend(share: float) -> torch.Tensor:
+        return (a + share * (other - a)).round().to(torch.uint8)
+
+    looks = look(network, [blend(0), blend(0.05), blend(0.1), blend(0.15)])
+    step = nearest_alike(looks)[0].max().item()
+
+    assert find_repeats(looks, 1.2 * step) == {1: 0, 3: 2}, "2 is near to 1, which was left out, but not to 0"
+    assert find_repeats(looks, 1.2 * step, order=[1, 0, 2, 3]) == {0: 1, 2: 1}
+
+
+def test_many_pictures_that_are_all_the_same_leave_one(network, real):
+    looks = look(network, [real[0]] * 40 + [real[1]])
+
+    assert find_repeats(looks, LEAST_LIMIT) == dict.fromkeys(range(1, 40), 0)
+
+
+@pytest.mark.parametrize("twins", [1, 12])
+def test_realism_of_twins_is_that_of_one_of_them(network, real, twins):
+    noise = torch.randint(0, 256, (3, 64, 64), dtype=torch.uint8, generator=torch.Generator().manual_seed(0))
+    alone = realistic(look(network, [*real, noise]))
+
+    scores = realistic(look(network, [*real, noise, *[noise] * twins, encoded(real[3])]))
+
+    torch.testing.assert_close(scores[: len(alone)], alone)
+    torch.testing.assert_close(scores[len(alone) :], torch.stack([*[alone[-1]] * twins, alone[3]]))
+
+
+def test_pictures_that_are_all_the_same_are_not_judged(network, real):
+    assert realistic(look(network, [real[0]] * 20)).tolist() == [1.0] * 20
+
+
+def test_a_copy_of_a_training_picture_has_no_realism_of_millions(network, real, training):
+    assert realistic(look(network, real[:1]), training).item() <= 10
+
+
 def test_noise_is_the_least_realistic(network, real, training):
     noise = torch.randint(0, 256, (4, 3, 64, 64), dtype=torch.uint8, generator=torch.Generator().manual_seed(0))
     drawn = look(network, [*real[1::2], *noise])

@@ -14,6 +14,7 @@ from dataclasses import replace
 
 import pytest
 import torch
+import torch._inductor.config
 from click import ClickException
 from click.testing import CliRunner
 from PIL import Image
@@ -182,7 +183,8 @@ def test_other_options_on_resuming_are_refused(tiny_run):
 
 def test_unprepared_pictures_are_refused_with_the_cure(tmp_path):
     (tmp_path / "photos").mkdir()
-    Image.new("RGB", (640, 480)).save(tmp_path / "photos" / "a.jpg")
+    for name in ("a.jpg", "b.jpg"):
+        Image.new("RGB", (640, 480)).save(tmp_path / "photos" / name)
 
     result = CliRunner().invoke(main, ["train", str(tmp_path / "photos"), str(tmp_path / "run")])
 
@@ -214,7 +216,7 @@ def test_too_few_pictures_are_refused(prepared, tmp_path):
     (tmp_path / "one").mkdir()
     shutil.copy(find_pictures(prepared)[0], tmp_path / "one")
 
-    with pytest.raises(ClickException, match="1 picture is too few to train on: collect some hundred"):
+    with pytest.raises(ClickException, match="1 picture is too few to train on: collect a few hundred"):
         train(tmp_path / "one", tmp_path / "run", OPTIONS, device="cpu")
     assert not (tmp_path / "run").exists()
 
@@ -271,7 +273,7 @@ def test_the_best_snapshot_stays_and_a_run_without_progress_ends(prepared, tmp_p
 
     train(prepared, tmp_path / "run", options, device="cpu")
 
-    assert "Stopped early: 2 snapshots in a row were no better" in capsys.readouterr().out
+    assert "Stopped early: the last 2 snapshots were no better" in capsys.readouterr().out
     assert {path.name for path in (tmp_path / "run").glob("*.pt")} == {"snapshot-0000002.pt", "snapshot-0000004.pt"}
     assert load_generator(tmp_path / "run").made["step"] == 2
 
@@ -294,7 +296,7 @@ def test_many_in_a_row_put_the_snapshot_back_at_half_the_rate(prepared, tmp_path
 
     train(prepared, tmp_path / "run", replace(OPTIONS, kimg=0.016, snapshot_kimg=0.008), device="cpu")
 
-    assert "back to step 2 at half the learning rate" in capsys.readouterr().out
+    assert "restored step 2 with half the learning rate" in capsys.readouterr().out
     state = torch.load(tmp_path / "run" / "snapshot-0000004.pt", weights_only=True)
     for optimizer in ("optimizer_g", "optimizer_d"):
         assert state[optimizer]["param_groups"][0]["initial_lr"] == 3e-4 / 2
@@ -316,7 +318,7 @@ def test_gradients_that_stay_broken_end_with_advice(prepared, tmp_path, monkeypa
     monkeypatch.setattr("generate.training.loop.BAD_STEPS", 1)
     _poison(monkeypatch, steps=set(range(1, 100)))
 
-    with pytest.raises(ClickException, match="again and again: start another RUN with --precision fp32"):
+    with pytest.raises(ClickException, match="again after three restarts: start another RUN with --precision fp32"):
         train(prepared, tmp_path / "run", replace(OPTIONS, kimg=0.1, snapshot_kimg=0.004), device="cpu")
 
 
@@ -393,7 +395,7 @@ def test_two_processes_train_as_one_does(prepared, tmp_path, discriminator):
         assert done.returncode == 0, done.stderr
 
     assert "shared by 2 processes" in done.stdout
-    assert done.stdout.count("The generator is in") == 1
+    assert done.stdout.count("The generator is ") == 1
     assert {p.name for p in (tmp_path / "one").iterdir()} == {p.name for p in (tmp_path / "two").iterdir()}
     rows = [read_rows(tmp_path / run, step=2) for run in ("one", "two")]
     for alone, shared, tolerance in zip(*rows, (1e-3, 5e-2), strict=True):  # Adam's first step is made of signs
@@ -424,11 +426,11 @@ def test_it_learns(tmp_path):
 @pytest.mark.slow
 @pytest.mark.filterwarnings("ignore")  # torch.compile warns of its own doings
 @pytest.mark.parametrize("kind", ["r3gan", "lightweight"])
-def test_compiled_steps_compute_what_eager_ones_do(prepared, tmp_path, monkeypatch, kind):
-    monkeypatch.setattr("torch._inductor.config.fallback_random", True)  # the same random numbers as eager ones
+def test_compiled_steps_compute_what_eager_ones_do(prepared, tmp_path, kind):
     for compiled in (False, True):  # of lightweight the first step is penalised, and so is never compiled
         options = replace(OPTIONS, discriminator=kind, snapshot_kimg=0.004, compile=compiled, conditional=True)
-        train(prepared, tmp_path / str(compiled), options, device="cpu")
+        with torch._inductor.config.patch(fallback_random=True):  # the same random numbers as eager ones
+            train(prepared, tmp_path / str(compiled), options, device="cpu")
 
     eager, compiled = (read_rows(tmp_path / run, step=2)[1] for run in ("False", "True"))
     assert compiled["loss_d"] == pytest.approx(eager["loss_d"], rel=1e-3)

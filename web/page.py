@@ -13,10 +13,10 @@ except ImportError:  # gzip does nearly as well
     brotli = None
 
 # Placeholders that a page is rendered with. They are random, so that no title or category can contain one.
-_TOKEN = secrets.token_hex(16)
-ORIGIN = f"https://origin-{_TOKEN}.invalid"  # for the site's scheme and host
-PREFIX = f"/prefix-{_TOKEN}"  # for the path that the site is mounted below
-PICTURE = f"data:picture-{_TOKEN}"  # for the picture
+_TOKEN = secrets.token_hex(8)
+ORIGIN = f"https://{_TOKEN}.invalid"  # for the site's scheme and host
+PREFIX = f"/p{_TOKEN}"  # for the path that the site is mounted below
+PICTURE = f"data:{_TOKEN}"  # for the picture
 
 
 class Place(NamedTuple):

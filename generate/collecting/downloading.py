@@ -1,4 +1,4 @@
-"""img2dataset with our own opener and writer: it contributes the reader, threads, opt-out check and distributors.
+"""img2dataset with our own opener and writer, for lists of millions: it distributes the work over Ray or Spark.
 
 Only the download processes that `generate.collecting.fetching` starts import this module, because img2dataset is slow to
 import and replaces signal handlers. Its own downloader limits neither size, addresses nor rate, and its user agent says
@@ -9,7 +9,6 @@ Firefox. So every worker installs the opener of `generate.collecting.polite` bel
 
 from __future__ import annotations
 
-import io
 import json
 import multiprocessing
 import os
@@ -27,9 +26,8 @@ os.environ["NO_ALBUMENTATIONS_UPDATE"] = "1"  # it would look for a newer versio
 
 from img2dataset.downloader import Downloader
 
+from generate.collecting.fetching import save
 from generate.collecting.polite import TOKEN, Manners, build_opener
-from generate.collecting.provenance import FAILED, KEPT, Row, check_picture, utc_now
-from generate.images import atomic_path, suffix_of
 
 ENGINE = import_module("img2dataset.main")  # the attribute `main` of the package is a function
 THREADS = 16
@@ -90,23 +88,7 @@ class Writer:
         self.min_size = min_size
 
     def write(self, data: bytes | None, key: str, caption: str | None, meta: dict[str, Any]) -> None:
-        file, reason = str(meta["file"]), _short(meta["error_message"])
-        if data is not None:
-            try:
-                check_picture(data, self.min_size)
-                file += suffix_of(io.BytesIO(data))
-                with atomic_path(self.dest / file) as temporary:
-                    temporary.write_bytes(data)
-            except Exception as bad:  # img2dataset would go on without a row for it
-                data, reason = None, str(bad) or type(bad).__name__
-        row = Row(
-            file=file if data is not None else "",
-            url=meta["url"],
-            fetched=utc_now(),
-            sha256=meta["sha256"] or "",
-            status=FAILED if data is None else KEPT,
-            reason=reason,
-        )
+        row = save(meta["url"], str(meta["file"]), data, _short(meta["error_message"]), self.dest, self.min_size)
         self.journal.write(json.dumps(asdict(row)) + "\n")
         self.journal.flush()
 

@@ -1,15 +1,21 @@
-"""Download a table of URLs into a folder, each once: img2dataset downloads what a journal does not have yet.
+"""Download a table of URLs into a folder, each once: a journal knows what was done, threads download the rest.
 
 python -c "from generate.collecting.fetching import *; fetch([Row('0', url='https://...')], Path('photos'))"
 """
 
 from __future__ import annotations
 
+import hashlib
+import io
 import json
 import multiprocessing
 import os
 import sys
-from dataclasses import replace
+import threading
+import urllib.error
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor, as_completed
+from dataclasses import asdict, replace
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -17,11 +23,16 @@ from typing import Any
 import click
 from tqdm import tqdm
 
-from generate.collecting.polite import Manners
-from generate.collecting.provenance import FAILED, Row
-from generate.images import write_text
+from generate.collecting.polite import Manners, build_opener
+from generate.collecting.provenance import FAILED, KEPT, Row, check_picture, utc_now
+from generate.images import BadPicture, atomic_path, suffix_of, write_text
 
-DISTRIBUTORS = {"multiprocessing": "", "pyspark": "pyspark", "ray": "ray"}  # with the package each needs
+DISTRIBUTORS: dict[str, Sequence[str]] = {  # with the packages that each needs
+    "threads": (),
+    "pyspark": ("img2dataset", "pyspark"),
+    "ray": ("img2dataset", "ray"),
+}
+THREADS = 16
 OUTCOME = ("file", "fetched", "sha256", "status", "reason")  # the fields of a row that fetching fills in
 LOST = "not fetched: the process that should ended; run the same again"
 WORK = ".collect"  # in DEST; hidden, so that its files are not taken for pictures
@@ -29,11 +40,11 @@ WORK = ".collect"  # in DEST; hidden, so that its files are not taken for pictur
 
 def check_distributor(distributor: str) -> None:
     """Raises click.ClickException if a package is missing. img2dataset itself would do nothing and report no error."""
-    if not find_spec("img2dataset"):
-        raise click.ClickException("Fetching URLs needs img2dataset: pip install -r generate/requirements-collect.txt.")
-    package = DISTRIBUTORS[distributor]
-    if package and not find_spec(package):
-        raise click.ClickException(f"--distributor {distributor} needs the package {package}: pip install {package}.")
+    for package in DISTRIBUTORS[distributor]:
+        if not find_spec(package):
+            raise click.ClickException(
+                f"--distributor {distributor} needs the package {package}: pip install {package}, or leave the option out."
+            )
 
 
 def fetch(
@@ -41,20 +52,26 @@ def fetch(
     dest: Path,
     min_size: int = 0,
     manners: Manners | None = None,
-    distributor: str = "multiprocessing",
+    distributor: str = "threads",
     jobs: int | None = None,
     retry: bool = False,
 ) -> None:
     """Fetch the rows that have no outcome yet; `file` of each is its path below `dest`, without a suffix.
 
-    URLs that an earlier call fetched are skipped, and unless `retry` those that it failed to fetch, too. Raises click.ClickException if img2dataset exits
-    with an error; the journal then has everything that was done before.
+    URLs that an earlier call fetched are skipped, and so are those that it failed to fetch, unless `retry` is set. Raises
+    click.ClickException if img2dataset exits with an error; the journal then has everything that was done before.
     """
     known = {url: row for url, row in _journal(dest).items() if not (retry and row["status"] == FAILED)}
     missing = [row for row in rows if not row.status and row.url not in known]
     if missing:
         check_distributor(distributor)
-        _run(missing, dest, min_size, manners or Manners(), distributor, jobs or os.cpu_count() or 1)
+        work = dest / WORK / f"run-{len(list((dest / WORK).glob('run-*'))):03}"
+        if distributor == "threads":
+            _run_threads(missing, work, dest, min_size, manners or Manners(), jobs or THREADS)
+        else:
+            _run_img2dataset(
+                missing, work, dest, min_size, manners or Manners(), distributor, jobs or os.cpu_count() or 1
+            )
 
 
 def with_outcomes(rows: list[Row], dest: Path, finished: bool = False) -> list[Row]:
@@ -80,9 +97,70 @@ def _journal(dest: Path) -> dict[str, dict[str, str]]:
     return outcomes
 
 
-def _run(missing: list[Row], dest: Path, min_size: int, manners: Manners, distributor: str, jobs: int) -> None:
-    number = len(list((dest / WORK).glob("run-*")))
-    work = dest / WORK / f"run-{number:03}"
+def save(url: str, file: str, data: bytes | None, reason: str, dest: Path, min_size: int) -> Row:
+    """Write what was downloaded, if it is a picture, under its real suffix; returns the row of its outcome."""
+    digest = hashlib.sha256(data).hexdigest() if data is not None else ""
+    if data is not None:
+        try:
+            check_picture(data, min_size)
+            file += suffix_of(io.BytesIO(data))
+            with atomic_path(dest / file) as temporary:
+                temporary.write_bytes(data)
+        except BadPicture as bad:
+            data, reason = None, str(bad)
+    kept = data is not None
+    return Row(
+        file=file if kept else "",
+        url=url,
+        fetched=utc_now(),
+        sha256=digest,
+        status=KEPT if kept else FAILED,
+        reason=reason,
+    )
+
+
+def _run_threads(missing: list[Row], work: Path, dest: Path, min_size: int, manners: Manners, jobs: int) -> None:
+    """Each outcome is in the journal before the next is looked at, so an interrupted run loses nothing."""
+    stop = threading.Event()
+    opener = build_opener(manners, stop)
+    work.mkdir(parents=True)
+    with (
+        (work / "rows-00000.jsonl").open("a", encoding="utf-8") as journal,
+        ThreadPoolExecutor(min(jobs, len(missing))) as pool,
+        tqdm(total=len(missing), desc="fetch", unit="picture", disable=None) as bar,
+    ):
+
+        def download(row: Row) -> tuple[Row, bytes | None, str]:
+            try:
+                with opener.open(row.url, timeout=manners.timeout_s) as response:
+                    return row, response.read(), ""
+            except Exception as error:  # whatever a stranger's server or URL may bring about is that picture's reason
+                return row, None, reason_of(error)
+
+        try:
+            for future in as_completed([pool.submit(download, row) for row in missing]):
+                row, data, reason = future.result()
+                journal.write(json.dumps(asdict(save(row.url, row.file, data, reason, dest, min_size))) + "\n")
+                journal.flush()
+                bar.update()
+        except BaseException:  # Ctrl-C too
+            stop.set()
+            pool.shutdown(cancel_futures=True)
+            raise
+
+
+def reason_of(error: BaseException) -> str:
+    """A failed download in a few words."""
+    while isinstance(error, urllib.error.URLError) and not isinstance(error, urllib.error.HTTPError):
+        if not isinstance(error.reason, BaseException):
+            return str(error.reason)
+        error = error.reason
+    return str(error).partition("\n")[0] or type(error).__name__
+
+
+def _run_img2dataset(
+    missing: list[Row], work: Path, dest: Path, min_size: int, manners: Manners, distributor: str, jobs: int
+) -> None:
     lines = (json.dumps({"url": row.url, "file": row.file}) for row in missing)
     write_text(work / "urls.jsonl", "\n".join(lines) + "\n")
     jobs = min(jobs, len(missing))

@@ -2,7 +2,7 @@
 
     python -c "from generate.collecting.polite import *; print(len(build_opener(Manners()).open('https://example.org').read()))"
 
-It is an opener of `urllib.request`, because img2dataset fetches with that. It checks every address of a host before it
+It is an opener of `urllib.request`, which img2dataset can use too. It checks every address of a host before it
 connects, and the connected address before it sends anything, so neither a redirect nor DNS rebinding reaches a private
 network. It opens http and https only, not file:, ftp: or data:. It ignores proxies in the environment, because addresses
 can't be checked behind one.
@@ -29,6 +29,7 @@ from urllib.response import addinfourl
 
 TOKEN = "this-stuff-does-not-exist"  # the name a site uses in `X-Robots-Tag: this-stuff-does-not-exist: noai`
 NAT64 = ipaddress.ip_network("64:ff9b::/96")  # IPv4 addresses are the last four bytes
+OPT_OUTS = {"noai", "noimageai", "noindex", "noimageindex"}
 CHUNK = 1 << 16
 
 
@@ -54,16 +55,19 @@ class Refused(urllib.error.URLError):
     """We refuse to fetch this URL; the text gives the reason."""
 
 
-def build_opener(manners: Manners) -> urllib.request.OpenerDirector:
+def build_opener(manners: Manners, stop: threading.Event | None = None) -> urllib.request.OpenerDirector:
     """An opener for http and https that keeps to these limits. Its responses hold the whole body.
+
+    After `stop` is set it refuses everything, also what it is just reading.
 
     It raises urllib.error.URLError (also as Refused and HTTPError) and OSError.
     """
     opener = urllib.request.OpenerDirector()
+    opener.addheaders = [("User-agent", manners.user_agent)]
     for handler in (
         _Ascii(),
         _Open(manners.private_hosts),
-        _Manners(manners),
+        _Manners(manners, stop or threading.Event()),
         _Redirects(),
         urllib.request.UnknownHandler(),
         urllib.request.HTTPErrorProcessor(),
@@ -71,6 +75,16 @@ def build_opener(manners: Manners) -> urllib.request.OpenerDirector:
     ):
         opener.add_handler(handler)
     return opener
+
+
+def opts_out(tags: list[str]) -> bool:
+    """True if X-Robots-Tag headers, for everybody or for us by name, ask not to be collected."""
+    for tag in tags:
+        agent, colon, directives = tag.rpartition(":")
+        for_us = not colon or agent.strip().lower() == TOKEN
+        if for_us and OPT_OUTS & {directive.strip().lower() for directive in directives.split(",")}:
+            return True
+    return False
 
 
 def check_public(host: str, port: int) -> None:
@@ -164,8 +178,9 @@ class _Manners(urllib.request.BaseHandler):
 
     handler_order = 2000  # after HTTPErrorProcessor, which follows redirects and raises errors
 
-    def __init__(self, manners: Manners) -> None:
+    def __init__(self, manners: Manners, stop: threading.Event) -> None:
         self.manners = manners
+        self.stop = stop
         self.lock = threading.Lock()
         self.next_turn: dict[str, float] = {}
         self.http_request = self.https_request = self.before
@@ -181,13 +196,19 @@ class _Manners(urllib.request.BaseHandler):
         with self.lock:
             turn = max(self.next_turn.get(host, 0.0), time.monotonic())
             self.next_turn[host] = turn + 1 / self.manners.rate_per_s
-        time.sleep(max(0.0, turn - time.monotonic()))
+        self.wait(turn - time.monotonic())
+
+    def wait(self, seconds: float) -> None:
+        if self.stop.wait(max(0.0, seconds)):
+            raise Refused("stopped")
 
     def after(self, request: urllib.request.Request, response: Any) -> addinfourl:
         headers: Message = response.headers
         with response:
             if headers.get("TDM-Reservation", "").strip() == "1":
                 raise Refused("opted out: TDM-Reservation")
+            if opts_out(headers.get_all("X-Robots-Tag", [])):
+                raise Refused("opted out: X-Robots-Tag")
             if headers.get_content_maintype() == "text" and "Content-Type" in headers:
                 raise Refused(f"not a picture: {headers.get_content_type()}")
             body = self.read(response, int(headers.get("Content-Length") or -1))
@@ -198,6 +219,7 @@ class _Manners(urllib.request.BaseHandler):
         chunks: list[bytes] = []
         size = 0
         while size <= limit and length <= limit:
+            self.wait(0)
             chunk = response.read1(CHUNK)
             if not chunk:
                 if size < length:
@@ -218,5 +240,5 @@ class _Manners(urllib.request.BaseHandler):
             return None
         request.retried = True
         response.close()
-        time.sleep(int(wait))
+        self.wait(int(wait))
         return cast(addinfourl, self.parent.open(request, timeout=request.timeout))

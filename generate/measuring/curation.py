@@ -1,8 +1,8 @@
-"""Choosing which samples to show: what `curate` and `refill` share.
+"""Choose which samples to show: what `curate` and `refill` share.
 
     curated = curate_folder(Path("samples"), Path("chosen"), keep=384, training=Path("prepared"))
 
-The scores are those of `generate.measuring.similarity` (is it a copy, a duplicate) and of `generate.measuring.metrics.realism`.
+Copies and duplicates are found by `generate.measuring.similarity`; realism is that of `generate.measuring.metrics`.
 """
 
 from __future__ import annotations
@@ -23,8 +23,10 @@ from torch import Tensor
 from tqdm import tqdm
 
 from generate.devices import choose_device
+from generate.folders import check_dest
 from generate.images import BadPicture, atomic_path, category_of, decode, find_pictures, write_text
 from generate.measuring.features import load_features
+from generate.measuring.resemblance import resemblance
 from generate.measuring.similarity import (
     COPY_QUANTILE,
     LEAST_LIMIT,
@@ -51,7 +53,7 @@ from generate.measuring.verdicts import (
 from generate.rows import SAMPLES_TABLE, read_rows
 
 CURATE_OPTIONS = "curate.json"
-SHOWN_DIGITS = 2  # of published scores: the sixth depends on the processor, and a release's id on what is published
+SHOWN_DIGITS = 2  # of published scores: later ones depend on the processor, and the release id on what is published
 
 
 def curate_folder(
@@ -69,9 +71,9 @@ def curate_folder(
 ) -> Curated:
     """Copy the best `keep` pictures of `samples` to `dest`, with their rows and scores, and write dest/curation.csv.
 
-    In this order copies of training pictures go, the `worst` share by realism, and near-duplicates of better ones; of
-    the rest each category gets its share, best first. Names in `reject` go before all that; with a `keep_list`, just
-    those on it stay. Raises click.ClickException for folders that can't be used.
+    Leaves out names in `reject`, then copies of training pictures, then the `worst` share by realism, then
+    near-duplicates of better ones; of the rest each category gets its share, best first. With a `keep_list` exactly
+    those pictures are kept. Raises click.ClickException for folders that can't be used.
     """
     paths = find_pictures(samples)
     names = [path.relative_to(samples).as_posix() for path in paths]
@@ -101,6 +103,7 @@ def curate_folder(
         drawn,
         trained,
         [path.relative_to(training).as_posix() for path in known] if training else [],
+        limit,
     )
     order = choose(verdicts, drawn, limit=limit, keep=keep, worst=worst, mix=mix, reject=reject, keep_list=keep_list)
     damaged = [
@@ -108,15 +111,16 @@ def curate_folder(
         for name, path in zip(names, paths, strict=True)
         if path in bad
     ]
-    curated = Curated(sorted([*order, *damaged], key=lambda verdict: verdict.file), limit)
+    resembles = resemblance(drawn, trained) if trained else None
+    curated = Curated(sorted([*order, *damaged], key=lambda verdict: verdict.file), limit, resembles)
     _write(samples, dest, curated)
     return curated
 
 
 def read_alike(paths: Sequence[Path], what: str, bad: dict[Path, str] | None = None) -> Iterator[Tensor]:
-    """Pictures (3, H, W), uint8, one after the other, all of the first one's size.
+    """Yield pictures (3, H, W), uint8, all of the first one's size.
 
-    What is not is a reason in `bad`; without that, or when nothing is good, a click.ClickException.
+    Records in `bad` why a picture can't be compared. Raises click.ClickException without `bad`, or if none is left.
     """
     size = None
     found: dict[Path, str] = {} if bad is None else bad
@@ -139,17 +143,20 @@ def read_alike(paths: Sequence[Path], what: str, bad: dict[Path, str] | None = N
 
 
 def score(
-    names: Sequence[str], categories: Sequence[str], drawn: Looks, trained: Looks | None, known: Sequence[str]
+    names: Sequence[str],
+    categories: Sequence[str],
+    drawn: Looks,
+    trained: Looks | None,
+    known: Sequence[str],
+    limit: float = LEAST_LIMIT,
 ) -> list[Verdict]:
-    """A verdict for each picture with its scores, so far all kept. Without training pictures they are judged by each
-    other: what is unlike all the others is not realistic."""
-    if trained is None:
-        fits = realistic(drawn) if len(drawn) >= MIN_PICTURES else torch.ones(len(drawn))
-    else:
-        fits = realistic(drawn, trained)
+    """A verdict with its scores for each picture, all kept so far.
+
+    Without training pictures they are judged by each other: one unlike all the others is not realistic.
+    """
     verdicts = [
         Verdict(name, category, realism=round(value, 4))
-        for name, category, value in zip(names, categories, fits.tolist(), strict=True)
+        for name, category, value in zip(names, categories, realistic(drawn, trained, limit).tolist(), strict=True)
     ]
     if trained is None:
         return verdicts
@@ -171,7 +178,7 @@ def choose(
     reject: Collection[str] = (),
     keep_list: Collection[str] | None = None,
 ) -> list[Verdict]:
-    """The same verdicts with `kept` and `reason` decided. A keep list overrules all else."""
+    """The same verdicts with `kept` and `reason` decided. A keep list overrules everything else."""
     if keep_list is not None:
         return [v if v.file in keep_list else replace(v, kept=False, reason=NOT_LISTED) for v in verdicts]
     found = list(verdicts)
@@ -204,12 +211,12 @@ def choose(
 def shares(available: Counter[str], keep: int, mix: str) -> dict[str, int]:
     """How many of each category to keep: `equal` numbers, or numbers `proportional` to those available.
 
-    What one category can't fill goes to the others.
+    Places that one category can't fill go to the others.
     """
     total = sum(available.values())
     keep = min(keep, total)
     room = dict.fromkeys(available, 0)
-    for _ in range(keep):  # the next place goes to the category that is farthest behind
+    for _ in range(keep):  # the next place goes to the category that is farthest below its share
         behind = [name for name in room if room[name] < available[name]]
         weigh = {name: available[name] if mix == "proportional" else 1 for name in behind}
         room[min(behind, key=lambda name: ((room[name] + 0.5) / weigh[name], name))] += 1
@@ -226,14 +233,13 @@ def _check_names(names: Sequence[str], listed: Sequence[str], samples: Path) -> 
 def _check_dest(dest: Path, samples: Path) -> None:
     if dest.resolve().is_relative_to(samples.resolve()):
         raise click.UsageError(
-            f"{dest} lies in {samples}: choose a DEST outside, or the chosen would be samples the next time."
+            f"{dest} is inside {samples}, so its pictures would be samples of the next run: choose a DEST outside."
         )
-    if dest.exists() and not (dest / CURATE_OPTIONS).exists() and any(dest.iterdir()):
-        raise click.ClickException(f"{dest} holds something that curate did not put there: choose another DEST.")
+    check_dest(dest, CURATE_OPTIONS)
 
 
 def _write(samples: Path, dest: Path, curated: Curated) -> None:
-    """Whatever is cut off here, the next run puts right: it knows from the table what it may delete."""
+    """Write what was chosen. If this is interrupted, the next run puts it right: the table says what it may delete."""
     wanted = {verdict.file for verdict in curated.kept}
     if (dest / CURATION_TABLE).exists():
         for line in csv.DictReader(io.StringIO((dest / CURATION_TABLE).read_text(encoding="utf-8", errors="replace"))):

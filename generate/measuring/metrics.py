@@ -1,10 +1,10 @@
-"""How good pictures are: distances between two sets of features, and how well each picture fits the real ones.
+"""Distances between two sets of features, and how well each picture fits the manifold of the real ones.
 
     from generate.measuring.similarity import look
     precision, recall = precision_recall(look(network, real).features, look(network, fake).features)
 
-All take features (N, D) on the CPU, of whatever network. Kernel distance, precision and recall are torch-fidelity's,
-the classifier is scikit-learn's.
+All functions take features (N, D) on the CPU, of any network. Kernel distance, precision and recall are
+torch-fidelity's, the classifier is scikit-learn's.
 """
 
 from __future__ import annotations
@@ -20,7 +20,8 @@ from torch import Tensor
 from torch_fidelity.metric_kid import KEY_METRIC_KID_MEAN, kid_features_to_metric
 from torch_fidelity.metric_prc import KEY_METRIC_PRECISION, KEY_METRIC_RECALL, prc_features_to_metric
 
-BLOCK = 2048  # rows of a matrix of distances that are in memory at a time
+BLOCK = 2048  # rows of a distance matrix that are in memory at a time
+MOST_REALISM = 10.0  # what is nearer to a real picture than a tenth of its radius is a copy, not more realistic
 
 
 @dataclass(frozen=True)
@@ -32,7 +33,7 @@ class Gaussian:
 
 
 def gaussian(features: Tensor) -> Gaussian:
-    """The statistics of features (N, D) that a Frechet distance needs: worth keeping for the side that stays.
+    """The statistics of features (N, D) that a Frechet distance needs; keep them for the side that stays the same.
 
     Raises ValueError for fewer than two rows.
     """
@@ -49,9 +50,9 @@ def gaussian(features: Tensor) -> Gaussian:
 def frechet_distance(real: Tensor | Gaussian, fake: Tensor | Gaussian) -> float:
     """|m1 - m2|^2 + tr(C1 + C2 - 2 (C1 C2)^(1/2)) of the Gaussians through both sets of features, at least 0.
 
-    Heusel et al., "GANs Trained by a Two Time-Scale Update Rule Converge to a Local Nash Equilibrium", 2017. Of the
-    root only the trace is needed, and with C1 = A^T A and C2 = B^T B that is the sum of the singular values of A B^T:
-    exact, real and no larger than the number of pictures, where a matrix root of few pictures' covariance is neither.
+    Heusel et al., "GANs Trained by a Two Time-Scale Update Rule Converge to a Local Nash Equilibrium", 2017. Only the
+    trace of the root is needed. With C1 = A^T A and C2 = B^T B it is the sum of the singular values of A B^T, which is
+    exact and real, unlike the matrix root of a covariance that few pictures leave singular.
     """
     a = real if isinstance(real, Gaussian) else gaussian(real)
     b = fake if isinstance(fake, Gaussian) else gaussian(fake)
@@ -63,8 +64,8 @@ def frechet_distance(real: Tensor | Gaussian, fake: Tensor | Gaussian) -> float:
 def kernel_distance(real: Tensor, fake: Tensor, subsets: int = 100, subset_size: int = 1000) -> float:
     """The squared maximum mean discrepancy with the kernel (x.y / D + 1)^3, averaged over seeded random subsets.
 
-    Binkowski et al., "Demystifying MMD GANs", ICLR 2018. Unlike Frechet's it is unbiased: few pictures do not raise it
-    (and it may be a little below 0). Subsets are no larger than the smaller side.
+    Binkowski et al., "Demystifying MMD GANs", ICLR 2018. Unlike the Frechet distance it is unbiased: it does not grow
+    with fewer pictures, and may be slightly below 0. Subsets are no larger than the smaller side.
     """
     size = min(subset_size, len(real), len(fake))
     if size < 2:
@@ -96,18 +97,21 @@ def precision_recall(real: Tensor, fake: Tensor, neighbours: int = 3) -> tuple[f
     return float(found[KEY_METRIC_PRECISION]), float(found[KEY_METRIC_RECALL])
 
 
+def within_manifold(real: Tensor, fake: Tensor, neighbours: int = 3) -> float:
+    """The share of fake pictures within the manifold of real ones: precision, for any number of fakes."""
+    radii = _radii(real, neighbours)
+    inside = [(torch.cdist(block, real) <= radii).any(dim=1) for block in fake.split(BLOCK)]  # type: ignore[no-untyped-call]
+    return float(torch.cat(inside).float().mean())
+
+
 def realism(real: Tensor, fake: Tensor | None = None, neighbours: int = 3) -> Tensor:
     """How well each fake (N, D) fits the manifold of the real ones: (N,), over 1 within it, towards 0 far away.
 
-    Section 5 of the same paper: the largest ratio of a real picture's radius to the distance from it, leaving out
-    the half of the real ones with the larger radii, whose surroundings are too thinly known. Without fakes it is
-    the real ones', each against the others.
+    Section 5 of the same paper: the largest ratio of a real picture's radius to the distance from it, here at most
+    MOST_REALISM. The half of the real pictures with the larger radii is left out: its surroundings are too sparse.
+    Without fakes each real picture is scored against the others.
     """
-    if len(real) <= neighbours + 1:
-        raise ValueError(f"{len(real)} pictures span no manifold: give {neighbours + 2} or more.")
-    radii = torch.cat(
-        [torch.cdist(block, real).kthvalue(neighbours + 1).values for block in real.split(BLOCK)]  # type: ignore[no-untyped-call]
-    )
+    radii = _radii(real, neighbours)
     trusted = radii <= radii.median()
     scores = []
     others = real if fake is None else fake
@@ -117,15 +121,24 @@ def realism(real: Tensor, fake: Tensor | None = None, neighbours: int = 3) -> Te
             rows = torch.arange(len(apart))
             apart[rows, rows + start] = torch.inf
         scores.append((radii[trusted] / apart[:, trusted].clamp_min(1e-6)).max(dim=1).values)
-    return torch.cat(scores)
+    return torch.cat(scores).clamp_max(MOST_REALISM)
+
+
+def _radii(real: Tensor, neighbours: int) -> Tensor:
+    """The distance (N,) of each real picture to its `neighbours`-th nearest neighbour."""
+    if len(real) <= neighbours + 1:
+        raise ValueError(f"{len(real)} pictures span no manifold: give {neighbours + 2} or more.")
+    return torch.cat(
+        [torch.cdist(block, real).kthvalue(neighbours + 1).values for block in real.split(BLOCK)]  # type: ignore[no-untyped-call]
+    )
 
 
 def named_as_asked(real: Tensor, labels: Tensor, fake: Tensor, asked: Tensor) -> tuple[float, float]:
-    """The share of fakes that a classifier of the real pictures gives the category they were asked for, and its own.
+    """The share of fakes that a classifier of real pictures puts in the category asked for, and the same of real ones.
 
-    Shmelkov et al., "How Good Is My GAN?", ECCV 2018 (GAN-test), with a logistic regression. Labels and asked are
-    numbers (N,) and (M,). Its own share is of real pictures that it has not seen, by cross-validation: what fakes as
-    good as real ones would reach. Raises ValueError where a category has only one real picture.
+    Shmelkov et al., "How Good Is My GAN?", ECCV 2018 (GAN-test), with a logistic regression. `labels` (N,) and `asked`
+    (M,) are numbers of categories. The second share comes from cross-validation on the real pictures: it is what fakes
+    as good as real ones would reach. Raises ValueError if a category has only one real picture.
     """
     counts = labels.bincount()
     fewest = int(counts[counts > 0].min())

@@ -1,19 +1,19 @@
-"""The nearest training picture, and whether a drawn one is a copy of it: shared by curate, evaluate and training.
+"""Finds the training picture nearest to a sample, and whether the sample is a copy of it or repeats another sample.
 
     training, drawn = look(network, real), look(network, fake)
     distance, index = nearest_alike(drawn, training)  # (N,) each
     copies = distance < copy_limit(training)
 
-Pooled features do not tell: at 64 px, a JPEG of quality 60 is farther from its picture than half of all pictures are
-from their nearest other one. So features, whose 7x7 map of stride 16 keeps where things are, only say which few
-pictures to compare, and these are laid over each other: mirrored or not, shifted by up to 3 % of the side, in
-luminance and blurred colour at 32 px. The rest of the shift, a fraction of a pixel, is solved for as Lucas & Kanade do
-("An Iterative Image Registration Technique", 1981).
+Pooled features can't tell copies: at 64 px, a JPEG of quality 60 is farther from its original than half of all
+pictures are from their nearest neighbour. So the layout, a 7x7 feature map of stride 16, only selects a few candidates.
+Pictures and candidates are then compared pixel by pixel, in luminance and blurred colour at 32 px: mirrored or not,
+shifted by up to 3 % of the side. Shifts of a fraction of a pixel are solved for as in Lucas & Kanade, "An Iterative
+Image Registration Technique", 1981.
 
-Measured on 812 of 1,015 Fluent Emoji, limit at 1 % of the distances between training pictures (`COPY_QUANTILE`), 102
-planted copies of each kind, mirrored, of JPEG quality 60, shifted by 2 pixels, and all of that at once: every one was
-caught, at 64 and at 128 px, and 2 of the 203 held-out pictures (1.0 %) were called copies. On 133 of the 166 faces,
-which are much alike: every one of 17 of each kind, and none of 33 held out.
+Measured on 812 of 1,015 Fluent Emoji with the limit at 1 % of the distances between training pictures
+(`COPY_QUANTILE`) and 102 planted copies of each kind (mirrored; JPEG of quality 60; shifted by 2 pixels; all of these):
+all copies were found at 64 and at 128 px, and 2 of 203 held-out pictures (1.0 %) were called copies. On 133 of the 166
+faces, which look much alike, all 17 copies of each kind were found and none of 33 held-out pictures was called a copy.
 """
 
 from __future__ import annotations
@@ -27,21 +27,24 @@ from torch import Tensor
 
 from generate.measuring.features import EfficientNetLite0, batches, preprocess
 from generate.measuring.metrics import realism
+from generate.measuring.verdicts import MIN_PICTURES
 
-COPY_QUANTILE = 0.01  # of training pictures' distances to each other, below which it is a copy
-LEAST_LIMIT = 0.02  # what JPEG of quality 60 and a shift do to a picture of 64 px: where the training set has doubles
-MOST_LIMIT = 0.06  # where training pictures are few or all different: what differs by more is to the eye no copy
-CANDIDATES = 8  # pictures that are laid over each one
-LAYOUT = 7  # positions a side of the map that chooses them
-SIDE, SHIFT = 64, 2  # pixels at which pictures are shifted by up to that many, then halved and compared
-BLOCK = 64  # pictures that are laid over their candidates at a time
+COPY_QUANTILE = 0.01  # of the distances between training pictures: what is nearer is a copy
+LEAST_LIMIT = 0.02  # as far as JPEG of quality 60 and a shift move a picture of 64 px; needed if training has doubles
+MOST_LIMIT = (
+    0.06  # what differs by more does not look like a copy; needed if training pictures are few or all different
+)
+CANDIDATES = 8  # pictures that each one is compared with
+LAYOUT = 7  # positions a side of the feature map that selects them
+SIDE, SHIFT = 64, 2  # pictures are compared at this size, shifted by up to so many pixels, then halved
+BLOCK = 64  # pictures that are compared at a time
 LUMA = (0.299, 0.587, 0.114)
 
 
 @dataclass(frozen=True)
 class Looks:
-    """What comparing N pictures takes, 28 KB each: `features` (N, 1280), pooled, `layout` (N, 112, 7, 7), each
-    position of length 1, in half precision, `small` (N, 3, 64, 64) uint8."""
+    """What is needed to compare N pictures, 28 KB each: pooled `features` (N, 1280), `layout` (N, 112, 7, 7) in half
+    precision with unit length at each position, and `small` (N, 3, 64, 64) uint8."""
 
     features: Tensor
     layout: Tensor
@@ -53,7 +56,7 @@ class Looks:
 
 @torch.inference_mode()
 def look(network: EfficientNetLite0, pictures: Iterable[Tensor]) -> Looks:
-    """Look once at uint8 pictures (3, H, W) of one size; the result is on the CPU."""
+    """Compute the Looks of uint8 pictures (3, H, W) of one size; the result is on the CPU."""
     device = next(network.parameters()).device
     features, layouts, smalls = [], [], []
     for batch in batches(pictures):
@@ -73,10 +76,10 @@ def _resize(batch: Tensor) -> Tensor:
 
 @torch.inference_mode()
 def nearest_alike(queries: Looks, references: Looks | None = None) -> tuple[Tensor, Tensor]:
-    """For each picture the distance to the reference most like it, and which: both (N,).
+    """For each picture the distance to the nearest reference, and its index: both (N,).
 
-    Distances are root mean squares of what differs, of 1 from black to white. Without references each is compared
-    with the others of the same set.
+    Distances are root mean square differences; black to white is 1. Without references each picture is compared with
+    the others.
     """
     distance, index = alike(queries, references)
     return distance[:, 0], index[:, 0]
@@ -84,7 +87,7 @@ def nearest_alike(queries: Looks, references: Looks | None = None) -> tuple[Tens
 
 @torch.inference_mode()
 def alike(queries: Looks, references: Looks | None = None) -> tuple[Tensor, Tensor]:
-    """The distances to the candidates of each picture, nearest first, and which these are: both (N, CANDIDATES).
+    """The distances to the candidates of each picture, nearest first, and their indices: both (N, CANDIDATES).
 
     Fewer than CANDIDATES where there are fewer references.
     """
@@ -95,10 +98,9 @@ def alike(queries: Looks, references: Looks | None = None) -> tuple[Tensor, Tens
     known, shown = others.layout.flatten(1).float(), _inner(_tiny(others.small))
     distances, indices = [], []
     for start in range(0, len(queries), BLOCK):
-        layout = queries.layout[start : start + BLOCK].float()
-        product = torch.maximum(layout.flatten(1) @ known.T, layout.flip(3).flatten(1) @ known.T)
+        product = _affinity(queries.layout[start : start + BLOCK], known)
         if references is None:
-            rows = torch.arange(len(layout))
+            rows = torch.arange(len(product))
             product[rows, rows + start] = -torch.inf
         chosen = product.topk(count, dim=1).indices  # (n, K)
         distance = _overlay(queries.small[start : start + BLOCK], shown[chosen])
@@ -108,31 +110,46 @@ def alike(queries: Looks, references: Looks | None = None) -> tuple[Tensor, Tens
     return torch.cat(distances), torch.cat(indices)
 
 
+def _affinity(layout: Tensor, known: Tensor) -> Tensor:
+    """How alike layouts (n, C, 7, 7), mirrored or not, and known ones (M, C * 49) are: (n, M)."""
+    layout = layout.float()
+    return torch.maximum(layout.flatten(1) @ known.T, layout.flip(3).flatten(1) @ known.T)
+
+
 def _overlay(small: Tensor, candidates: Tensor) -> Tensor:
     """Distances (n, K) of pictures (n, 3, 64, 64) to the candidates (n, K, 3, h, h), in the best position."""
-    n, count = candidates.shape[:2]
+    return _best_fit(_views(small), candidates)
+
+
+def _views(small: Tensor) -> Tensor:
+    """Each picture (n, 3, 64, 64) mirrored or not, in every shifted position: (n, 50, 3, h, h)."""
     views = [
         _tiny(F.pad(shown.float(), (SHIFT,) * 4, mode="replicate")[..., y : y + SIDE, x : x + SIDE])
         for shown in (small, small.flip(3))
         for y in range(2 * SHIFT + 1)
         for x in range(2 * SHIFT + 1)
     ]
-    placed = _inner(torch.stack(views, dim=1))  # (n, 50, 3, h, h)
-    flat, known = placed.flatten(2), candidates.flatten(2)
+    return _inner(torch.stack(views, dim=1))
+
+
+def _best_fit(views: Tensor, candidates: Tensor) -> Tensor:
+    """Distances (n, K) of views (n, 50, 3, h, h) to the candidates (n, K, 3, h, h): those of the nearest view."""
+    n, count = candidates.shape[:2]
+    flat, known = views.flatten(2), candidates.flatten(2)
     squares = flat.square().sum(2)[:, :, None] + known.square().sum(2)[:, None] - 2 * flat @ known.transpose(1, 2)
     best = squares.argmin(dim=1)  # (n, K)
-    a = placed[torch.arange(n)[:, None], best].flatten(0, 1)
+    a = views[torch.arange(n)[:, None], best].flatten(0, 1)
     return _rest(a, candidates.flatten(0, 1)).reshape(n, count)
 
 
 def _inner(tiny: Tensor) -> Tensor:
-    """Without the border that a shift may bring in."""
+    """Without the border, which a shift fills with replicated pixels."""
     border = SHIFT // 2
     return tiny[..., border:-border, border:-border]
 
 
 def _rest(a: Tensor, b: Tensor) -> Tensor:
-    """Root mean square (P,) of a - b (P, 3, h, h), less what a shift by up to three quarters of a pixel explains."""
+    """Root mean square (P,) of a - b (P, 3, h, h) after the best shift by up to three quarters of a pixel."""
     middle = (a + b) / 2
     gx = (middle[..., 1:-1, 2:] - middle[..., 1:-1, :-2]) / 2
     gy = (middle[..., 2:, 1:-1] - middle[..., :-2, 1:-1]) / 2
@@ -147,8 +164,8 @@ def _rest(a: Tensor, b: Tensor) -> Tensor:
 
 
 def _tiny(small: Tensor) -> Tensor:
-    """(N, 3, 64, 64), 0..255 -> (N, 3, 32, 32): luminance, and two differences of colour at half of that, where JPEG,
-    which halves them, leaves them alone."""
+    """(N, 3, 64, 64), 0..255 -> (N, 3, 32, 32): luminance, and two colour differences blurred to half the resolution,
+    at which JPEG stores them anyway."""
     x = F.avg_pool2d(small.float() / 255, 2)
     luma = (x * torch.tensor(LUMA)[:, None, None]).sum(1, keepdim=True)
     colour = torch.cat([(x[:, 2:] - luma) * 0.564, (x[:, :1] - luma) * 0.713], dim=1)  # as JPEG scales them
@@ -157,47 +174,61 @@ def _tiny(small: Tensor) -> Tensor:
 
 
 def copy_limit(training: Looks, quantile: float = COPY_QUANTILE) -> float:
-    """The distance below which a picture is a copy: nearer than all but `quantile` of the training pictures are to
-    their nearest other one, within LEAST_LIMIT and MOST_LIMIT."""
+    """The distance below which a picture is a copy: the `quantile` of the training pictures' distances to their nearest
+    neighbour, at least LEAST_LIMIT and at most MOST_LIMIT."""
     return min(max(LEAST_LIMIT, nearest_alike(training)[0].quantile(quantile).item()), MOST_LIMIT)
 
 
+@torch.inference_mode()
 def find_repeats(drawn: Looks, limit: float, order: Iterable[int] | None = None) -> dict[int, int]:
-    """Which to leave out so that of each bunch of pictures nearer than the limit the first stays, with that one.
+    """The pictures to leave out so that no two that stay are nearer than the limit: each with the one it repeats.
 
-    `order` says who comes first; what is near to a left-out picture repeats the same one.
+    Of two such pictures the one that comes first in `order` stays. Each is compared only with pictures that stay, so
+    of a chain of pictures, each near the next, only those near a picture that stays are left out.
     """
-    if len(drawn) < 2:
-        return {}
-    distances, indices = alike(drawn)
-    near: list[set[int]] = [set() for _ in range(len(drawn))]
-    for row, candidate in (distances < limit).nonzero().tolist():
-        other = int(indices[row, candidate])
-        near[row].add(other)
-        near[other].add(row)
+    rows = list(order) if order is not None else list(range(len(drawn)))
+    known, shown = drawn.layout.flatten(1).float(), _inner(_tiny(drawn.small))
+    left_out = torch.full((len(drawn),), -torch.inf)  # 0 for those that stay
+    stays: list[int] = []
     repeats: dict[int, int] = {}
-    seen: set[int] = set()
-    for row in order if order is not None else range(len(drawn)):
-        if row in seen:
-            continue
-        bunch = {row}
-        waiting = [row]
-        while waiting:
-            new = near[waiting.pop()] - bunch - seen
-            bunch |= new
-            waiting += new
-        seen |= bunch
-        repeats |= dict.fromkeys(bunch - {row}, row)
+    for start in range(0, len(rows), BLOCK):
+        block = rows[start : start + BLOCK]
+        affinity, views = _affinity(drawn.layout[block], known), _views(drawn.small[block])
+        for i, row in enumerate(block):
+            if stays:
+                chosen = (affinity[i] + left_out).topk(min(CANDIDATES, len(stays))).indices
+                distance, nearest = _best_fit(views[i : i + 1], shown[chosen][None])[0].min(dim=0)
+                if distance < limit:
+                    repeats[row] = int(chosen[nearest])
+                    continue
+            stays.append(row)
+            left_out[row] = 0.0
     return repeats
 
 
-def realistic(drawn: Looks, training: Looks | None = None) -> Tensor:
-    """The realism (N,) of each picture, see `generate.measuring.metrics.realism`, by what it shows and by where that is.
+def realistic(drawn: Looks, training: Looks | None = None, limit: float = LEAST_LIMIT) -> Tensor:
+    """The realism (N,) of each picture, see `generate.measuring.metrics.realism`, from its features and its layout.
 
-    Pooled features alone ranked noise among the worst samples of a real generator, not behind them; with the map of
-    positions beside them, both brought to the same spread, it came last. Without training pictures they are judged
-    by each other: what is unlike all the others is not realistic.
+    Pooled features alone ranked noise among the worst samples of a real generator, not behind all of them. With the
+    layout beside them, both scaled to the same spread, noise came last. Without training pictures the samples are
+    judged by each other. Pictures nearer to each other than `limit` then count as one: twins would call each other
+    perfect. Fewer than five different pictures can't be judged and get 1.
     """
+    if training is not None:
+        return _fit(drawn, training)
+    repeats = find_repeats(drawn, limit)
+    distinct = [row for row in range(len(drawn)) if row not in repeats]
+    scores = torch.ones(len(drawn))
+    if len(distinct) < MIN_PICTURES:
+        return scores
+    scores[distinct] = _fit(Looks(drawn.features[distinct], drawn.layout[distinct], drawn.small[distinct]))
+    for row, first in repeats.items():
+        scores[row] = scores[first]
+    return scores
+
+
+def _fit(drawn: Looks, training: Looks | None = None) -> Tensor:
+    """The realism of each picture against the training pictures, or against the others."""
     known = training or drawn
     parts = [(known.features, drawn.features), (known.layout.flatten(1).float(), drawn.layout.flatten(1).float())]
     spreads = [real.var(dim=0).sum().sqrt().clamp_min(1e-6) for real, _ in parts]

@@ -1,4 +1,4 @@
-"""What a curation decides about each sample, and the words for it. Imports no torch: commands and pages read it too."""
+"""What a curation decides about each sample, and how that is worded. Imports no torch: commands read it for --help."""
 
 from __future__ import annotations
 
@@ -7,41 +7,76 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 CURATION_TABLE = "curation.csv"
-MIN_PICTURES = 5  # on either side, to compute scores from: realism takes 3 neighbours of each and 2 more
+LEAST_PLAUSIBLE = 0.1  # measured basis: generate/measuring/resemblance.py
+MIN_PICTURES = 5  # on either side, to compute scores: realism needs 3 neighbours of each and 2 more
 COPY, UNREALISTIC, DUPLICATE, NO_ROOM = "copy", "unrealistic", "duplicate", "no room"
 REJECTED, NOT_LISTED, DAMAGED = "rejected", "not on the list", "damaged"
-REASONS = {  # why a picture was left out, for people
+REASONS = {  # as shown to people
     REJECTED: "on your list of rejects",
     NOT_LISTED: "not on your keep list",
     COPY: "copies of training pictures",
     UNREALISTIC: "least realistic",
     DUPLICATE: "near-duplicates of a better one",
-    NO_ROOM: "good, but there are enough",
+    NO_ROOM: "not needed: enough better ones",
     DAMAGED: "damaged, or of another size",
 }
 
 
 @dataclass(frozen=True)
 class Verdict:
-    """What became of a sample, and why; a line of curation.csv."""
+    """Whether a sample is kept, and why not; a line of curation.csv."""
 
     file: str  # below SAMPLES
     category: str = ""
     kept: bool = True
-    reason: str = ""  # of REASONS
-    realism: float | None = None  # above 1 within the manifold of the training pictures
+    reason: str = ""  # one of REASONS; empty if kept
+    realism: float | None = None  # above 1 within the manifold of the training pictures, see metrics.realism
     difference: float | None = None  # to the nearest training picture, 0 to 1
-    nearest: str = ""  # that picture, below DATA
-    repeats: str = ""  # the sample that a duplicate is one of
+    nearest: str = ""  # path of that picture, below DATA
+    repeats: str = ""  # of a duplicate: the better sample that is kept
     note: str = ""
 
 
 @dataclass(frozen=True)
+class Resemblance:
+    """How near samples are to the training pictures, and what training pictures reach among themselves.
+
+    The latter are one half of them measured against the other half.
+    """
+
+    plausible: float  # share of samples that are as realistic as all but the least realistic training pictures
+    frechet: float
+    within: float  # share of samples within the manifold of training pictures (precision)
+    frechet_reached: float
+    within_reached: float
+
+    @property
+    def too_far(self) -> bool:
+        """True for what looks like noise rather than like the training pictures: not fit to be published."""
+        return self.plausible < LEAST_PLAUSIBLE
+
+    @property
+    def poor(self) -> bool:
+        """True if the samples reach less than half of what the training pictures reach."""
+        return self.too_far or self.within < self.within_reached / 2
+
+    def describe(self) -> str:
+        """The figures, in a sentence without its full stop."""
+        barely = "barely resemble" if self.too_far else "are far from"
+        return (
+            f"the pictures {barely} the training pictures: Frechet distance {self.frechet:.0f} "
+            f"({self.frechet_reached:.0f} between two halves of the training pictures), {self.within:.0%} within their "
+            f"manifold ({self.within_reached:.0%}), {self.plausible:.0%} as realistic as training pictures (95%)"
+        )
+
+
+@dataclass(frozen=True)
 class Curated:
-    """All verdicts, in the order of their files, and the difference below which a picture is a copy."""
+    """All verdicts, sorted by file, and the difference below which a sample is a copy."""
 
     verdicts: Sequence[Verdict]
     limit: float
+    resemblance: Resemblance | None = None  # None if there were no training pictures, or too few
 
     @property
     def kept(self) -> list[Verdict]:

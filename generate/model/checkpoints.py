@@ -1,25 +1,25 @@
-"""Checkpoints of the lightweight_gan command, models/<name>/model_<n>.pt: read, and written so that it reads them.
+"""Read and write checkpoints of the lightweight_gan command, models/<name>/model_<n>.pt.
 
     checkpoint = read_checkpoint(Path("models/sushi/model_12.pt"))
 
-A checkpoint holds "GAN", one state dict with the prefixes G. (generator), GE. (its average) and D.; beside it
-lies .config.json, which leaves out the latent's and the layers' widths. These are read off the weights.
+A checkpoint holds "GAN", one state dict with the prefixes G. (generator), GE. (its average) and D. (discriminator).
+.config.json beside it lacks the width of the latent and of the layers, which are taken from the shapes of the weights.
 """
 
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from pickle import UnpicklingError
 from typing import Any
 
 import click
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from generate.images import atomic_path, write_text
-from generate.model.networks import NetworkOptions, package
+from generate.model.networks import NetworkOptions, build_discriminator, build_generator, package
 
 CONFIG = ".config.json"
 Weights = dict[str, Tensor]
@@ -27,7 +27,7 @@ Weights = dict[str, Tensor]
 
 @dataclass(frozen=True)
 class Checkpoint:
-    """What a checkpoint holds: the networks' shapes and their weights."""
+    """The options and weights of the networks in a checkpoint."""
 
     network: NetworkOptions
     generator: Weights
@@ -38,33 +38,77 @@ class Checkpoint:
 def read_checkpoint(path: Path) -> Checkpoint:
     """Read a model_<n>.pt without running code from it; .config.json must lie beside it.
 
-    Raises click.ClickException where that can't be.
+    Raises click.ClickException if it can't be read, or if its weights are not exactly those of the networks that its
+    configuration describes.
     """
     config_path = path.parent / CONFIG
     if not config_path.exists():
         raise click.ClickException(
             f"{config_path} is missing: lightweight_gan writes it beside {path.name}; copy both."
         )
-    config = json.loads(config_path.read_text())
-    if config.get("freq_chan_attn"):
-        raise click.ClickException(f"{path} was trained with FCANet (freq_chan_attn), which is not supported.")
     try:
-        weights = torch.load(path, map_location="cpu", weights_only=True)["GAN"]
+        config = json.loads(config_path.read_text(encoding="utf-8"))
+        stored = torch.load(path, map_location="cpu", weights_only=True)
+        weights = stored["GAN"]
         generator = _part(weights, "G.")
         network = NetworkOptions(
             size=config["image_size"],
             latent_dim=generator["initial_conv.0.weight"].shape[0],
-            fmap_max=generator["layers.0.0.2.1.weight"].shape[0] // 2,  # half of it passes the gate
+            fmap_max=generator["layers.0.0.2.1.weight"].shape[0] // 2,  # the gate halves it
             attention=tuple(config.get("attn_res_layers", ())),
             disc_output_size=config["disc_output_size"],
             channels=generator["out_conv.weight"].shape[0],
         )
-    except (UnpicklingError, RuntimeError, EOFError, KeyError, TypeError, IndexError, OSError) as error:
-        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+        found = Checkpoint(network, generator, _part(weights, "GE."), _part(weights, "D."))
+        reason = _unsupported(config, weights) or _misfit_of(found)
+    except Exception as error:  # a file of any content was given
+        first = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise click.ClickException(
-            f"{path} is no checkpoint of lightweight_gan that can be loaded safely ({reason})."
+            f"{path} is no checkpoint of lightweight_gan that can be loaded safely ({first}): copy it again with its "
+            f"{CONFIG}, or train a new run."
         ) from None
-    return Checkpoint(network, generator, _part(weights, "GE."), _part(weights, "D."))
+    if reason:
+        raise click.ClickException(
+            f"{path} can't be used, since {reason}: this reads checkpoints of lightweight_gan {package.__version__} "
+            f"(this one is of {stored.get('version', 'an unknown version')}) made with its default networks."
+        )
+    return found
+
+
+def misfit(network: nn.Module, weights: Mapping[str, Tensor]) -> str:
+    """Why the weights are not exactly those of the network, or "" if they are.
+
+    `load_state_dict` does not tell: it silently drops weights of an attention layer where the network has None.
+    """
+    expected = network.state_dict()
+    if extra := sorted(weights.keys() - expected.keys()):
+        return f"it has weights that its configuration has no layer for ({_some(extra)})"
+    if missing := sorted(expected.keys() - weights.keys()):
+        return f"it lacks weights that its configuration asks for ({_some(missing)})"
+    for name, weight in expected.items():
+        if weights[name].shape != weight.shape:
+            return f"{name} has the shape {list(weights[name].shape)}, not {list(weight.shape)}"
+    return ""
+
+
+def _unsupported(config: Mapping[str, Any], weights: Weights) -> str:
+    """The option of the package that made networks which we don't build, or ""."""
+    if config.get("freq_chan_attn"):
+        return "it was trained with FCANet (freq_chan_attn)"
+    if any(name.startswith("G.") and name.endswith(".f") for name in weights):  # the kernel of Blur
+        return "it was trained with --antialias"
+    return ""
+
+
+def _misfit_of(found: Checkpoint) -> str:
+    with torch.device("meta"):  # shapes without memory
+        generator, discriminator = build_generator(found.network), build_discriminator(found.network)
+    parts = ((generator, found.generator), (generator, found.ema), (discriminator, found.discriminator))
+    return next(filter(None, (misfit(network, weights) for network, weights in parts)), "")
+
+
+def _some(names: Sequence[str]) -> str:
+    return names[0] + (f" and {len(names) - 1} more" if len(names) > 1 else "")
 
 
 def write_checkpoint(folder: Path, number: int, checkpoint: Checkpoint) -> Path:

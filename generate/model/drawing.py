@@ -1,4 +1,4 @@
-"""Pictures from a generator into a folder, one file a seed: what `sample`, `refill` and `evaluate` share."""
+"""Draws pictures from a generator into a folder, one file per seed, for `sample`, `refill` and `evaluate`."""
 
 from __future__ import annotations
 
@@ -17,6 +17,7 @@ from torch import Tensor
 from tqdm import tqdm
 
 from generate.devices import choose_precision
+from generate.folders import check_dest
 from generate.images import BadPicture, decode, format_of, paint, read_json, to_picture, write_text
 from generate.model.generator import Model, as_rgb, draw_pictures
 from generate.rows import SAMPLES_OPTIONS, SAMPLES_TABLE
@@ -83,7 +84,7 @@ def draw_folder(
 
 
 def file_name(seed: int, format: str, category: str = "") -> str:
-    """The seed is the file's identity."""
+    """The name of the file for a seed, relative to the folder."""
     return f"{category}/{seed:07d}.{format}" if category else f"{seed:07d}.{format}"
 
 
@@ -126,7 +127,7 @@ def draw_evenly(
 
 
 def _missing(dest: Path, work: Work, size: int, format: str) -> Work:
-    """What is not there whole."""
+    """The pictures that are missing or damaged."""
     paths = [dest / file_name(seed, format, category) for category, seed in work]
     with ThreadPoolExecutor(8) as pool:
         whole = list(pool.map(lambda path: _is_whole(path, size), paths))
@@ -143,6 +144,7 @@ def _is_whole(path: Path, size: int) -> bool:
 
 
 def _check_same_drawing(dest: Path, how: dict[str, Any], batch_size: int) -> None:
+    check_dest(dest, SAMPLES_OPTIONS)
     options = dest / SAMPLES_OPTIONS
     if options.exists():
         before = {"precision": "fp32", **read_json(options)}
@@ -155,7 +157,7 @@ def _check_same_drawing(dest: Path, how: dict[str, Any], batch_size: int) -> Non
 
 
 def _write(picture: Tensor, path: Path, quality: int) -> None:
-    """Under a temporary name first. No fsync, which costs more than the rest: what a power cut damages is drawn again."""
+    """Write under a temporary name, then rename. No fsync, which costs more than the rest: a rerun redraws what a power cut damages."""
     kind = format_of(path)
     image = to_picture(picture)
     if kind == "JPEG":  # knows no transparency
@@ -165,7 +167,7 @@ def _write(picture: Tensor, path: Path, quality: int) -> None:
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:
         temporary.write_bytes(encoded.getvalue())
-    except FileNotFoundError:  # the first of its folder
+    except FileNotFoundError:  # the first picture of its folder
         path.parent.mkdir(parents=True, exist_ok=True)
         temporary.write_bytes(encoded.getvalue())
     temporary.replace(path)

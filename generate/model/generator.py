@@ -1,4 +1,4 @@
-"""A trained generator: saved and loaded as safetensors, and turned into pictures from seeds.
+"""Save and load a trained generator as safetensors, and draw pictures from seeds with it.
 
 model = load_generator(Path("demo/generator.safetensors"))
 pictures = draw_pictures(model.generator, seeds=[0, 1, 2], batch_size=8, categories=[0, 0, 0])
@@ -23,12 +23,12 @@ from safetensors.torch import save
 from torch import Tensor, nn
 
 from generate.images import atomic_path
-from generate.model.checkpoints import read_checkpoint
+from generate.model.checkpoints import misfit, read_checkpoint
 from generate.model.networks import Generator, NetworkOptions, build_generator, read_options
 from generate.model.noise import draw_inputs, fixed_noise
 
 FAMILY = "lightweight-gan"
-MEAN_OF = 4096  # latents, for the mean that truncation draws towards
+MEAN_OF = 4096  # latents: the mean that truncation interpolates towards is taken over these
 
 
 @dataclass(frozen=True)
@@ -42,12 +42,12 @@ class Model:
 
     @property
     def categories(self) -> tuple[str, ...]:
-        """What it draws, by number; empty for a model of one kind of thing."""
+        """The names of its categories, by number; empty for an unconditional model."""
         return self.network.categories
 
     @cached_property
     def means(self) -> Tensor:
-        """What truncation draws towards: the mean first feature map of all latents, (1, C, 4, 4), or of every category, (K, C, 4, 4).
+        """The targets of truncation: the mean first feature map, (1, C, 4, 4), or one for each category, (K, C, 4, 4).
 
         Of unit length at every position, and computed once, in full precision whatever the pictures are drawn in.
         """
@@ -61,9 +61,11 @@ class Model:
         return torch.cat(means)
 
     def choose(self, asked: Sequence[str]) -> tuple[str, ...]:
-        """Those asked for, each once, or all. Raises click.ClickException for one that it can't draw."""
+        """The categories asked for, each once; all of them if none is. Raises click.ClickException for an unknown one."""
         if asked and not self.categories:
-            raise click.ClickException(f"This model knows no categories, {asked[0]!r} neither: leave out --category.")
+            raise click.ClickException(
+                f"This model has no categories, so it has no {asked[0]!r}: leave out --category."
+            )
         if unknown := [name for name in asked if name not in self.categories]:
             raise click.ClickException(f"This model can't draw {unknown[0]!r}: it knows {', '.join(self.categories)}.")
         return tuple(dict.fromkeys(asked)) or self.categories
@@ -109,8 +111,8 @@ def load_generator(path: Path, device: torch.device | None = None) -> Model:
             )
         network = read_options(json.loads(metadata["network"]))
         return _model(file, network, weights, json.loads(metadata["made"]), device)
-    except (SafetensorError, KeyError, TypeError, ValueError, RuntimeError) as error:
-        reason = str(error).splitlines()[0]
+    except (SafetensorError, KeyError, TypeError, ValueError, RuntimeError, AssertionError) as error:
+        reason = (str(error) or type(error).__name__).splitlines()[0]
         raise click.ClickException(
             f"{file} can't be loaded ({reason}): it is damaged; copy it again or sample from another snapshot."
         ) from None
@@ -120,6 +122,8 @@ def _model(
     file: Path, network: NetworkOptions, weights: dict[str, Tensor], made: dict[str, Any], device: torch.device | None
 ) -> Model:
     generator = build_generator(network)
+    if reason := misfit(generator, weights):
+        raise ValueError(reason)
     generator.load_state_dict({n: w.float() if w.is_floating_point() else w for n, w in weights.items()})
     digest = hashlib.sha256(file.read_bytes()).hexdigest()[:32]
     return Model(generator.eval().to(device or "cpu"), network, made, digest)

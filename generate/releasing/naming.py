@@ -1,4 +1,4 @@
-"""The words of a release: what its categories are called, its title, and who is said to have drawn it."""
+"""The words of a release: title, slugs and names of the categories, imaginary developers."""
 
 from __future__ import annotations
 
@@ -73,7 +73,7 @@ def category_of_title(title: str | None, count: int) -> Category:
 
 
 def default_title(categories: list[Category]) -> str:
-    """One kind of picture gives the site its name."""
+    """The title by the categories: "This Face Does Not Exist", or Stuff if there are several."""
     return f"This {categories[0].name if len(categories) == 1 else 'Stuff'} Does Not Exist"
 
 
@@ -101,7 +101,7 @@ def article(name: str) -> str:
 
 
 def draw_developers(seed: str, count: int) -> tuple[str, ...]:
-    """Imaginary people, the same ones for the same seed."""
+    """Names of imaginary people; the same seed gives the same names."""
     faker = Faker()
     faker.seed_instance(seed)
     return tuple(dict.fromkeys(f"{faker.first_name()} {faker.last_name()}" for _ in range(count)))

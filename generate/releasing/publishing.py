@@ -1,4 +1,4 @@
-"""From a folder of pictures to a release in a bucket: what `publish` and `refill` share.
+"""Publish a folder of pictures as a release in a bucket: what `publish` and `refill` share.
 
 from gallery.bucket import open_bucket
 from gallery.commit import read_pointer
@@ -30,20 +30,20 @@ from gallery import commit, history
 from gallery.bucket import Bucket, Unavailable, crc32c
 from gallery.commit import Draft, Pointer
 from gallery.release import EXTENSIONS, Catalog, Category
+from generate.folders import find_training_origin
 from generate.formats import FORMATS
 from generate.images import WRITTEN, BadPicture, category_of, decode, find_pictures
 from generate.releasing.naming import default_title, draw_developers, name_categories, read_names
-from generate.rows import read_rows
+from generate.rows import RELEASE_TABLE, read_rows
 from generate.units import size_text
 
-DEVELOPERS = 256  # imaginary people, who share the pictures among them
-RELEASE_TABLE = "images.jsonl"
+DEVELOPERS = 256  # imaginary people at most; each developed some of the pictures
 NAMED = 5  # how many bad pictures an error names
 
 
 @dataclass(frozen=True)
 class Picture:
-    """A picture that can be published: how to get its bytes, and what is known of it."""
+    """A picture to publish: how to get its bytes, and what is known of it."""
 
     read: Callable[[], bytes]
     type: str  # as in image/jpeg
@@ -51,7 +51,7 @@ class Picture:
     length: int  # in bytes
     crc32c: int
     sha256: str
-    made: Mapping[str, Any] = field(default_factory=dict)  # of MADE, as far as known
+    made: Mapping[str, Any] = field(default_factory=dict)  # those of generate.rows.MADE that are known
 
 
 Groups = Sequence[tuple[Category, Sequence[Picture]]]
@@ -59,25 +59,25 @@ Groups = Sequence[tuple[Category, Sequence[Picture]]]
 
 @dataclass(frozen=True)
 class Published:
-    """What was done, for the last lines of a command."""
+    """What publishing did, for the last lines of a command."""
 
     release: str
     categories: tuple[Category, ...]
-    total_bytes: int  # of all the release's pictures
+    total_bytes: int  # of all pictures of the release
     objects: int
-    sent: int  # of the objects; the others were there already
-    before: str | None  # the release visitors saw until now
+    sent: int  # objects that were not there already
+    before: str | None  # the release that was live until now
     was_live: bool
-    pruned: Sequence[str]  # releases that were deleted
+    pruned: Sequence[str]  # deleted releases
     seconds: float
-    operations: dict[str, int]  # by the class they are billed as
+    operations: dict[str, int]  # billed requests by class
 
 
 def read_folder(samples: Path, title: str | None) -> tuple[Groups, str]:
     """Check every picture below `samples`; returns them by category, and the title or its default.
 
-    First-level folders are the categories; pictures beside them belong to one that the title names. Raises
-    click.ClickException where there are none, or some can't be decoded, or differ in size or type.
+    First-level folders are the categories; the title names the category of pictures in no folder. Raises
+    click.ClickException if there are no pictures, some can't be decoded, or they differ in size or type.
     """
     paths = find_pictures(samples)
     rows = read_rows(samples)
@@ -103,6 +103,31 @@ def read_folder(samples: Path, title: str | None) -> tuple[Groups, str]:
     return groups, title or default_title([category for category, _ in groups])
 
 
+def refuse_training_pictures(samples: Path) -> None:
+    """Raises click.ClickException if the pictures are those a model is trained on, which are other people's."""
+    if origin := find_training_origin(samples, find_pictures(samples)):
+        raise click.ClickException(
+            f"{samples} holds training pictures, not pictures of a generator: {origin}. Draw some with "
+            "`python -m generate sample`, or add --yes to publish these if they are yours to publish."
+        )
+
+
+def check_same_site(url: str, live: Catalog | None, categories: Sequence[Category], size: tuple[int, int]) -> None:
+    """Raises click.ClickException if a release of these categories and size (pixels) would change what the site is."""
+    if live is None:
+        return
+    changes = []
+    if live.width and live.height and (live.width, live.height) != size:
+        changes.append(f"pictures of {size[0]}x{size[1]} px instead of {live.width}x{live.height}")
+    if {category.slug for category in categories} != {category.slug for category in live.categories}:
+        changes.append(f"the categories {_names(categories)} instead of {_names(live.categories)}")
+    if changes:
+        raise click.ClickException(
+            f"{url} would get {' and '.join(changes)}. Add --yes if that is meant (the title stays {live.title!r} unless "
+            "you give --title), or publish to another bucket."
+        )
+
+
 def publish_pictures(
     bucket: Bucket,
     pointer: Pointer,
@@ -113,10 +138,9 @@ def publish_pictures(
     keep: int | None = None,
     dry_run: bool = False,
 ) -> Published:
-    """Make the pictures the live release of the bucket; with `dry_run`, only find out what that would take.
+    """Make the pictures the live release of the bucket; with `dry_run`, only find out what would be sent.
 
-    `keep` then deletes all but that many of the newest releases, see `gallery.history.prune`.
-
+    `keep` deletes all but that many of the newest releases afterwards, see `gallery.history.prune`.
     `pointer` is what was live when the pictures were chosen. Raises a BucketError, see `gallery.commit.publish`.
     """
     started = time.monotonic()
@@ -127,7 +151,7 @@ def publish_pictures(
             try:
                 commit.publish(bucket, draft, plan, bar.update)
             except Unavailable as error:
-                raise Unavailable(f"{error} Run the same again: it continues where this ended.") from error
+                raise Unavailable(f"{error} Run the same command again to continue.") from error
     before = pointer.live.release if pointer.live else None
     pruned = history.prune(bucket, keep, protect={before or ""}) if keep and not dry_run else []
     return Published(
@@ -145,7 +169,7 @@ def publish_pictures(
 
 
 def draft_release(groups: Groups, title: str, description: str, model: Mapping[str, Any]) -> Draft:
-    """Number the pictures and describe the release. The same input makes the same draft, byte for byte."""
+    """Number the pictures and describe the release. The same input gives the same draft, byte for byte."""
     first = groups[0][1][0]
     pictures: dict[str, Picture] = {}
     rows = []
@@ -184,7 +208,7 @@ def draft_release(groups: Groups, title: str, description: str, model: Mapping[s
 
 
 def summarize(published: Published, url: str, dry_run: bool = False) -> list[str]:
-    """The last lines of a command: what was made and where, how to undo it, what to do next."""
+    """The last lines of a command: what was published, how to undo it, what to do next."""
     counts = ", ".join(f"{category.name} {category.count}" for category in published.categories)
     total = sum(category.count for category in published.categories)
     pictures = f"{total} pictures ({counts}), {size_text(published.total_bytes)}"
@@ -197,7 +221,7 @@ def summarize(published: Published, url: str, dry_run: bool = False) -> list[str
         f"Release {published.release} {state} in {url}: {pictures}, {published.sent} of {published.objects} objects "
         f"sent in {published.seconds:.1f} s"
     )
-    if published.operations:  # of a folder nothing is billed
+    if published.operations:  # folders cost nothing
         line += "; storage operations: {A} of class A, {B} of class B".format(**{"A": 0, "B": 0} | published.operations)
     lines = [line + "."]
     if published.before and not published.was_live:
@@ -208,7 +232,7 @@ def summarize(published: Published, url: str, dry_run: bool = False) -> list[str
 
 
 def _check(path: Path, made: Mapping[str, Any]) -> Picture | str:
-    """The picture, or the reason why not."""
+    """The picture, or why it can't be published."""
     try:
         decode(path)
         data = path.read_bytes()
@@ -217,24 +241,24 @@ def _check(path: Path, made: Mapping[str, Any]) -> Picture | str:
     except (BadPicture, OSError) as reason:
         return str(reason)
     if content_type not in EXTENSIONS:
-        return f"{content_type}, which not every browser shows: make them {' or '.join(WRITTEN)}"
+        return f"{content_type}, which not every browser shows: convert it to {' or '.join(WRITTEN)}"
     return Picture(path.read_bytes, content_type, size, len(data), crc32c(data), hashlib.sha256(data).hexdigest(), made)
 
 
 def check_alike(pictures: Mapping[str, Picture]) -> None:
-    """A page is laid out for one size, and numbered pictures share one suffix."""
+    """Raises click.ClickException unless all have one size, which pages are laid out for, and one type, for one suffix."""
     kinds = {name: f"{p.type} of {p.size[0]}x{p.size[1]}" for name, p in pictures.items()}
     ((usual, count), *others) = Counter(kinds.values()).most_common()
     if others:
         odd = [f"{name} ({kind})" for name, kind in kinds.items() if kind != usual]
         raise click.ClickException(
-            f"A release has pictures of one size and type: {count} are {usual}, but not {_first(odd)}. "
-            "Make them alike with `python -m generate prepare`, or leave those out."
+            f"The pictures of a release must have one size and type: {count} are {usual}, but not {_first(odd)}. "
+            "Draw them alike with `python -m generate sample`, or leave those out."
         )
 
 
 def _common(pictures: Any) -> dict[str, Any]:
-    """What is the same of every picture's making describes the release."""
+    """The model and truncation of all pictures, if they are the same: they describe the release."""
     made = [picture.made for picture in pictures]
     names = ("model", "truncation")
     return {
@@ -245,3 +269,7 @@ def _common(pictures: Any) -> dict[str, Any]:
 def _first(names: Sequence[str]) -> str:
     more = f" and {len(names) - NAMED} more" if len(names) > NAMED else ""
     return ", ".join(names[:NAMED]) + more
+
+
+def _names(categories: Sequence[Category]) -> str:
+    return _first([category.name for category in categories])

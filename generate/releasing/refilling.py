@@ -1,4 +1,4 @@
-"""New pictures for a live site: drawn, curated and published as the bucket's next release.
+"""Draw new pictures for a live site, curate them and publish them as the bucket's next release.
 
 refill(Path("runs/mine"), "gs://my-pictures", count=384, training=Path("prepared"))
 """
@@ -11,8 +11,9 @@ import json
 import re
 import shutil
 from collections import Counter
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from functools import partial
 from math import ceil
@@ -22,26 +23,28 @@ from typing import Any
 import click
 
 from gallery.bucket import Bucket, NotFound, open_bucket
-from gallery.commit import Pointer, read_pointer
+from gallery.commit import THREADS, read_pointer
+from gallery.history import list_releases
 from gallery.release import Catalog, Category
 from generate.devices import choose_device, choose_precision
 from generate.images import find_pictures
 from generate.measuring.curation import curate_folder, shares
 from generate.model.drawing import draw_folder
 from generate.model.generator import FAMILY, Model, load_generator
+from generate.releasing.naming import category_of_title, name_category
 from generate.releasing.publishing import (
-    RELEASE_TABLE,
     Groups,
     Picture,
     Published,
     check_alike,
+    check_same_site,
     publish_pictures,
     read_folder,
 )
-from generate.rows import MADE
+from generate.rows import MADE, RELEASE_TABLE
 
-OVERSAMPLE = 1.5  # pictures drawn for each that is published
-OURS = re.compile(r"refill-[0-9a-f]{8}(-chosen)?")  # folders beside the generator: no others are deleted
+OVERSAMPLE = 1.5  # pictures drawn for each one that is published
+OURS = re.compile(r"refill-[0-9a-f]{8}(-chosen)?")  # our folders beside the generator; no others are deleted
 
 
 def refill(
@@ -59,37 +62,41 @@ def refill(
     precision: str = "auto",
     device: str = "auto",
     keep: int | None = None,
+    yes: bool = False,
 ) -> Published:
     """Draw `count` new pictures from the run's generator and make them the live release of the bucket.
 
-    Unless `curate` is off, OVERSAMPLE times as many are drawn and the best of them taken, see `generate.measuring.curation`;
-    copies are looked for where `training` says what was trained on. Fewer than `count` where fewer are good, and under
-    half of it is an error: what is live is better then.
+    With `curate`, OVERSAMPLE times as many are drawn and the best are published, see `generate.measuring.curation`.
+    Given the `training` pictures, copies of them are left out, and pictures that barely resemble them are refused. Fewer
+    than `count` are published if fewer are good; fewer than half of it is an error.
 
-    Raises click.ClickException where the run can't be sampled or is being refilled from already, GalleryError
-    for a bucket that can't take them; what is live has not changed then.
+    Raises click.ClickException if the run can't be sampled or another refill uses it, and without `yes` if the pictures
+    barely resemble the training pictures or would give the site another size or other categories; GalleryError for a
+    bucket that can't take them. The live release has not changed then.
     """
     bucket = open_bucket(url)
     model = load_generator(run, choose_device(device))
     home = run if run.is_dir() else run.parent
     if curate and training:
-        find_pictures(training)  # or an error after minutes of drawing
+        find_pictures(training)  # raises now rather than after minutes of drawing
     with _only_one(home):
         pointer = read_pointer(bucket)
-        rows = _live_rows(bucket, pointer)
-        seeds = _new_seeds(model, rows, ceil(count * OVERSAMPLE) if curate else count)
+        if pointer.live:
+            title = title or pointer.live.title
+            description = pointer.live.description if description is None else description
+        if not yes and not add:
+            expected = [name_category(name, 1) for name in model.categories] or [category_of_title(title, 1)]
+            check_same_site(url, pointer.live, expected, (model.network.size, model.network.size))
+        seeds = _new_seeds(bucket, model, ceil(count * OVERSAMPLE) if curate else count)
         precision = choose_precision(precision, choose_device(device))
         samples = _samples_folder(home, model, seeds, truncation, precision)
         draw_folder(model, samples, seeds, batch_size=batch_size, truncation=truncation, precision=precision)
         if curate:
-            samples = _curate(samples, count, training, device)
-        if pointer.live:
-            title = title or pointer.live.title
-            description = pointer.live.description if description is None else description
+            samples = _curate(samples, count, training, device, yes)
         groups, title = read_folder(samples, title)
         groups = _limit(groups, count)
         if add and pointer.live:
-            groups = _added(_live_groups(bucket, pointer.live, rows), groups)
+            groups = _added(_live_groups(bucket, pointer.live), groups)
         made = {"family": FAMILY, "run": home.resolve().name, "kimg": model.made.get("kimg")}
         published = publish_pictures(bucket, pointer, groups, title, description or "", made, keep=keep)
         for leftover in home.glob("refill-*"):
@@ -98,71 +105,97 @@ def refill(
     return published
 
 
-def _new_seeds(model: Model, rows: Mapping[str, Mapping[str, Any]], wanted: int) -> range:
-    """Seeds for at least `wanted` pictures, after those that this model drew for the live release."""
-    drawn = [row["seed"] for row in rows.values() if row.get("model") == model.sha256 and "seed" in row]
-    first = max(drawn, default=-1) + 1
+def _new_seeds(bucket: Bucket, model: Model, wanted: int) -> range:
+    """Seeds for at least `wanted` pictures, above every seed that a complete release in the bucket has from this model.
+
+    Looking only at the live release would draw a release again that was rolled back because nobody liked it.
+    """
+    releases = [
+        kept.release
+        for kept in list_releases(bucket)
+        if kept.catalog and kept.catalog.model.get("model", model.sha256) == model.sha256
+    ]
+    with ThreadPoolExecutor(THREADS) as pool:
+        tables = pool.map(lambda release: _read_table(bucket, release).values(), releases)
+        drawn = [row.get("seed") for table in tables for row in table if row.get("model") == model.sha256]
+    first = max((seed for seed in drawn if isinstance(seed, int)), default=-1) + 1
     return range(first, first + ceil(wanted / max(1, len(model.categories))))
 
 
 def _samples_folder(home: Path, model: Model, seeds: range, truncation: float, precision: str) -> Path:
-    """Named by what will be in it, so that an interrupted refill finds its own pictures and no others."""
+    """A folder named by a hash of what goes into it, so that a rerun finds the pictures of an interrupted refill."""
     identity = f"{model.sha256} {seeds} {truncation} {precision}".encode()
     return home / f"refill-{hashlib.sha256(identity).hexdigest()[:8]}"
 
 
-def _curate(samples: Path, count: int, training: Path | None, device: str) -> Path:
-    """The folder of the best `count` samples. Raises click.ClickException where fewer than half of that are good."""
+def _curate(samples: Path, count: int, training: Path | None, device: str, yes: bool) -> Path:
+    """The folder of the best `count` samples. Raises click.ClickException if they are not fit to be published."""
     chosen = samples.with_name(f"{samples.name}-chosen")
     curated = curate_folder(samples, chosen, keep=count, training=training, device=device)
     click.echo(f"Curated: {curated.summary()}.")
+    found = curated.resemblance
+    if found and found.too_far and not yes:
+        raise click.ClickException(
+            f"Nothing was published, since {found.describe()}. Train longer; or give the pictures that this model was "
+            "trained on with --train, if these are others; or publish all the same with --yes."
+        )
+    if found and found.poor:
+        click.echo(f"Warning: {found.describe()}. Train longer for better ones.", err=True)
     if len(curated.kept) < count / 2:
         raise click.ClickException(
-            f"Only {len(curated.kept)} pictures are fit to be shown, {count} were asked for, so nothing was published: "
-            "train longer, or publish them as they are with --no-curate."
+            f"Only {len(curated.kept)} pictures are good enough, and {count} were asked for, so nothing was published: "
+            "train longer, or publish without curation with --no-curate."
         )
     if training is None:
-        click.echo("Copies of training pictures were not looked for: give the prepared pictures with --train.")
+        click.echo("Not compared with training pictures: give the prepared pictures with --train. "
+                   "Copies of training pictures were not looked for.")  # fmt: skip
     return chosen
 
 
 def _limit(groups: Groups, count: int) -> Groups:
-    """The first pictures of each category, `count` in all."""
+    """The first pictures of each category, `count` in all categories together."""
     room = shares(Counter({category.slug: category.count for category, _ in groups}), count, "equal")
     return [(replace(category, count=n), some[:n]) for category, some in groups if (n := room[category.slug])]
 
 
 @contextmanager
 def _only_one(home: Path) -> Iterator[None]:
-    """The system lets go of the lock when its holder ends, however that happens."""
+    """Hold a lock on the run, which the system releases when this process ends, however it ends."""
     with (home / ".refill.lock").open("w") as lock:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            raise click.ClickException(f"Another refill from {home} is still at work: let it finish.") from None
+            raise click.ClickException(
+                f"Another refill from {home} is still running: wait until it has ended."
+            ) from None
         yield
 
 
-def _live_rows(bucket: Bucket, pointer: Pointer) -> dict[str, dict[str, Any]]:
-    """How each picture of the live release was made, by its name below the release."""
-    if not pointer.live:
-        return {}
+def _read_table(bucket: Bucket, release: str) -> dict[str, dict[str, Any]]:
+    """How each picture of a release was made, by its name below the release. Damaged rows are left out."""
     try:
-        table = bucket.read(f"releases/{pointer.live.release}/{RELEASE_TABLE}")
+        lines = bucket.read(f"releases/{release}/{RELEASE_TABLE}").splitlines()
     except NotFound:
         return {}
-    return {row["file"]: row for row in map(json.loads, table.splitlines())}
+    rows = {}
+    for line in lines:
+        with suppress(ValueError):
+            row = json.loads(line)
+            if isinstance(row, dict) and isinstance(row.get("file"), str):
+                rows[row["file"]] = row
+    return rows
 
 
-def _live_groups(bucket: Bucket, live: Catalog, rows: Mapping[str, Mapping[str, Any]]) -> Groups:
-    """The live release's pictures as if they were to be published: read from the bucket when their turn comes."""
+def _live_groups(bucket: Bucket, live: Catalog) -> Groups:
+    """The live release's pictures, to be published again; their bytes are read from the bucket when they are needed."""
+    rows = _read_table(bucket, live.release)
     folder = f"releases/{live.release}/"
     checksums = bucket.checksums(folder)
 
     def picture(name: str) -> Picture:
         row = rows.get(name.removeprefix(folder))
-        if row is None or name not in checksums:
-            raise click.ClickException(f"The live release is not whole ({name}): publish it again, or leave out --add.")
+        if row is None or "sha256" not in row or name not in checksums:
+            raise click.ClickException(f"The live release lacks {name}: publish it again, or leave out --add.")
         made = {key: row[key] for key in MADE if key in row}
         size = (live.width or 0, live.height or 0)
         return Picture(
@@ -176,7 +209,7 @@ def _live_groups(bucket: Bucket, live: Catalog, rows: Mapping[str, Mapping[str, 
 
 
 def _added(old: Groups, new: Groups) -> Groups:
-    """Old pictures keep their numbers, new ones come after them."""
+    """Both together: old pictures keep their numbers, new ones come after them."""
     named = (("live", old), ("new", new))
     check_alike({f"{w} {c.slug}/{i}": p for w, groups in named for c, members in groups for i, p in enumerate(members)})
     groups: dict[str, tuple[Category, list[Picture]]] = {}

@@ -1,4 +1,4 @@
-"""Differentiable augmentation: what the discriminator sees is changed a little, real and generated alike.
+"""Differentiable augmentation: changes what the discriminator sees, real and generated pictures alike.
 
 Zhao et al., "Differentiable Augmentation for Data-Efficient GAN Training", NeurIPS 2020, with its ranges. Each picture
 is chosen or not; a chosen one gets every kind that is asked for. Nothing is gathered: slices and masks do.

@@ -1,4 +1,4 @@
-"""The averaged generator, which is the one that pictures are drawn from."""
+"""The averaged generator (EMA): pictures are drawn from this one."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ STATISTICS_BATCHES, STATISTICS_BATCH = 16, 16
 
 
 def ema_beta(shown: int, per_step: int, ema_kimg: float) -> float:
-    """What the average keeps of itself in a step of `per_step` pictures, for a half-life of `ema_kimg`.
+    """The decay of the average for a step of `per_step` pictures and a half-life of `ema_kimg`.
 
     The half-life is never over a twentieth of the pictures shown so far, so that an average of an early
     generator isn't one of its random start (Karras et al., "Training GANs with Limited Data", 2020: EMA ramp-up).
@@ -29,7 +29,7 @@ def update_average(ema: nn.Module, generator: nn.Module, beta: float) -> None:
 
 @torch.no_grad()
 def estimate_statistics(ema: Generator, labels: Tensor | None, device: torch.device) -> None:
-    """Measure the batch norm statistics of the averaged weights, which those of no single generator fit.
+    """Measure the batch norm statistics of the averaged weights: no single generator's statistics fit them.
 
     Izmailov et al., "Averaging Weights Leads to Wider Optima and Better Generalization", 2018, section 3.2.
     With labels (N,) the pictures are of categories drawn from these. Its random numbers are its own, so that looking

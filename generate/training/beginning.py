@@ -1,4 +1,4 @@
-"""What `train --from` begins with: the weights of another run, or of the lightweight_gan command."""
+"""Read what `train --from` begins with: the weights of another run, or of the lightweight_gan command."""
 
 from __future__ import annotations
 
@@ -8,13 +8,16 @@ from pathlib import Path
 from typing import Any
 
 import click
+import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import Tensor
 
-from generate.model.checkpoints import read_checkpoint
+from generate.model.checkpoints import misfit, read_checkpoint
 from generate.model.generator import load_generator
-from generate.model.networks import NetworkOptions
+from generate.model.networks import NetworkOptions, build_discriminator
+from generate.model.r3gan import build_r3gan
+from generate.training.growing import grow_discriminator, grow_generator
 
 DISCRIMINATOR = "discriminator.safetensors"  # beside generator.safetensors
 Weights = Mapping[str, Tensor]
@@ -22,7 +25,7 @@ Weights = Mapping[str, Tensor]
 
 @dataclass(frozen=True)
 class Beginning:
-    """The networks' shapes, what judged them, and the weights. Optimizers begin afresh."""
+    """The networks' options, the kind of discriminator, and the weights. Optimizers start fresh."""
 
     source: Path
     network: NetworkOptions
@@ -30,21 +33,51 @@ class Beginning:
     width: int  # of R3GAN's discriminator
     weights: Mapping[str, Weights]  # of "generator", "ema" and "discriminator"
 
-    def options(self) -> dict[str, Any]:
-        """What TrainOptions take from it."""
+    def options(self, size: int) -> dict[str, Any]:
+        """The values that it sets in TrainOptions, for pictures of that size."""
         names = ("latent_dim", "fmap_max", "fmap_inverse_coef", "attention")
-        return {name: getattr(self.network, name) for name in names} | {
-            "discriminator": self.discriminator,
-            "width": self.width,
-        }
+        found = {name: getattr(self.network, name) for name in names} | {"discriminator": self.discriminator}
+        if self.discriminator == "r3gan":
+            found["width"] = self.width // 2 if size == 2 * self.network.size else self.width
+        return found
 
     def check(self, network: NetworkOptions) -> None:
-        """Raises click.ClickException unless `network` is what the weights are of."""
+        """Raises click.ClickException unless the weights fit `network`, or grow to it."""
+        wide_enough = self.width // 2 >= 2 * network.channels
+        grows = self.discriminator == "r3gan" and network.size == 2 * self.network.size and wide_enough
         ours, theirs = asdict(network), asdict(self.network)
-        if other := [f"{name} {theirs[name]}, not {ours[name]}" for name in ours if ours[name] != theirs[name]]:
+        names = [name for name in ours if not (grows and name == "size")]
+        if other := [f"{name} {theirs[name]}, not {ours[name]}" for name in names if ours[name] != theirs[name]]:
             raise click.ClickException(
                 f"{self.source} can't be continued with these pictures and options: it was trained with {'; '.join(other)}."
             )
+        if reason := self._misfit():
+            raise click.ClickException(
+                f"{self.source} can't be continued, since {reason} in its discriminator: it is damaged or was made by "
+                "another version; begin without --from."
+            )
+
+    def _misfit(self) -> str:
+        """Why the discriminator's weights are not those of the networks described, or ""."""
+        if self.discriminator not in ("r3gan", "lightweight"):
+            return f"there is no longer a {self.discriminator!r}"
+        try:
+            with torch.device("meta"):  # shapes without memory
+                r3gan = self.discriminator == "r3gan"
+                judge = build_r3gan(self.network, self.width) if r3gan else build_discriminator(self.network)
+        except (TypeError, ValueError, RuntimeError) as error:
+            return f"a width of {self.width} is impossible ({error})"
+        return misfit(judge, self.weights["discriminator"])
+
+    def load_into(self, parts: Mapping[str, Any], network: NetworkOptions) -> None:
+        """Give these networks its weights; grow them where `network` is of twice the size."""
+        if network.size == self.network.size:
+            for name, weights in self.weights.items():
+                parts[name].load_state_dict(weights)
+            return
+        for name in ("generator", "ema"):
+            grow_generator(self.weights[name], parts[name])
+        grow_discriminator(self.weights["discriminator"], parts["discriminator"])
 
 
 def read_beginning(source: Path) -> Beginning:
@@ -62,7 +95,7 @@ def read_beginning(source: Path) -> Beginning:
         judge = {name: weight.float() for name, weight in load_file(file).items()}
     except (OSError, SafetensorError) as error:
         raise click.ClickException(
-            f"{file} can't be loaded ({error}): training goes on only with the discriminator that trained {source.name}."
+            f"{file} can't be loaded ({error}): copy the discriminator that trained {source.name} beside it."
         ) from None
     made = model.made.get("train", {})
     drawn = model.generator.state_dict()

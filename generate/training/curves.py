@@ -1,4 +1,4 @@
-"""What a person looks at of a training run: curves of its numbers, and its samples as a time-lapse."""
+"""Plots of a training run: curves.png, and a time-lapse of its samples."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The pictures a network is trained on: all of them on the device where they fit, else decoded as they are needed.
+"""The training pictures: all on the device if they fit, else decoded when they are needed.
 
 pictures = open_pictures(Path("prepared"), torch.device("cpu"))
 batches = Batches(pictures, labels=None, size=16, device=torch.device("cpu"))
@@ -18,15 +18,13 @@ from torch import Tensor
 
 from generate.images import BadPicture, category_of, find_pictures, load_pictures, pixels, size_of
 from generate.ranks import own_rows
-from generate.units import plural
 
-FEWEST = 2  # pictures: of one alone, every network draws that one
 FITS = 0.5  # of the free memory
 DECODERS = 8  # threads; Pillow lets go of the interpreter while it decodes
 
 
 class Pictures:
-    """Square pictures of one size by number: pictures[indices] is (N, channels, size, size), uint8."""
+    """Square pictures of one size, in memory: pictures[indices] is (N, channels, size, size), uint8."""
 
     def __init__(self, held: Tensor) -> None:
         self.held, self.channels, self.size, self.where = held, held.shape[1], held.shape[-1], "held in memory"
@@ -38,11 +36,11 @@ class Pictures:
         return self.held[indices.to(self.held.device)]
 
     def expect(self, indices: Tensor) -> None:
-        """These will be asked for next."""
+        """Announce the next batch."""
 
 
 class StreamedPictures(Pictures):
-    """The same from files, for more pictures than memory holds: threads decode the next batch during a step."""
+    """The same for more pictures than memory holds: threads decode the next batch during a step."""
 
     def __init__(self, paths: Sequence[Path], channels: int, size: int) -> None:
         self.paths, self.channels, self.size, self.where = (
@@ -99,17 +97,13 @@ class Batches:
 
 
 def open_pictures(data: Path, device: torch.device, channels: int = 3) -> Pictures:
-    """The pictures of a prepared folder, in the order of their paths, held on the device if half its memory will do.
+    """The pictures of a prepared folder, in the order of their paths, held on the device if they fit into half of its free memory.
 
     Of 1 channel (grey), 3 (RGB) or 4 (with transparency).
 
     Raises click.ClickException where they are not square pictures of one size, a power of two.
     """
     paths = find_pictures(data)
-    if len(paths) < FEWEST:
-        raise click.ClickException(
-            f"{data}: {plural(len(paths), 'picture')} is too few to train on: collect some hundred of one kind of thing."
-        )
     try:
         size, height = size_of(paths[0])
     except BadPicture:
@@ -117,7 +111,7 @@ def open_pictures(data: Path, device: torch.device, channels: int = 3) -> Pictur
     suits = size == height and size & (size - 1) == 0
     if suits and len(paths) * channels * size**2 > FITS * free_memory(device):
         return StreamedPictures(paths, channels, size)
-    held = load_pictures(data, channels)  # says of the first picture what doesn't suit
+    held = load_pictures(data, channels)  # raises for the first unsuitable picture
     if channels == 4 and bool((held[:, 3] == 255).all()):
         raise click.ClickException(
             f"{data} has no transparent picture, so --transparent has nothing to learn: leave it out, or make "
@@ -127,7 +121,7 @@ def open_pictures(data: Path, device: torch.device, channels: int = 3) -> Pictur
 
 
 def free_memory(device: torch.device) -> int:
-    """Bytes that can still be had there."""
+    """Free memory of the device, in bytes."""
     if device.type == "cuda":
         return torch.cuda.mem_get_info(device)[0]
     return int(psutil.virtual_memory().available)

@@ -1,4 +1,4 @@
-"""What a training run will take, without running it: parameters, and memory counted on torch's meta device."""
+"""Parameters and memory of a training run, counted on torch's meta device without running it."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ ADAM_COPIES = 4  # of each weight in training: itself, its gradient and Adam's t
 
 @dataclass(frozen=True)
 class Estimate:
-    """Parameters of both networks, and bytes: what stays, and what one batch of the generator's step adds."""
+    """Parameters of both networks; bytes that stay allocated, and bytes that one batch of a generator step adds."""
 
     generator: int
     discriminator: int
@@ -26,12 +26,12 @@ class Estimate:
 
     @property
     def total_bytes(self) -> int:
-        """At the least; kernels' workspaces and the penalty's second derivative come on top."""
+        """A lower bound: workspaces of kernels and the penalty's second derivative come on top."""
         return self.weights_bytes + self.data_bytes + self.batch_bytes
 
 
 def estimate(network: NetworkOptions, options: TrainOptions, pictures: int) -> Estimate:
-    """Count the networks' weights and all that autograd would keep of one batch."""
+    """Count the weights, and what autograd would keep of one batch."""
     r3gan, batch_size = options.discriminator == "r3gan", options.batch_size
     with torch.device("meta"):
         generator = build_generator(network)

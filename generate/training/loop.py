@@ -1,4 +1,4 @@
-"""The training loop: two networks against each other, an average of one of them, and snapshots of everything.
+"""The training loop: a generator against a discriminator, the generator's average, and snapshots.
 
     train(Path("prepared"), Path("runs/mine"), TrainOptions(kimg=300))
 
@@ -39,8 +39,8 @@ from generate.training.steps import discriminator_backward, generator_backward, 
 from generate.training.yardstick import MEASURABLE, Yardstick
 
 PENALTY_EVERY = 4  # steps: the package's lazy gradient penalty
-BAD_STEPS = 10  # in a row without finite gradients, until a snapshot is put back
-FALLBACKS = 3  # how often it may be
+BAD_STEPS = 10  # in a row with NaN or infinite gradients, until the newest snapshot is restored
+FALLBACKS = 3  # restores before the run gives up
 
 
 def train(data: Path, run: Path, options: TrainOptions = DEFAULT, device: str = "auto") -> None:
@@ -54,7 +54,7 @@ def train(data: Path, run: Path, options: TrainOptions = DEFAULT, device: str = 
 
 
 def _train(data: Path, run: Path, options: TrainOptions, where: torch.device) -> None:
-    # ------------------------------------------------------------------ what to train on, and with which networks
+    # ------------------------------------------------------------------ data and networks
     pictures = open_pictures(data, where, options.channels)
     categories, labels = read_categories(data) if options.conditional else ((), None)
     beginning = read_beginning(Path(options.start_from)) if options.start_from else None
@@ -70,9 +70,9 @@ def _train(data: Path, run: Path, options: TrainOptions, where: torch.device) ->
     weights = Path(options.fid) if options.fid not in ("", DOWNLOAD) else None
     inception = load_extractor("inception", weights, where) if leads and options.fid else None
     if leads:
-        record(run, options, pictures, categories)
+        record(run, options, pictures, categories, data)
 
-    # ------------------------------------------------------------------ build them, or put a snapshot back
+    # ------------------------------------------------------------------ build, or restore a snapshot
     torch.manual_seed(options.seed)
     random.seed(options.seed)
     batches = Batches(pictures, labels, options.batch_size, where)
@@ -84,8 +84,7 @@ def _train(data: Path, run: Path, options: TrainOptions, where: torch.device) ->
     if state := read_newest(run):
         step, batches.order, players.probability = restore(state, parts, where)
     elif beginning:
-        for name, part in beginning.weights.items():
-            parts[name].load_state_dict(part)
+        beginning.load_into(parts, network)
     per_step = options.batch_size * options.accumulate
     steps, snapshot_steps = steps_of(options.kimg, per_step), steps_of(options.snapshot_kimg, per_step)
     if leads:
@@ -104,7 +103,7 @@ def _train(data: Path, run: Path, options: TrainOptions, where: torch.device) ->
         while step < steps and not stopped and not over:
             now = torch.zeros_like(losses)
 
-            # ---------------------------------------------------------- both networks, at once or in turns
+            # ---------------------------------------------------------- gradients and steps of both networks
             if options.discriminator == "r3gan":
                 planned = schedule(step * per_step, options.burn_in_kimg, options.gamma)
                 for optimizer in (optimizer_d, optimizer_g):
@@ -128,7 +127,7 @@ def _train(data: Path, run: Path, options: TrainOptions, where: torch.device) ->
                 _require_gradients(judging, True)
             step += 1
 
-            # ---------------------------------------------------------- the average, and what to do about NaN
+            # ---------------------------------------------------------- average; NaN recovery
             mean_over_ranks(now)
             if finite:
                 update_average(ema, players.generator, ema_beta(step * per_step, per_step, options.ema_kimg))
@@ -141,14 +140,14 @@ def _train(data: Path, run: Path, options: TrainOptions, where: torch.device) ->
                 fallbacks += 1
                 step, batches.order, players.probability = _fall_back(run, parts, where, fallbacks)
                 bar.write(
-                    f"{BAD_STEPS} steps in a row were not finite: back to step {step:,} at half the learning rate"
+                    f"{BAD_STEPS} steps in a row had NaN or infinite gradients: restored step {step:,} with half the learning rate"
                 )
                 bar.update(step * per_step - bar.n)
                 losses, counted, in_a_row, last_report = torch.zeros_like(losses), 0, 0, step
                 rows = read_rows(run, step)
                 continue
 
-            # ---------------------------------------------------------- a snapshot, with a report
+            # ---------------------------------------------------------- snapshot and report
             stopped = anyone(bool(signals), where)
             if step % snapshot_steps == 0 or step == steps or stopped:
                 loss_d, loss_g, r_t = (losses / max(counted, 1)).tolist()
@@ -182,12 +181,12 @@ def _train(data: Path, run: Path, options: TrainOptions, where: torch.device) ->
 
 
 def steps_of(kimg: float, per_step: int) -> int:
-    """How many steps of that many pictures come nearest to so many thousands."""
+    """The number of steps nearest to that many kimg."""
     return max(1, round(kimg * 1000 / per_step))
 
 
 def step_if_finite(optimizer: torch.optim.Optimizer) -> bool:
-    """Step and clear the gradients; without the step, and False, where one of them is NaN or infinite."""
+    """Step and clear the gradients. If one of them is NaN or infinite, skip the step and return False."""
     parameters = [p for group in optimizer.param_groups for p in group["params"]]
     average_gradients(parameters)
     gradients = [p.grad for p in parameters if p.grad is not None]
@@ -204,11 +203,11 @@ def _require_gradients(parameters: list[nn.Parameter], required: bool) -> None:
 
 
 def _fall_back(run: Path, parts: dict[str, Any], where: torch.device, times: int) -> tuple[int, Tensor, float]:
-    """Put the newest snapshot back with half the learning rate; returns its step, order of pictures and probability."""
+    """Restore the newest snapshot with half the learning rate; returns its step, order of pictures and probability."""
     state = read_newest(run)
     if state is None or times > FALLBACKS:
         raise click.ClickException(
-            f"The gradients are not finite any more, {'and there is no snapshot yet' if state is None else 'again and again'}: "
+            f"The gradients became NaN or infinite {'before the first snapshot' if state is None else 'again after three restarts'}: "
             "start another RUN with --precision fp32 or a lower --learning-rate."
         )
     rates = {name: parts["optimizer_g"].param_groups[0][name] / 2 for name in ("lr", "initial_lr")}

@@ -1,4 +1,4 @@
-"""What the two networks are trained with: R3GAN's relativistic losses, and the lightweight-gan package's hinge losses."""
+"""Loss functions: R3GAN's relativistic losses, and the lightweight-gan package's hinge losses."""
 
 from __future__ import annotations
 

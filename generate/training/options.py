@@ -1,4 +1,4 @@
-"""What a training run is made with: its options, what their defaults come to, and the record that a resumed run keeps to."""
+"""The options of a training run: their defaults, and the record that a resumed run is checked against."""
 
 from __future__ import annotations
 
@@ -13,14 +13,17 @@ import click
 import torch
 
 from generate.devices import choose_precision
+from generate.folders import check_outside_data
 from generate.images import write_text
 from generate.model.networks import NetworkOptions
 from generate.training.beginning import Beginning
 from generate.training.choices import AUTO, TrainOptions
 from generate.training.dataset import Pictures
+from generate.units import plural
 
 MAY_CHANGE = {"kimg", "snapshot_kimg", "keep", "patience", "compile"}  # on resuming; all else would make another run
 RECORD = "options.json"
+FEWEST = 2  # pictures: from one, a network can learn nothing but that picture
 UNSET: tuple[Any, ...] = (AUTO, (AUTO,), ("auto",))
 
 
@@ -28,7 +31,7 @@ DEFAULT = TrainOptions()
 
 
 def defaults_of(discriminator: str, size: int, count: int) -> dict[str, Any]:
-    """What suits so many pictures of that size.
+    """The defaults for `count` pictures of that size.
 
     R3GAN's are those that learned 1,041 emoji of 64 and 128 px on two cores, see benchmarks/README.md; above 128 px the
     generator gets more feature maps, or its last layer would have fewer than 16. Lightweight's are the package's own.
@@ -58,7 +61,7 @@ def resolve(
 
     What `beginning` was trained with goes before the defaults. Raises click.ClickException where the options say otherwise.
     """
-    known = beginning.options() if beginning else {}
+    known = beginning.options(pictures.size) if beginning else {}
     for name, value in known.items():
         if getattr(options, name) not in (*UNSET, "auto", value):
             raise click.ClickException(
@@ -71,11 +74,14 @@ def resolve(
     return replace(options, precision=choose_precision(options.precision, device), **chosen)
 
 
-def record(run: Path, options: TrainOptions, pictures: Pictures, categories: Sequence[str] = ()) -> None:
+def record(
+    run: Path, options: TrainOptions, pictures: Pictures, categories: Sequence[str] = (), data: Path | None = None
+) -> None:
     """Write RUN/options.json, or check that an existing run was started with the same.
 
-    Raises click.ClickException for other options, and for a RUN that holds something else.
+    Raises click.ClickException for other options, and for a RUN that holds something else or lies in training data.
     """
+    check_outside_data(run)
     of_pictures = {"size": pictures.size, "pictures": len(pictures), "categories": categories}
     now = json.loads(json.dumps(of_pictures | asdict(options)))
     before = read_options_of(run)
@@ -85,7 +91,8 @@ def record(run: Path, options: TrainOptions, pictures: Pictures, categories: Seq
                 f"{run} was started with {name} {before.get(name)}, not {value}: give it the same to continue, "
                 f"or choose another RUN. Only {', '.join(sorted(MAY_CHANGE))} may change."
             )
-    write_text(run / RECORD, json.dumps(now, indent=2) + "\n")
+    where = {"data": str(data.resolve())} if data else {}  # for the commands that `sample` suggests; it may move
+    write_text(run / RECORD, json.dumps(where | now, indent=2) + "\n")
 
 
 def read_options_of(run: Path) -> dict[str, Any]:
@@ -111,8 +118,12 @@ def read_options_of(run: Path) -> dict[str, Any]:
 
 
 def network_of(options: TrainOptions, pictures: Pictures, categories: tuple[str, ...] = ()) -> NetworkOptions:
-    """The networks that suit these pictures. Raises click.BadParameter for what they can't do."""
+    """The networks for these pictures. Raises click.BadParameter for an impossible option, click.ClickException for a single picture."""
     size = pictures.size
+    if len(pictures) < FEWEST:
+        raise click.ClickException(
+            f"{plural(len(pictures), 'picture')} is too few to train on: collect a few hundred of one kind of thing."
+        )
     for resolution in options.attention:
         if resolution >= size or resolution & (resolution - 1):
             raise click.BadParameter(

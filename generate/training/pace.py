@@ -1,4 +1,4 @@
-"""How long a run will take: a few steps of throwaway networks, timed before it starts."""
+"""How long a run will take: times a few steps of throwaway networks before it starts."""
 
 from __future__ import annotations
 
@@ -15,15 +15,16 @@ from generate.training.choices import TrainOptions
 from generate.training.dataset import Pictures
 from generate.training.players import Players, build
 from generate.training.steps import discriminator_backward, generator_backward, r3gan_backward
+from generate.units import plural
 
 TIMED_BATCHES = 3  # after one that warms up
-LONG_H = 12.0  # a run that takes longer is told what would make it shorter
+LONG_H = 12.0  # longer runs get advice
 
 
 def announce(
     options: TrainOptions, network: NetworkOptions, pictures: Pictures, device: torch.device, count: int
 ) -> list[str]:
-    """How long so many pictures will take, as lines to read, and if that is long what would make it shorter.
+    """Lines that say how long `count` pictures will take and, if that is long, what would make it shorter.
 
     Nothing where several processes share the work: the first progress report says it then.
     """
@@ -76,7 +77,7 @@ def _wait_for(device: torch.device) -> None:
 
 
 def flop(options: TrainOptions, network: NetworkOptions) -> int:
-    """Operations of one picture's pass through both networks, counted without computing it."""
+    """Floating point operations of one forward pass through both networks, per picture."""
     with torch.device("meta"), FlopCounterMode(display=False) as counter:
         r3gan = options.discriminator == "r3gan"
         discriminator = build_r3gan(network, options.width) if r3gan else build_discriminator(network)
@@ -89,5 +90,5 @@ def flop(options: TrainOptions, network: NetworkOptions) -> int:
 def hours_text(hours: float) -> str:
     """A time as people say it: minutes, hours or days."""
     if hours < 2:
-        return f"{max(1, round(60 * hours))} minutes"
+        return plural(max(1, round(60 * hours)), "minute")
     return f"{hours:.0f} hours" if hours < 48 else f"{hours / 24:.1f} days"

@@ -1,4 +1,4 @@
-"""The two networks of a run and their optimizers: built, and asked for a batch of pictures."""
+"""The two networks of a run and their optimizers: builds them, and draws batches of pictures."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from generate.training.choices import TrainOptions
 
 @dataclass
 class Players:
-    """The two networks, how they are trained, and how often a picture is augmented before the discriminator sees it."""
+    """The two networks, the options they are trained with, and the probability of augmentation."""
 
     generator: nn.Module
     discriminator: nn.Module
@@ -32,7 +32,7 @@ class Players:
         return torch.autocast(self.device.type, torch.bfloat16, enabled=self.options.precision == "bf16")
 
     def draw(self, categories: Tensor | None = None) -> tuple[Tensor, Tensor | None]:
-        """A batch of fresh pictures, and their categories: those given, or as frequent as among the real ones."""
+        """A batch of generated pictures and their categories: those given, or drawn with the frequencies of the real ones."""
         batch = self.options.batch_size
         if categories is None and self.labels is not None:
             categories = own_rows(self.labels[torch.randint(len(self.labels), (batch,))]).to(self.device)
@@ -59,7 +59,7 @@ def build(options: TrainOptions, network: NetworkOptions, where: torch.device) -
     discriminator.train()
     if options.compile:
         generator.compile()
-        if not r3gan:  # its penalty, a second derivative, is in every step: torch.compile has none
+        if not r3gan:  # torch.compile has no second derivative, and its penalty needs one in every step
             discriminator.compile()
     parts: dict[str, Any] = {"generator": generator, "discriminator": discriminator, "ema": ema}
     betas, fused = (0.0, 0.99) if r3gan else (0.5, 0.9), where.type != "mps"

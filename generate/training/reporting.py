@@ -1,4 +1,4 @@
-"""What a training run shows and writes while it trains: the first lines, the bar, and everything of a snapshot."""
+"""What a training run prints and writes: its first lines, the progress bar, and the files of each snapshot."""
 
 from __future__ import annotations
 
@@ -43,9 +43,9 @@ def report(
     save_grid(run / f"samples-{counters['step']:07d}.jpg", draw_grid(ema, network))
     if best is rows[-1]:
         save_generator(run / "generator.safetensors", ema, network, best | made)
-        save_weights(run / DISCRIMINATOR, parts["discriminator"], {})  # for who trains on with --from
+        save_weights(run / DISCRIMINATOR, parts["discriminator"], {})  # `train --from` needs it
     write_rows(run, rows)
-    # after these: a run that is killed before its snapshot is written does all of this again
+    # last: a run that is killed before this repeats everything above
     save_snapshot(run, parts, counters, keep, int(best["step"]), where)
     draw_curves(run)
 
@@ -94,7 +94,7 @@ def progress_bar(total: int, initial: int, leads: bool) -> Any:
 
 
 def shown_beside(means: list[float], device: torch.device) -> dict[str, str]:
-    """What stands beside the progress bar."""
+    """The numbers beside the progress bar."""
     values = {"D": f"{means[0]:.2f}", "G": f"{means[1]:.2f}", "r_t": f"{means[2]:.2f}"}
     if device.type == "cuda":
         values["GPU"] = f"{torch.cuda.max_memory_reserved(device) / 2**30:.1f} GiB"

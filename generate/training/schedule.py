@@ -1,4 +1,4 @@
-"""What changes in the course of a run with R3GAN's losses: the penalty's weight, the learning rate, Adam's memory.
+"""R3GAN's schedule: how the penalty's weight and the learning rate change during a run.
 
     now = schedule(shown=25_000, burn_in_kimg=300, gamma=5.0)
     now.gamma, now.rate, now.beta2
@@ -30,7 +30,7 @@ RATE_END = 0.25
 
 @dataclass(frozen=True)
 class Scheduled:
-    """The values of one step: the penalty's weight, and what the learning rate is multiplied by."""
+    """The values of one step: the penalty's weight and the factor of the learning rate."""
 
     gamma: float
     rate: float
@@ -42,7 +42,7 @@ class Scheduled:
 
 
 def schedule(shown: int, burn_in_kimg: float, gamma: float) -> Scheduled:
-    """After so many real pictures, with a burn-in of so many thousands; `gamma` is what it begins with."""
+    """The values after `shown` real pictures. `gamma` is the weight at the start."""
     progress = min(1.0, shown / (1000 * burn_in_kimg))
     left = 0.5 * (1 + math.cos(math.pi * progress))  # 1 at the start, 0 from the end of the burn-in
     return Scheduled(gamma * (GAMMA_END + (1 - GAMMA_END) * left), RATE_END + (1 - RATE_END) * left)

@@ -1,4 +1,4 @@
-"""Snapshots of a training run, and the signals that ask for one."""
+"""Snapshots of a training run, and the signals that trigger one."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ ECHO_S = 2.0
 def save_snapshot(
     run: Path, parts: dict[str, Any], counters: dict[str, Any], keep: int, best: int, device: torch.device
 ) -> None:
-    """Everything that makes the next step what it would have been, in one file; the newest `keep` and step `best` stay.
+    """Write the complete state of a run to one file; keep the newest `keep` files and that of step `best`.
 
     `parts` are the networks and optimizers by name; `counters` are what else the loop needs, "step" among them.
     """
@@ -57,7 +57,7 @@ def read_newest(run: Path) -> dict[str, Any] | None:
 
 
 def restore(state: dict[str, Any], parts: dict[str, Any], device: torch.device) -> tuple[int, torch.Tensor, float]:
-    """Put networks, optimizers and random numbers back as a snapshot has them.
+    """Restore networks, optimizers and random states from a snapshot.
 
     Returns its step, order of pictures and probability of augmentation.
     """
@@ -84,7 +84,7 @@ def _snapshots(run: Path) -> list[Path]:
 
 @contextlib.contextmanager
 def collect_signals(speak: bool = True) -> Iterator[list[int]]:
-    """Collect SIGINT and SIGTERM in a list, so that the loop can save first, and say so; a second one acts at once.
+    """Collect SIGINT and SIGTERM in a list, so that the loop can save first. A second signal acts at once.
 
     But not within ECHO_S of the first: torchrun passes on to its processes what the terminal has sent them already.
     """

@@ -1,4 +1,4 @@
-"""What a training run reports at each snapshot, a row in RUN/stats.jsonl, and which of the snapshots is the best."""
+"""The rows of RUN/stats.jsonl, one per snapshot: read, write, choose the best, stop early."""
 
 from __future__ import annotations
 
@@ -10,25 +10,25 @@ from pathlib import Path
 from generate.images import write_text
 from generate.training.augment import R_T_TARGET
 
-COPIES = 0.05  # share of the samples: a snapshot with more near-copies of training pictures than that is not the best
+COPIES = 0.05  # share of samples: a snapshot with more copies of training pictures can't be the best
 Row = dict[str, float]
 
 
 def read_rows(run: Path, step: float = math.inf) -> list[Row]:
-    """The rows up to that step: a run that goes on from an earlier snapshot reports the later ones anew."""
+    """The rows up to that step. A run that continues from an earlier snapshot writes the later rows again."""
     path = run / "stats.jsonl"
     rows = [json.loads(line) for line in path.read_text().splitlines()] if path.exists() else []
     return [row for row in rows if row["step"] <= step]
 
 
 def write_rows(run: Path, rows: Sequence[Row]) -> None:
-    """Write them all, rounded to what anybody reads."""
+    """Write all rows, rounded to five digits."""
     lines = [json.dumps({name: round(value, 5) for name, value in row.items()}) + "\n" for row in rows]
     write_text(run / "stats.jsonl", "".join(lines))
 
 
 def best_row(rows: Sequence[Row]) -> Row:
-    """The lowest Frechet distance among those with few copies, for on few pictures a long run comes to copy them.
+    """The row with the lowest Frechet distance among those with few copies: long runs on few pictures memorize them.
 
     Inception's where that was measured; where nothing was, the newest.
     """
@@ -38,7 +38,7 @@ def best_row(rows: Sequence[Row]) -> Row:
 
 
 def is_over(rows: Sequence[Row], patience: int) -> bool:
-    """Whether the last `patience` snapshots all brought nothing better."""
+    """True if none of the last `patience` snapshots was the best."""
     return len(rows) > patience and all(row is not best_row(rows) for row in rows[-patience:])
 
 

@@ -1,0 +1,87 @@
+"""What a folder holds, by the file that the command which made it wrote there: may a command write to it, is it data?
+
+check_dest(Path("samples"), "samples.json")
+"""
+
+from __future__ import annotations
+
+import csv
+import json
+from pathlib import Path
+from typing import Any
+
+import click
+
+MAKERS = {"samples.json": "sample", "curate.json": "curate", "dataset.json": "prepare", "options.json": "train"}
+
+
+def check_dest(dest: Path, mark: str) -> None:
+    """Raises click.ClickException unless `dest` is new, empty, or has the file that the same command writes first.
+
+    Also if it lies in a folder of training pictures: the next `prepare` or `train` would find what is written there.
+    """
+    maker = MAKERS[mark]
+    if dest.exists() and not dest.is_dir():
+        raise click.ClickException(f"{dest} is a file: choose another DEST.")
+    if dest.is_dir() and not (dest / mark).exists():
+        others = sorted(path.name for path in dest.iterdir() if not _is_temporary(path))
+        if others:
+            raise click.ClickException(
+                f"{dest} holds something that {maker} did not put there ({others[0]!r}): choose another DEST."
+            )
+    check_outside_data(dest)
+
+
+def check_outside_data(dest: Path) -> None:
+    """Raises click.ClickException if `dest` lies in a folder of training pictures."""
+    for folder in dest.resolve().parents:
+        if origin := training_origin(folder):
+            raise click.ClickException(
+                f"{dest} lies in {folder}, which holds training pictures that {origin}: choose a folder outside, or the "
+                "pictures written there would be trained on."
+            )
+
+
+def training_origin(folder: Path) -> str:
+    """Where the pictures of a folder are from if they are for training, as in "prepare made of photos"; "" if not."""
+    options = _read_object(folder / "dataset.json")
+    if {"source", "crop", "size"} <= options.keys():
+        return f"`prepare` made of {options['source']}"
+    try:
+        with (folder / "sources.csv").open(newline="", encoding="utf-8") as table:
+            header = next(csv.reader(table), [])
+    except (OSError, ValueError, csv.Error):
+        return ""
+    return "`collect` fetched" if {"file", "url", "licence"} <= set(header) else ""
+
+
+def find_training_origin(folder: Path, pictures: list[Path]) -> str:
+    """The same for pictures in a folder that may be part of one, contain some, or hold what `curate` chose of some."""
+    inside = {parent for path in pictures for parent in path.parents if parent.is_relative_to(folder)}
+    chosen = _read_object(folder / "curate.json").get("samples")
+    source = [Path(chosen)] if isinstance(chosen, str) else []
+    for place in [folder, *sorted(inside - {folder}), *folder.resolve().parents, *source]:
+        if origin := training_origin(place):
+            return f"{place} holds pictures that {origin}"
+    return ""
+
+
+def data_of(model: Path) -> Path | None:
+    """The prepared pictures that a run was trained on, as its options.json says; None if that or the folder is gone."""
+    run = model if model.is_dir() else model.parent
+    data = _read_object(run / "options.json").get("data")
+    return Path(data) if isinstance(data, str) and Path(data).is_dir() else None
+
+
+def _is_temporary(path: Path) -> bool:
+    """What `generate.images.atomic_path` is writing, of another process of the same command say, and lock files."""
+    return path.name.startswith(".") and path.suffix in (".tmp", ".lock")
+
+
+def _read_object(path: Path) -> dict[str, Any]:
+    """The JSON object in a file; empty if there is none."""
+    try:
+        found = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return {}
+    return found if isinstance(found, dict) else {}

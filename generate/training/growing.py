@@ -1,0 +1,65 @@
+"""Grow a trained pair of networks to pictures of twice the size.
+
+    grow_generator(old_generator_weights, generator)
+    grow_discriminator(old_discriminator_weights, discriminator)
+
+Karras et al., "Progressive Growing of GANs for Improved Quality, Stability, and Variation", ICLR 2018, fade new layers in.
+Here the discriminator's new block starts as what comes before the old ones anyway: the mean of 2x2 pixels, then the old
+first layer. So at first it judges a picture exactly as it judged the picture at half the size, and the generator's new last
+layer is trained against a discriminator that knows what it wants.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import cast
+
+import torch
+from torch import Tensor, nn
+
+from generate.model.r3gan import SLOPE, Block, R3Discriminator
+
+Weights = Mapping[str, Tensor]
+
+
+@torch.no_grad()
+def grow_generator(weights: Weights, generator: nn.Module) -> None:
+    """Give a fresh generator of twice the size the weights of all layers that both have; its last ones stay fresh."""
+    fresh = generator.state_dict()
+    shared = {name: weight for name, weight in weights.items() if name in fresh and fresh[name].shape == weight.shape}
+    generator.load_state_dict(fresh | shared)
+
+
+@torch.no_grad()
+def grow_discriminator(weights: Weights, discriminator: R3Discriminator) -> None:
+    """Make a fresh discriminator of twice the size and half the width judge as the old one judges at half the size."""
+    kept = {_one_deeper(name): weight for name, weight in weights.items() if not name.startswith("from_colours.")}
+    discriminator.load_state_dict(discriminator.state_dict() | kept)
+    kernel, bias = weights["from_colours.weight"], weights["from_colours.bias"]  # (D, C, 3, 3), (D,)
+    colours = kernel.shape[1]
+    block = cast(Block, discriminator.blocks[0])
+    sign = torch.cat((torch.eye(colours), -torch.eye(colours)))  # (2C, C)
+
+    # every colour and its negative: of both, LeakyReLU keeps what together is the colour times (1 + slope)
+    first = discriminator.from_colours
+    first.weight[: 2 * colours] = 0
+    first.weight[: 2 * colours, :, 1, 1] = sign.to(first.weight)
+    both = (sign @ sign.T).to(first.weight) / (1 + SLOPE)  # (2C, 2C)
+    block.halve.weight[: 2 * colours] = (
+        0  # the four middle taps of a 4x4 kernel with stride 2 are the mean of 2x2 pixels
+    )
+    block.halve.weight[: 2 * colours, : 2 * colours, 1:3, 1:3] = both[:, :, None, None] / 4
+    block.refine.weight.zero_()
+    block.refine.weight[:, : 2 * colours] = torch.cat((kernel, -kernel), dim=1) / (1 + SLOPE)
+    assert block.refine.bias is not None
+    block.refine.bias.copy_(bias)
+    block.skip.weight.zero_()
+
+
+def _one_deeper(name: str) -> str:
+    """The name that a layer of the old discriminator has in the new one, which has one more block in front."""
+    room, _, rest = name.partition(".")
+    if room != "blocks":
+        return name
+    number, _, layer = rest.partition(".")
+    return f"blocks.{int(number) + 1}.{layer}"

@@ -1,0 +1,100 @@
+"""advice: the `Next:` lines can be pasted, whatever the names, and are there only where something can follow."""
+
+from __future__ import annotations
+
+import shlex
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+import torch
+from click.testing import CliRunner
+from PIL import Image
+
+from generate.__main__ import main
+from generate.advice import command_line, title_option, to_bucket, train_option
+from tests.conftest import EMOJI
+
+
+def next_line(*arguments: object) -> str:
+    """What the command says comes next, or "" if it says nothing."""
+    result = CliRunner().invoke(main, [str(argument) for argument in arguments], catch_exceptions=False)
+    assert result.exit_code == 0, result.output
+    return next((line.removeprefix("Next: ") for line in result.output.splitlines() if line.startswith("Next: ")), "")
+
+
+@pytest.mark.parametrize("name", ["my photos", "it's", "$HOME", "a;b", "--x", "寿司", "a\nb"])
+def test_names_are_quoted_for_a_shell(name):
+    said = subprocess.run(
+        ["sh", "-c", command_line("curate", name).replace("python -m generate", "printf '%s\\n'")],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+
+    assert said.stdout == f"curate\n{name}\n"
+
+
+def test_a_path_that_looks_like_an_option_is_given_as_a_path():
+    assert command_line("curate", Path("-x"), "chosen") == "python -m generate curate ./-x chosen"
+
+
+def test_options_are_there_only_where_they_are_needed():
+    assert train_option(None) == []
+    assert train_option(Path("data")) == ["--train", Path("data")]
+    assert title_option(has_categories=True) == []
+    assert title_option(has_categories=False) == ["--title", "This Thing Does Not Exist"]
+
+
+def test_a_bucket_that_does_not_exist_is_made_first(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+
+    assert to_bucket("publish", "chosen", "bucket") == "mkdir -p bucket && python -m generate publish chosen bucket"
+    (tmp_path / "bucket").mkdir()
+    assert to_bucket("publish", "chosen", "bucket") == "python -m generate publish chosen bucket"
+
+
+def test_prepare_suggests_a_conditional_training_where_there_are_categories(tmp_path):
+    assert next_line("prepare", EMOJI, tmp_path / "all of them", "--size", 32).endswith("--conditional")
+    assert "--conditional" not in next_line("prepare", EMOJI / "food", tmp_path / "food", "--size", 32)
+    assert shlex.quote(str(tmp_path / "all of them")) in next_line(
+        "prepare", EMOJI, tmp_path / "all of them", "--size", 32
+    )
+
+
+def test_curate_suggests_a_title_only_without_categories_and_nothing_without_pictures(samples, tmp_path):
+    keep_none = tmp_path / "none.txt"
+    keep_none.write_text("")
+
+    assert "--title" in next_line("curate", samples / "food", tmp_path / "a", "--device", "cpu")
+    assert "--title" not in next_line("curate", samples, tmp_path / "b", "--device", "cpu")
+    assert next_line("curate", samples, tmp_path / "c", "--keep-list", keep_none, "--device", "cpu") == ""
+
+
+def test_curate_of_noise_warns_and_suggests_no_publishing(tmp_path):
+    torch.manual_seed(0)
+    (tmp_path / "noise").mkdir()
+    for number in range(12):
+        pixels = torch.randint(0, 256, (64, 64, 3), dtype=torch.uint8).numpy()
+        Image.fromarray(pixels).save(tmp_path / "noise" / f"{number}.png")
+    next_line("prepare", EMOJI, tmp_path / "prepared", "--size", 64)
+    arguments = ["curate", tmp_path / "noise", tmp_path / "chosen", "--train", tmp_path / "prepared", "--device", "cpu"]
+
+    result = CliRunner().invoke(main, [str(argument) for argument in arguments], catch_exceptions=False)
+
+    assert result.exit_code == 0
+    assert "Warning: the pictures barely resemble the training pictures" in result.output
+    assert "good" not in result.output
+    assert "Next" not in result.output
+
+
+def test_what_curate_suggests_for_its_own_folder_works(samples, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    shutil.copytree(samples / "food", tmp_path / "my samples")
+    line = next_line("curate", "my samples", "my choice", "--device", "cpu")
+
+    (tmp_path / "bucket").mkdir()
+    command = shlex.split(line.partition("python -m generate ")[2])
+
+    assert CliRunner().invoke(main, command).exit_code == 0
