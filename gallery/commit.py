@@ -123,7 +123,7 @@ def publish(
         bucket.swap(POINTER, pointer_to(catalog, plan.pointer), "application/json", plan.pointer.generation)
     except Conflict:
         raise Conflict(
-            f"{bucket.url} was published to by someone else meanwhile, and their release is live. Nothing is lost: "
+            f"Someone else published to {bucket.url} at the same time, and their release is live. Nothing is lost: "
             "run the same command again to make yours live; it sends nothing twice."
         ) from None
 

@@ -28,7 +28,7 @@ class Kept:
 
     release: str
     live: bool
-    catalog: Catalog | None  # None if a publish is running or was interrupted, or a prune was
+    catalog: Catalog | None  # None if a publish is running, or a publish or prune was interrupted
 
 
 def list_releases(bucket: Bucket, pointer: Pointer | None = None) -> list[Kept]:
@@ -47,7 +47,7 @@ def list_releases(bucket: Bucket, pointer: Pointer | None = None) -> list[Kept]:
 def roll_back(bucket: Bucket, release: str | None = None) -> Catalog:
     """Make an earlier release live: the one named, or the one before the live one. Returns its catalog.
 
-    Raises GalleryError if it does not exist or has lost pictures, Conflict if someone published meanwhile; nothing
+    Raises GalleryError if it does not exist or lacks pictures, Conflict if someone published at the same time; nothing
     has changed then.
     """
     pointer = read_pointer(bucket)
@@ -59,7 +59,9 @@ def roll_back(bucket: Bucket, release: str | None = None) -> Catalog:
     there = bucket.checksums(f"releases/{release}/")
     names = (catalog.object_name(*catalog.picture(index)) for index in range(catalog.count))
     if missing := [name for name in names if name not in there]:
-        raise GalleryError(f"Release {release} has lost {len(missing)} pictures ({missing[0]}): choose another one.")
+        raise GalleryError(
+            f"Release {release} has lost {len(missing)} pictures ({missing[0]}): roll back to another one."
+        )
     if pointer.live is None or pointer.live.release != release:
         data = pointer_to(bucket.read(release_name(release)), pointer)
         bucket.swap(POINTER, data, "application/json", pointer.generation)
@@ -133,7 +135,9 @@ def _before(bucket: Bucket, live: Catalog | None) -> str:
         kept.release for kept in list_releases(bucket) if kept.catalog and (live is None or kept.release < live.release)
     ]
     if not older:
-        raise GalleryError(f"{bucket.url} keeps no release older than the live one: there is nothing to go back to.")
+        raise GalleryError(
+            f"{bucket.url} keeps no release older than the live one: there is nothing to go back to. List them with `releases`."
+        )
     return older[0]
 
 

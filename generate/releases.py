@@ -1,4 +1,4 @@
-"""The releases a bucket keeps: list them, go back to one, delete old ones.
+"""List the releases that a bucket keeps, roll back to one, delete old ones.
 
 python -m generate releases gs://my-pictures --rollback
 """
@@ -36,7 +36,7 @@ PREVIOUS = "the one before"
     help="--prune spares releases that were replaced less than this long ago: a site may still show them. 0 spares none.",
 )
 def command(bucket: str, rollback: str | None, keep: int | None, grace: float) -> None:
-    """List the releases a bucket keeps, go back to one, or delete old ones.
+    """List the releases that a bucket keeps, roll back to one, or delete old ones.
 
     BUCKET is a folder or gs://bucket[/prefix]. The live release is never deleted.
 

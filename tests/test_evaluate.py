@@ -135,7 +135,7 @@ def test_weights_that_cannot_be_had_are_a_sentence(real, tmp_path, capsys):
     for name in ("harmful.pth", "cut.pth", "missing.pth"):
         result = evaluate(real, real, tmp_path / "out", "--features", "inception", "--weights", tmp_path / name)
         assert result.exit_code == 1
-        assert "The weights of inception can't be had" in result.output
+        assert "The weights of inception can't be loaded" in result.output
         assert "code ran" not in result.output + capsys.readouterr().out
     assert not (tmp_path / "out").exists()
 

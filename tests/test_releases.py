@@ -14,6 +14,7 @@ from gallery.bucket import Bucket, Conflict, open_bucket
 from gallery.commit import ID_TIME
 from gallery.release import POINTER, Catalog, Category, parse, picture_name, read_live, release_name
 from generate.__main__ import main
+from tests.faulty_proxy import FaultyProxy
 
 HOUR = 3600
 
@@ -240,6 +241,20 @@ def test_publish_keeps_as_many_as_asked(bucket, bucket_url, samples):
 
     assert f"Deleted 2 old releases: {older}, {oldest}" in result.output
     assert bucket.folders("releases") == [before, live(bucket)]  # visitors have only just left that one
+
+
+def test_publish_that_may_not_delete_says_that_the_release_is_live(emulator, cloud_url, samples, monkeypatch):
+    bucket = open_bucket(cloud_url)
+    old = publish_as_of(bucket, 24 * 9)
+    publish_as_of(bucket, 24 * 7, live=True)
+    with FaultyProxy(emulator) as proxy:
+        monkeypatch.setenv("STORAGE_EMULATOR_HOST", proxy.url)
+        proxy.fail("403", match="DELETE")
+        result = CliRunner().invoke(main, ["publish", str(samples), cloud_url, "--keep", "1", "--yes"])
+
+    assert result.exit_code == 1
+    assert f"Release {live(bucket)} is live, but old ones could not be deleted: No permission" in result.output
+    assert old in bucket.folders("releases")
 
 
 def test_options_that_make_no_sense(bucket_url):

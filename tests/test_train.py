@@ -261,7 +261,7 @@ def test_fid_is_measured_with_inception_where_its_weights_can_be_had(prepared, i
 
     (row,) = read_rows(tmp_path / "run")
     assert row["fid"] == pytest.approx(0, abs=1e-3)  # these weights are random, and see little
-    with pytest.raises(ClickException, match="The weights of inception can't be had"):
+    with pytest.raises(ClickException, match="The weights of inception can't be loaded"):
         train(prepared, tmp_path / "other", replace(OPTIONS, fid=str(tmp_path / "missing.pth")), device="cpu")
     assert not (tmp_path / "other").exists()
 

@@ -1,8 +1,8 @@
-"""Contact sheets of a curation: a page to click pictures in and out, and a picture of the same.
+"""Contact sheets of a curation: a page to choose pictures on, and the same as a PNG.
 
     write_page(Path("chosen/contact-sheet.html"), curated, Path("samples"), Path("prepared"))
 
-The page is one file that opens without a server: its pictures are inside.
+The page is one file with its pictures inside, so it opens without a server.
 """
 
 from __future__ import annotations
@@ -22,11 +22,11 @@ from generate.measuring.verdicts import DUPLICATE, REASONS, Curated, Verdict
 TEMPLATE = Path(__file__).with_name("contact-sheet.html")
 THUMBNAIL = 128  # pixels a side at most
 COLUMNS, GAP, HEADING = 12, 6, 34
-MOST = 384  # pictures of a group in the PNG
+MOST = 384  # pictures of each group in the PNG
 
 
 def write_page(path: Path, curated: Curated, samples: Path, training: Path | None) -> None:
-    """Write the page, from which a list of rejects or of pictures to keep can be saved."""
+    """Write the page, which can save a list of rejects or of pictures to keep."""
     shown = [verdict for verdict in curated.verdicts if not verdict.note]
     partners = [(_partner(verdict, samples, training)) for verdict in shown]
     pictures = {partner: _inline(partner) for partner in dict.fromkeys(partners) if partner}
@@ -61,7 +61,7 @@ def write_page(path: Path, curated: Curated, samples: Path, training: Path | Non
 
 
 def write_sheet(path: Path, curated: Curated, samples: Path, training: Path | None) -> None:
-    """Write a PNG: the kept pictures, then each group of those left out, beside what they are too much alike."""
+    """Write a PNG: the kept pictures, then each group left out, copies and duplicates beside what they repeat."""
     groups: list[tuple[str, list[Image.Image]]] = [
         (
             f"{len(curated.kept)} kept{_some(len(curated.kept))}",
@@ -85,7 +85,7 @@ def _some(count: int) -> str:
 
 
 def _lay_out(groups: Sequence[tuple[str, Sequence[Image.Image]]]) -> Image.Image:
-    """Groups one below the other, each under its heading, in rows."""
+    """Lay out groups one below the other in rows, each under its heading."""
     widest = max((picture.width for _, pictures in groups for picture in pictures), default=THUMBNAIL)
     side = max((picture.height for _, pictures in groups for picture in pictures), default=THUMBNAIL)
     font = ImageFont.load_default(20)
@@ -126,7 +126,7 @@ def _side_by_side(verdict: Verdict, samples: Path, training: Path | None) -> Ima
 
 
 def _partner(verdict: Verdict, samples: Path, training: Path | None) -> Path | None:
-    """What to show beside a picture."""
+    """The picture to show beside one: the sample it repeats, or the nearest training picture."""
     if verdict.repeats:
         return samples / verdict.repeats
     return training / verdict.nearest if training and verdict.nearest else None

@@ -1,4 +1,4 @@
-"""What a person looks at of an evaluation: how near samples are to training pictures, and which these are."""
+"""The plots of an evaluation: how near samples are to training pictures, and the nearest of these."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from torch import Tensor
 
 from generate.figures import save_figure
 
-STRIPS, NEIGHBOURS = 5, 4  # of nearest samples, and as many spread over the others
+STRIPS, NEIGHBOURS = 5, 4  # rows of the nearest samples, and as many of others; training pictures in a row
 
 
 def draw_distances(path: Path, drawn: Tensor, real: Tensor, limit: float) -> None:
-    """Histograms of the distances (N,) of samples to training pictures, and (M,) of these to each other."""
+    """Histograms of the distances (N,) of samples to training pictures and (M,) of training pictures to each other."""
     figure = matplotlib.figure.Figure(figsize=(8, 4.5), layout="constrained")
     axes = figure.subplots()
     most = max(drawn.max().item(), real.max().item(), limit) * 1.02
@@ -32,7 +32,7 @@ def draw_distances(path: Path, drawn: Tensor, real: Tensor, limit: float) -> Non
 def draw_neighbours(
     path: Path, drawn: Sequence[Tensor], real: Sequence[Tensor], distances: Tensor, indices: Tensor
 ) -> None:
-    """Strips of a sample and the training pictures most like it: first the samples that are nearest to any."""
+    """Rows of a sample and the training pictures nearest to it: first the samples that are nearest, then others."""
     order = distances[:, 0].argsort().tolist()
     others = order[STRIPS :: max(1, (len(order) - STRIPS) // STRIPS)][:STRIPS]
     shown = order[:STRIPS] + others
@@ -49,7 +49,7 @@ def draw_neighbours(
             axes.axis("off")
     figure.suptitle(
         f"The {min(STRIPS, len(order))} samples most like a training picture, then others.\n"
-        "Right of each the training pictures most like it, and by how much they differ",
+        "To the right of each the training pictures nearest to it, with their differences",
         fontsize=9,
     )
     save_figure(figure, path)

@@ -1,4 +1,4 @@
-"""The scores of samples against training pictures, both treated alike.
+"""Score samples against training pictures that were resized and encoded in the same way.
 
 encoding = encoding_of(Path("samples"))
 real = [treat_alike(picture, side=64, encoding=encoding) for picture in training]
@@ -36,10 +36,10 @@ def measure(
     asked: Sequence[str] = (),
     known: Sequence[str] = (),
 ) -> dict[str, float]:
-    """The scores of samples (3, H, W) against training pictures of the same size; writes dest/distances.png and neighbours.png.
+    """Score samples (3, H, W) against training pictures of the same size; writes dest/distances.png and neighbours.png.
 
-    Distances, precision and recall are measured in the extractor's features, by default those of EfficientNet-lite0,
-    with which copies and duplicates are found in any case. `asked` and `known` are the categories of both sides.
+    Distances, precision and recall use the extractor's features, by default EfficientNet-lite0's; copies and
+    duplicates always use the latter. `asked` and `known` are the categories of samples and training pictures.
     """
     network = load_features(device)
     a, b = look(network, real), look(network, drawn)
@@ -61,7 +61,7 @@ def measure(
 
 
 def _named(real: Tensor, known: Sequence[str], drawn: Tensor, asked: Sequence[str]) -> dict[str, float]:
-    """The share of samples that show the category asked for; nothing where the two sides have no categories in common."""
+    """The share of samples that show the category asked for; empty unless both sides have the same categories."""
     names = sorted(set(known))
     if len(names) < 2 or not set(asked) <= set(names) or min(map(known.count, names)) < 2:
         return {}
@@ -71,7 +71,7 @@ def _named(real: Tensor, known: Sequence[str], drawn: Tensor, asked: Sequence[st
 
 
 def encoding_of(samples: Path) -> dict[str, Any] | None:
-    """How the samples are encoded, as options of Pillow's save(); None where that loses nothing."""
+    """How the samples are encoded, as options of Pillow's save(); None if lossless."""
     found = {format_of(path) for path in find_pictures(samples)}
     name = next((name for name in LOSSY if name in found), None)
     if name is None:
@@ -84,7 +84,7 @@ def encoding_of(samples: Path) -> dict[str, Any] | None:
 
 
 def treat_alike(picture: Tensor, side: int, encoding: dict[str, Any] | None) -> Tensor:
-    """A training picture (3, H, H) as samples are: resized to their side, encoded and decoded as they were."""
+    """A training picture (3, H, H) treated as samples were: resized to their side, encoded and decoded."""
     image = Image.fromarray(picture.permute(1, 2, 0).numpy())
     if image.width != side:
         image = image.resize((side, side), Image.Resampling.LANCZOS)

@@ -1,4 +1,4 @@
-"""The networks that pictures are measured by: EfficientNet-lite0 here, Inception-v3 and DINOv2 by torch-fidelity.
+"""Feature networks of torch-fidelity for `evaluate`: Inception-v3 and DINOv2.
 
 features = extract(load_extractor("inception", Path("weights-inception-2015-12-05-6726825d.pth"), "cpu"), pictures)
 """
@@ -30,7 +30,7 @@ Extractor = Callable[[Tensor], Tensor]
 def load_extractor(name: str, weights: Path | None, device: torch.device) -> Extractor:
     """Inception's pooled features (2,048) or DINOv2's class token (768, ViT-B/14) of uint8 pictures (N, 3, H, W).
 
-    Without `weights` they are downloaded. Raises click.ClickException where they can't be had.
+    Downloads the weights if none are given. Raises click.ClickException if they can't be loaded.
     """
     try:
         if name == "inception":
@@ -44,8 +44,8 @@ def load_extractor(name: str, weights: Path | None, device: torch.device) -> Ext
     except (URLError, OSError, RuntimeError, UnpicklingError, EOFError, KeyError, ValueError) as error:
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise click.ClickException(
-            f"The weights of {name} can't be had ({reason}): give the path of a copy, {WEIGHTS[name]}, "
-            "or do without: those of EfficientNet-lite0 are installed."
+            f"The weights of {name} can't be loaded ({reason}): give the path of a copy with --weights, {WEIGHTS[name]}, "
+            "or use --features lite0, whose weights are installed."
         ) from None
     network.to(device)
 
@@ -59,7 +59,7 @@ def load_extractor(name: str, weights: Path | None, device: torch.device) -> Ext
 
 @torch.inference_mode()
 def extract(extractor: Extractor, pictures: Iterable[Tensor]) -> Tensor:
-    """Features (N, D) of pictures (3, H, W) of one size, resized as clean-fid does before the network can do it badly.
+    """Features (N, D) of pictures (3, H, W) of one size, resized with antialiasing as clean-fid does.
 
     Parmar et al., "On Aliased Resizing and Surprising Subtleties in GAN Evaluation", CVPR 2022.
     """

@@ -26,7 +26,7 @@ import click
 from PIL import Image
 from tqdm import tqdm
 
-from gallery import commit, history
+from gallery import GalleryError, commit, history
 from gallery.bucket import Bucket, Unavailable, crc32c
 from gallery.commit import Draft, Pointer
 from gallery.release import EXTENSIONS, Catalog, Category
@@ -153,7 +153,7 @@ def publish_pictures(
             except Unavailable as error:
                 raise Unavailable(f"{error} Run the same command again to continue.") from error
     before = pointer.live.release if pointer.live else None
-    pruned = history.prune(bucket, keep, protect={before or ""}) if keep and not dry_run else []
+    pruned = _prune(bucket, keep, before or "", plan.release) if keep and not dry_run else []
     return Published(
         release=plan.release,
         categories=tuple(category for category, _ in groups),
@@ -166,6 +166,14 @@ def publish_pictures(
         seconds=time.monotonic() - started,
         operations=dict(bucket.operations),
     )
+
+
+def _prune(bucket: Bucket, keep: int, before: str, release: str) -> list[str]:
+    """Delete old releases. Its errors say that publishing itself has succeeded."""
+    try:
+        return history.prune(bucket, keep, protect={before})
+    except GalleryError as error:
+        raise type(error)(f"Release {release} is live, but old ones could not be deleted: {error}") from error
 
 
 def draft_release(groups: Groups, title: str, description: str, model: Mapping[str, Any]) -> Draft:
