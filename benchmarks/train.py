@@ -129,19 +129,23 @@ def main(
                 name = f"ours, {precision}{', compiled' if fused else ''}"
                 chosen = TrainOptions(**vars(options) | {"precision": precision, "compile": fused})
                 rates[name] = alone(ours_per_s, prepared, home / name, chosen, steps, device)
-        work = flop_per_picture(NetworkOptions(size, latent_dim, fmap_max, attention=attention))
-        limits = {dtype: product_flops(where, dtype) for dtype in (torch.float32, torch.bfloat16)}
-        theirs = next(iter(rates.values()))[0]
-        for name, (rate, peak) in rates.items():
-            limit = limits[torch.float32 if "fp32" in name else torch.bfloat16]
-            print(f"{name:32} {rate:8.2f} pictures/s  {rate / theirs:6.2f} x  {rate * work / 1e12:8.3f} TFLOP/s, "
-                  f"{rate * work / limit:4.0%} of the limit  {peak / 1e9:6.2f} GB")  # fmt: skip
-        for dtype, limit in limits.items():
-            print(f"{'matrix product, ' + str(dtype)[6:]:32} {limit / 1e12:38.3f} TFLOP/s: the limit")
+        print_rates(rates, flop_per_picture(NetworkOptions(size, latent_dim, fmap_max, attention=attention)), where)
         chosen = TrainOptions(**vars(options) | {"precision": auto})
         print(f"\nWhere the time goes, in {auto}, of {steps} steps:")
         for share, operation in alone(where_time_goes, prepared, home / "profiled", chosen, steps, device):
             print(f"{share:6.1%}  {operation}")
+
+
+def print_rates(rates: dict[str, tuple[float, int]], work: int, where: torch.device) -> None:
+    """Rates and peak memory by name, the first one's being the peer; `work` is the operations of one picture."""
+    limits = {dtype: product_flops(where, dtype) for dtype in (torch.float32, torch.bfloat16)}
+    theirs = next(iter(rates.values()))[0]
+    for name, (rate, peak) in rates.items():
+        limit = limits[torch.float32 if "fp32" in name else torch.bfloat16]
+        print(f"{name:32} {rate:8.2f} pictures/s  {rate / theirs:6.2f} x  {rate * work / 1e12:8.3f} TFLOP/s, "
+              f"{rate * work / limit:4.0%} of the limit  {peak / 1e9:6.2f} GB")  # fmt: skip
+    for dtype, limit in limits.items():
+        print(f"{'matrix product, ' + str(dtype)[6:]:32} {limit / 1e12:38.3f} TFLOP/s: the limit")
 
 
 def alone(measure: Callable[..., Any], *arguments: object) -> Any:

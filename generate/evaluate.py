@@ -109,8 +109,7 @@ def evaluate(
     from generate.model.drawing import draw_evenly
     from generate.model.generator import load_generator
 
-    where = choose_device(device)
-    known = find_pictures(data)
+    where, known = choose_device(device), find_pictures(data)
     extractor = None if features == "lite0" else load_extractor(features, weights, where)
     if is_model(source):
         dest = dest or (source if source.is_dir() else source.parent) / "evaluation"
