@@ -3,6 +3,11 @@
 
 (() => {
   const SLIDE_MS = 4000;
+  const DEALS = 3; // how often the site is asked for another picture before one is chosen here
+  const SWIPE_PX = 40;
+  const BEFORE = 100; // pictures of the slideshow to go back to
+  const STAYS = "The picture did not arrive, so this one stays. Are you offline? Next tries again.";
+
   const main = document.querySelector("main.picture");
   const element = (id) => document.getElementById(id);
   const next = element("next");
@@ -12,95 +17,250 @@
   // on the page of a category every picture is of that category, so the first one's link leads back to this page
   const inCategory = new URL(shown.category_page, location.href).pathname === location.pathname;
   const random = main.dataset.random + (inCategory ? `?category=${encodeURIComponent(shown.category)}` : "");
-  let coming = null; // promise of the next card, with its picture loaded
+  let coming = null; // promise of the next card and its loaded picture
   let timer = 0;
+  let slides = []; // shown by the slideshow before the present one
 
-  async function fetchCard() {
-    const answer = await fetch(random, { cache: "no-store" });
-    if (!answer.ok) throw new Error(`${random} answered ${answer.status}`);
-    const card = await answer.json();
-    const picture = new Image();
-    picture.src = card.image;
-    await picture.decode();
+  // Finding pictures
+
+  async function ask(address) {
+    const answer = await fetch(address, { cache: "no-store" });
+    if (!answer.ok) throw new Error(`${address} answered ${answer.status}`);
+    return answer.json();
+  }
+
+  // A card that was not shown yet: as the site deals it or, if it deals what was shown, chosen here.
+  async function findCard() {
+    let card;
+    for (let deal = 0; deal < DEALS; deal++) {
+      card = await ask(random);
+      if (!memory.hasSeen(card)) return card;
+    }
+    const category = inCategory ? shown.category : "";
+    const pages = card.page.slice(0, -`${card.category}/${card.number}`.length);
+    const choice = memory.unseen(card.release, category);
+    if (choice) return ask(`${pages}${choice.category}/${choice.number}.json`);
+    memory.forget(card.release, category); // all were shown: a new round begins
+    memory.remember(shown);
     return card;
   }
 
+  async function load(card) {
+    const picture = new Image();
+    picture.src = card.image;
+    await picture.decode();
+    return { card, picture };
+  }
+
+  async function fetchNext() {
+    let card = memory.coming(random); // fetched before the page was left or loaded again
+    if (!card || memory.hasSeen(card)) card = await findCard();
+    memory.setComing(random, card);
+    try {
+      return await load(card);
+    } catch (error) {
+      memory.setComing(random, null);
+      if (navigator.onLine) memory.remember(card); // damaged or gone: not asked for again
+      throw error;
+    }
+  }
+
   function prepare() {
-    coming = fetchCard();
+    coming = fetchNext();
     coming.catch(() => {}); // fetched again when it is needed
   }
 
-  function show(card) {
-    shown = card;
-    document.title = card.title;
-    const picture = element("picture");
-    picture.src = card.image;
-    picture.alt = card.alt;
-    if (card.width && card.height) {
-      picture.width = card.width;
-      picture.height = card.height;
+  async function takeNext() {
+    const promise = coming ?? fetchNext();
+    coming = null;
+    try {
+      const found = await promise;
+      return memory.hasSeen(found.card) ? await fetchNext() : found; // shown in another tab meanwhile
+    } catch {
+      return fetchNext();
     }
-    element("title").textContent = card.title;
-    element("text").textContent = card.text;
-    element("category").href = card.category_page;
-    element("permalink").href = card.page;
-    element("download").href = card.image;
   }
 
-  async function advance() {
-    if (!dealt) {
-      location.assign(next.href);
-      return;
+  // Showing them
+
+  function show({ card, picture }) {
+    shown = card;
+    memory.remember(card);
+    picture.id = "picture";
+    picture.alt = card.alt;
+    if (card.width && card.height) {
+      picture.width = card.width * main.dataset.enlarge;
+      picture.height = card.height * main.dataset.enlarge;
     }
-    const promise = coming ?? fetchCard();
-    coming = null;
-    let card;
-    try {
-      card = await promise;
-    } catch {
-      location.reload(); // without the script's help; it shows what is wrong
-      return;
-    }
-    history.pushState(card, "");
-    show(card);
-    prepare();
+    element("picture").replaceWith(picture);
+    document.title = card.title;
+    element("title").textContent = card.title;
+    element("text").textContent = card.text;
+    element("permalink").href = card.page;
+    element("download").href = card.image;
+    if (element("category")) element("category").href = card.category_page;
+    showFavourite();
+    tell("");
+  }
+
+  function tell(sentence) {
+    element("status").textContent = sentence;
   }
 
   let queue = Promise.resolve(); // fast clicks are handled one after the other
-  const advanceInTurn = () => (queue = queue.then(advance));
+  const inTurn = (step) => (queue = queue.then(step).catch(() => tell(STAYS)));
+
+  // Moving from one to the next. history.state is {card, step, slide}; step counts from the first picture of the page.
+
+  let step = history.state?.step ?? 0;
+
+  async function replace() {
+    const found = await takeNext();
+    history.replaceState({ ...history.state, card: found.card }, "");
+    show(found);
+    prepare();
+  }
+
+  async function advance() {
+    const found = await takeNext();
+    slides = [];
+    history.pushState({ card: found.card, step: ++step }, "");
+    show(found);
+    prepare();
+  }
+
+  // A slideshow has one entry in the history, however long it goes on.
+  async function advanceSlide() {
+    if (!history.state.slide) {
+      await advance();
+      history.replaceState({ ...history.state, slide: true }, "");
+      return;
+    }
+    const before = shown;
+    await replace();
+    slides = [...slides, before].slice(-BEFORE);
+  }
+
+  async function revisit(card) {
+    const found = await load(card);
+    show(found);
+  }
+
+  async function goBack() {
+    const before = slides.pop();
+    if (before) {
+      history.replaceState({ ...history.state, card: before }, "");
+      await revisit(before);
+    } else if (step > 0) {
+      step -= 1;
+      history.back();
+    }
+  }
+
+  function goOn() {
+    if (dealt) inTurn(timer ? advanceSlide : advance);
+    else location.assign(next.href);
+  }
 
   function play(on) {
     clearInterval(timer);
-    timer = on ? setInterval(() => document.hidden || advanceInTurn(), SLIDE_MS) : 0;
+    timer = on ? setInterval(() => document.hidden || inTurn(advanceSlide), SLIDE_MS) : 0;
     slideshow.setAttribute("aria-pressed", String(on));
     slideshow.textContent = on ? "Pause" : "Slideshow";
     element("words").setAttribute("aria-live", on ? "off" : "polite");
   }
 
-  next.addEventListener("click", (event) => {
-    if (event.ctrlKey || event.metaKey || event.shiftKey || !dealt) return;
-    event.preventDefault();
-    advanceInTurn();
-  });
+  // Keeping and sharing
 
-  document.addEventListener("keydown", (event) => {
-    const focused = document.activeElement;
-    if (focused && focused !== document.body && focused !== next) return; // the key is for that control
-    if (event.ctrlKey || event.metaKey || event.altKey || event.shiftKey || event.repeat) return;
-    if (event.key !== " " && event.key !== "ArrowRight") return;
-    event.preventDefault();
-    advanceInTurn();
-  });
+  function showFavourite() {
+    element("favourite").setAttribute("aria-pressed", String(memory.isFavourite(shown)));
+  }
 
+  async function share() {
+    const url = main.dataset.origin + shown.page;
+    if (navigator.share) {
+      await navigator.share({ title: shown.title, text: shown.text, url }).catch(() => {}); // the visitor's change of mind
+    } else if (navigator.clipboard) {
+      await navigator.clipboard.writeText(url);
+      tell("The link to this picture is copied.");
+      setTimeout(tell, 3000, "");
+    } else {
+      location.assign(url); // over plain HTTP: to the page whose address can be copied
+    }
+  }
+
+  // Listening
+
+  function listenForKeys() {
+    document.addEventListener("keydown", (event) => {
+      const focused = document.activeElement;
+      if (focused && focused !== document.body && focused !== next) return; // the key is for that control
+      if (event.ctrlKey || event.metaKey || event.altKey || event.shiftKey || event.repeat) return;
+      if (event.key === " " || event.key === "ArrowRight") goOn();
+      else if (event.key === "ArrowLeft" && dealt) inTurn(goBack);
+      else return;
+      event.preventDefault();
+    });
+    // a button that was clicked, not pressed by a key, leaves the keys to the picture
+    document.addEventListener("click", (event) => event.detail && event.target.closest("button")?.blur());
+  }
+
+  function listenForTouches(frame) {
+    let start = null;
+    frame.addEventListener("pointerdown", (event) => {
+      start = event.pointerType === "touch" ? event : null;
+    });
+    frame.addEventListener("pointerup", (event) => {
+      if (!start) return;
+      const [x, y] = [event.clientX - start.clientX, event.clientY - start.clientY];
+      start = null;
+      if (Math.abs(x) < SWIPE_PX || Math.abs(x) < 2 * Math.abs(y)) return;
+      if (x < 0) goOn();
+      else inTurn(goBack);
+    });
+    frame.addEventListener("click", goOn);
+  }
+
+  function begin() {
+    const arrived = performance.getEntriesByType("navigation")[0]?.type;
+    if (arrived === "back_forward" && history.state?.card) {
+      const { card } = history.state;
+      inTurn(() => revisit(card));
+    } else {
+      history.replaceState({ ...history.state, card: shown, step }, "");
+      if (memory.hasSeen(shown)) inTurn(replace);
+      else memory.remember(shown);
+    }
+    addEventListener("popstate", (event) => {
+      if (!event.state?.card) return;
+      slides = [];
+      step = event.state.step;
+      inTurn(() => revisit(event.state.card));
+    });
+    addEventListener("online", () => tell(""));
+    prepare();
+  }
+
+  listenForKeys();
   document.querySelector("#next kbd").hidden = false;
-  if (!dealt) return;
-
-  const arrived = performance.getEntriesByType("navigation")[0]?.type;
-  if (history.state && arrived === "back_forward") show(history.state);
-  else history.replaceState(shown, "");
-  addEventListener("popstate", (event) => event.state && show(event.state));
-
+  element("share").hidden = element("favourite").hidden = false;
+  element("share").addEventListener("click", () => share().catch(() => location.assign(shown.page)));
+  element("favourite").addEventListener("click", () => {
+    memory.setFavourite(shown, !memory.isFavourite(shown));
+    showFavourite();
+  });
+  showFavourite();
+  if (!dealt) {
+    memory.remember(shown);
+    return;
+  }
+  next.addEventListener("click", (event) => {
+    if (event.ctrlKey || event.metaKey || event.shiftKey) return;
+    event.preventDefault();
+    goOn();
+  });
+  listenForTouches(document.querySelector(".frame"));
   slideshow.hidden = false;
   slideshow.addEventListener("click", () => play(!timer));
-  prepare();
+  begin();
 })();

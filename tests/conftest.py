@@ -15,6 +15,7 @@ import sys
 import time
 import uuid
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -204,15 +205,15 @@ def server() -> Iterator[Any]:
         yield running
 
 
-@pytest.fixture
-def site(tmp_path) -> Iterator[Callable[..., str]]:
-    """site(bucket_url, NAME="value", ...): the URL of gunicorn serving that bucket, started as the Procfile says."""
+@contextmanager
+def sites(folder: Path) -> Iterator[Callable[..., str]]:
+    """start(bucket_url, NAME="value", ...): the URL of gunicorn serving that bucket, started as the Procfile says."""
     processes = []
 
     def start(bucket: str, **environment: str) -> str:
         port = free_port()
         command = (ROOT / "Procfile").read_text().removeprefix("web:").replace("$PORT", str(port))
-        log = tmp_path / f"gunicorn-{port}.log"
+        log = folder / f"gunicorn-{port}.log"
         with log.open("w") as output:
             process = subprocess.Popen(
                 [sys.executable, "-m", *shlex.split(command)],
@@ -226,11 +227,20 @@ def site(tmp_path) -> Iterator[Callable[..., str]]:
         wait_for(f"{url}/health", process, log)
         return url
 
-    yield start
-    for process in processes:
-        process.terminate()
-    for process in processes:
-        process.wait(20)
+    try:
+        yield start
+    finally:
+        for process in processes:
+            process.terminate()
+        for process in processes:
+            process.wait(20)
+
+
+@pytest.fixture
+def site(tmp_path) -> Iterator[Callable[..., str]]:
+    """site(bucket_url, NAME="value", ...): see `sites`. The servers end with the test."""
+    with sites(tmp_path) as start:
+        yield start
 
 
 @pytest.fixture

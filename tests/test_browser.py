@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from functools import cache
+from itertools import count
 from pathlib import Path
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
+from PIL import Image
 from playwright.sync_api import Browser, Page, expect, sync_playwright
 
-from tests.conftest import wait_until
+from tests.conftest import sites, wait_until
 
 BROWSERS = (
     "chromium",
@@ -34,9 +37,26 @@ def browser() -> Iterator[Browser]:
         browser.close()
 
 
+@pytest.fixture(scope="module")
+def serve(tmp_path_factory) -> Iterator[Callable[..., str]]:
+    """serve(bucket, NAME="value", ...): the URL of a server that all tests share; each has a browser profile of its own."""
+    with sites(tmp_path_factory.mktemp("sites")) as start:
+        yield cache(start)
+
+
 @pytest.fixture
-def url(site, published: Path) -> str:
-    return site(str(published))
+def url(serve, published: Path) -> str:
+    return serve(str(published))
+
+
+@pytest.fixture(scope="module")
+def mixed(samples, tmp_path_factory) -> Path:
+    """A folder that nobody published to: wide, tall, tiny and large pictures of one category."""
+    folder = tmp_path_factory.mktemp("mixed")
+    pictures = sorted((samples / "food").iterdir())
+    for number, size in enumerate([(1600, 900), (600, 1200), (24, 24), (400, 400), (1500, 150), (120, 80)]):
+        Image.open(pictures[number]).resize(size).save(folder / f"{number}.jpg")
+    return folder
 
 
 @pytest.fixture
@@ -44,13 +64,14 @@ def open_page(browser, url) -> Iterator:
     """open_page(path, ...): a page of the site in a browser of its own. Nothing may go wrong in its console."""
     contexts, complaints = [], []
 
-    def open_page(path: str = "/", **options) -> Page:
+    def open_page(path: str = "/", at: str = url, complains: bool = False, **options) -> Page:
         context = browser.new_context(**{"viewport": {"width": 1280, "height": 800}} | options)
         contexts.append(context)
         page = context.new_page()
-        page.on("console", lambda message: message.type in ("error", "warning") and complaints.append(message.text))
+        if not complains:  # the browser itself, in its console, of requests that fail
+            page.on("console", lambda message: message.type in ("error", "warning") and complaints.append(message.text))
         page.on("pageerror", lambda error: complaints.append(str(error)))
-        page.goto(url + path)
+        page.goto(at + path)
         return page
 
     yield open_page
@@ -70,6 +91,14 @@ def size(page: Page) -> list[int]:
         "(async () => { const i = document.querySelector('#picture'); await i.decode(); "
         "return [i.naturalWidth, i.naturalHeight]; })()"
     )
+
+
+def move(page: Page, step: Callable[[], object]) -> str:
+    """Do something that changes the picture; the permalink of the new one."""
+    before = shown(page)
+    step()
+    wait_until(lambda: shown(page) != before)
+    return shown(page)
 
 
 def ready(page: Page) -> None:
@@ -128,17 +157,15 @@ def test_next_needs_no_request_for_the_page(open_page):
     assert "/food/" in shown(page)
 
 
-def test_next_works_below_a_path(browser, site, published):
-    page = browser.new_page()
-    page.goto(site(str(published), SCRIPT_NAME="/a/b") + "/c/food")
+def test_next_works_below_a_path(open_page, serve, published):
+    page = open_page("/c/food", at=serve(str(published), SCRIPT_NAME="/a/b"))
     seen = {shown(page)}
-    for count in range(2, 6):
+    for number in range(2, 6):
         ready(page)
         page.click("#next")
-        wait_until(lambda count=count: seen.add(shown(page)) or len(seen) == count)
+        wait_until(lambda number=number: seen.add(shown(page)) or len(seen) == number)
     assert all(path.startswith("/a/b/i/") and "/food/" in path for path in seen)
     assert size(page) == [32, 32]
-    page.close()
 
 
 @pytest.mark.parametrize("key", ["Space", "ArrowRight"])
@@ -154,9 +181,7 @@ def test_keys_go_on_after_next_was_clicked(open_page):
     page = open_page()
     ready(page)
     for step in (lambda: page.click("#next"), lambda: page.keyboard.press("Space")):
-        before = shown(page)
-        step()
-        wait_until(lambda before=before: shown(page) != before)
+        move(page, step)
         ready(page)
 
 
@@ -247,11 +272,232 @@ def test_in_print_only_the_picture_and_its_words_remain(open_page):
     expect(page.locator("#picture")).to_be_visible()
 
 
-@pytest.mark.parametrize("path", ["/", "/c/food", "/grid", "/categories", "/about", "/nope"])
-def test_nothing_keeps_anybody_out(browser, url, path):
+@pytest.mark.parametrize("scheme", ["dark", "light"])
+@pytest.mark.parametrize("path", ["/", "/grid", "/categories", "/favourites", "/about", "/nope"])
+def test_nothing_keeps_anybody_out(open_page, path, scheme):
     """Every rule of axe-core: WCAG 2 A and AA, and its advice."""
-    page = browser.new_page(viewport={"width": 320, "height": 640})
-    page.goto(url + path)
+    page = open_page(path, complains=True, viewport={"width": 320, "height": 640}, color_scheme=scheme)
+    if path == "/":
+        page.click("#favourite")
+        page.goto(page.url + "favourites" if scheme == "light" else page.url)
     found = Axe().run(page).response["violations"]
-    page.close()
     assert [(violation["id"], violation["nodes"][0]["html"]) for violation in found] == []
+
+
+SIZES = [(320, 568), (375, 553), (844, 390), (640, 400), (1280, 800)]  # 640 x 400 is 1280 x 800 at 200 % zoom
+
+
+@pytest.mark.parametrize("size", SIZES, ids=str)
+def test_next_is_in_sight_and_never_moves(open_page, serve, mixed, size):
+    width, height = size
+    page = open_page(at=serve(str(mixed)), viewport={"width": width, "height": height})
+    page.evaluate(
+        "new PerformanceObserver(list => list.getEntries().forEach(entry => window.shift = (window.shift ?? 0) + "
+        "entry.value)).observe({type: 'layout-shift', buffered: true})"
+    )
+    ready(page)
+    places, seen = [page.locator("#next").bounding_box()], {shown(page)}
+    for _ in range(5):
+        seen.add(move(page, lambda: page.keyboard.press("Space")))
+        ready(page)
+        places.append(page.locator("#next").bounding_box())
+    assert len(seen) == 6
+    assert places == [places[0]] * 6
+    assert places[0]["y"] + places[0]["height"] <= height
+    assert page.evaluate("window.shift ?? 0") < 0.02
+    if width == 1280:
+        assert page.evaluate("document.documentElement.scrollHeight") == height
+
+
+@pytest.mark.parametrize("java_script_enabled", [True, False])
+def test_no_picture_is_shown_larger_than_three_times_its_size(open_page, serve, mixed, java_script_enabled):
+    page = open_page(at=serve(str(mixed)), java_script_enabled=java_script_enabled)
+    seen = {}
+    for _ in range(12):
+        box = page.locator("#picture").bounding_box()
+        seen[shown(page).split("/")[-1]] = round(box["width"]), round(box["height"])
+        page.reload()
+        ready(page)
+    assert len(seen) == 6
+    assert seen["2"] == (72, 72)
+    assert seen["5"] == (360, 240)
+    assert all(max(size) <= 512 for size in seen.values())
+
+
+@pytest.mark.parametrize("move_on", ["click", "reload", "both"])
+def test_a_visitor_sees_each_picture_once(open_page, serve, published, move_on):
+    """Two workers of two instances deal, each from a deck of its own."""
+    instances = [serve(str(published), WEB_CONCURRENCY="2", LOG=str(number)) for number in range(2)]
+    page = open_page("/about", at=instances[0])
+    asked = count()
+    page.route("**/*", lambda route: route.continue_(url=route.request.url.replace(*instances[:: (-1) ** next(asked)])))
+    page.goto(instances[0] + "/")
+    seen = set()
+    for number in range(1, 25):
+        ready(page)
+        wait_until(lambda number=number: seen.add(shown(page)) or len(seen) == number)
+        if move_on == "reload" or (move_on == "both" and number % 3 == 0):
+            page.reload()
+        else:
+            page.click("#next")
+    assert len(seen) == 24
+
+
+def test_after_all_pictures_a_new_round_begins(open_page):
+    page = open_page("/c/food")
+    seen = []
+    for _ in range(24):
+        ready(page)
+        seen.append(shown(page))
+        move(page, lambda: page.keyboard.press("Space"))
+    assert len(set(seen[:12])) == len(set(seen)) == 12
+
+
+def test_a_picture_fetched_early_outlives_a_reload(open_page):
+    page = open_page()
+    ready(page)
+    coming = page.evaluate("Object.values(sessionStorage).map(JSON.parse)[0].page")
+    page.reload()
+    ready(page)
+    seen = {shown(page), move(page, lambda: page.keyboard.press("Space"))}
+    assert coming in seen
+
+
+def test_what_is_damaged_in_the_browser_is_forgotten(open_page):
+    page = open_page()
+    ready(page)
+    page.evaluate("for (const name of Object.keys(localStorage)) localStorage[name] = '{'")
+    page.evaluate("for (const name of Object.keys(sessionStorage)) sessionStorage[name] = '5'")
+    page.reload()
+    ready(page)
+    move(page, lambda: page.click("#next"))
+
+
+def test_left_arrow_goes_back_and_so_does_back(open_page):
+    page = open_page()
+    seen = [shown(page)]
+    for _ in range(3):
+        ready(page)
+        seen.append(move(page, lambda: page.keyboard.press("ArrowRight")))
+    assert move(page, lambda: page.keyboard.press("ArrowLeft")) == seen[2]
+    assert move(page, page.go_back) == seen[1]
+    assert move(page, lambda: page.keyboard.press("ArrowLeft")) == seen[0]
+    page.keyboard.press("ArrowLeft")  # there is none before the first
+    page.wait_for_timeout(200)
+    assert shown(page) == seen[0]
+
+
+def swipe(page: Page, from_x: int, to_x: int) -> None:
+    """A finger on the picture."""
+    box = page.locator("#picture").bounding_box()
+    y = box["y"] + box["height"] / 2
+    touch = page.context.new_cdp_session(page)
+    for event, x in [
+        ("touchStart", from_x),
+        ("touchMove", (from_x + to_x) / 2),
+        ("touchMove", to_x),
+        ("touchEnd", None),
+    ]:
+        points = [] if x is None else [{"x": box["x"] + x, "y": y}]
+        touch.send("Input.dispatchTouchEvent", {"type": event, "touchPoints": points})
+
+
+def test_swipes_and_taps(open_page, serve, mixed):
+    page = open_page(at=serve(str(mixed)), has_touch=True, viewport={"width": 375, "height": 553})
+    ready(page)
+    first = shown(page)
+    second = move(page, lambda: swipe(page, 20, 0) or page.locator(".frame").tap())
+    ready(page)
+    third = move(page, lambda: swipe(page, 250, 50))
+    ready(page)
+    assert len({first, second, third}) == 3
+    assert move(page, lambda: swipe(page, 50, 250)) == second
+
+
+def test_a_slideshow_is_one_entry_in_the_history_and_keeps_its_keys(open_page):
+    page = open_page("/about")
+    page.goto(page.url.removesuffix("about"))
+    ready(page)
+    first = shown(page)
+    length = page.evaluate("history.length")
+    page.clock.install()
+    page.click("#slideshow")
+    seen = []
+    for _ in range(3):
+        ready(page)
+        seen.append(move(page, lambda: page.clock.run_for(4100)))
+    ready(page)
+    seen.append(move(page, lambda: page.keyboard.press("Space")))
+    assert move(page, lambda: page.keyboard.press("ArrowLeft")) == seen[2]
+    page.click("#slideshow")
+    assert page.evaluate("history.length") == length + 1
+    assert move(page, page.go_back) == first
+
+
+def test_offline_the_picture_stays_and_the_page_says_so(open_page):
+    page = open_page(complains=True)
+    ready(page)
+    page.context.set_offline(True)
+    before = move(page, lambda: page.click("#next"))  # the one that was fetched early
+    page.click("#next")
+    expect(page.locator("#status")).to_contain_text("offline")
+    assert shown(page) == before
+    assert size(page) == [32, 32]
+    page.context.set_offline(False)
+    expect(page.locator("#status")).to_be_empty()
+    move(page, lambda: page.click("#next"))
+
+
+def test_the_page_without_pictures_tries_again_by_itself(open_page, serve, samples, tmp_path):
+    page = open_page(at=serve(str(tmp_path), REFRESH_S="0.2"), complains=True)
+    expect(page.locator("h1")).to_have_text("Nothing to see yet")
+    shutil.copytree(samples / "food", tmp_path / "food")
+    page.wait_for_selector("#picture", timeout=60_000)
+
+
+def test_favourites_are_kept_in_the_browser(open_page):
+    page = open_page()
+    page.click("#favourite")
+    liked = shown(page)
+    expect(page.locator("#favourite")).to_have_attribute("aria-pressed", "true")
+    ready(page)
+    move(page, lambda: page.keyboard.press("Space"))
+    expect(page.locator("#favourite")).to_have_attribute("aria-pressed", "false")
+    page.get_by_role("link", name="Favourites").click()
+    assert page.locator("#favourites a").get_attribute("href") == liked
+    assert page.evaluate("document.querySelector('#favourites img').decode().then(() => true)")
+    page.get_by_role("button", name="Remove").click()
+    expect(page.locator("#empty")).to_be_visible()
+    page.reload()
+    expect(page.locator("#empty")).to_be_visible()
+
+
+def test_sharing_copies_the_link_where_the_browser_has_no_share_sheet(open_page):
+    page = open_page(permissions=["clipboard-read", "clipboard-write"])
+    ready(page)
+    move(page, lambda: page.keyboard.press("Space"))
+    page.click("#share")
+    expect(page.locator("#status")).to_contain_text("copied")
+    assert page.evaluate("navigator.clipboard.readText()") == page.url.rstrip("/") + shown(page)
+
+
+def test_sharing_uses_the_share_sheet_where_there_is_one(open_page):
+    page = open_page()
+    page.evaluate("navigator.share = async (what) => { window.shared = what; }")
+    page.click("#share")
+    assert page.evaluate("window.shared.url") == page.url.rstrip("/") + shown(page)
+
+
+def test_the_current_page_is_marked(open_page):
+    for name in ("Categories", "Wall", "Favourites", "About"):
+        page = open_page()
+        page.get_by_role("link", name=name).click()
+        expect(page.locator("[aria-current=page]")).to_have_text(name)
+
+
+def test_a_light_page_for_those_who_prefer_it(open_page):
+    grounds = {}
+    for scheme in ("light", "dark"):
+        page = open_page("/about", color_scheme=scheme)
+        grounds[scheme] = page.evaluate("getComputedStyle(document.body).backgroundColor")
+    assert grounds == {"light": "rgb(250, 249, 246)", "dark": "rgb(11, 11, 15)"}

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import io
+
 import pytest
 from flask import Flask
+from PIL import Image
 
 from gallery.release import Catalog, Category
 from web.label import describe
@@ -26,33 +29,39 @@ def request_context():
 
 
 def test_addresses_and_title():
-    said = describe(catalog("Anna Smith"), "tea-pot", 7, "image/png")
+    said = describe(catalog("Anna Smith"), "tea-pot", 7)
     assert said["title"] == "This Tea Pot Does Not Exist"
     assert said["page"] == f"/below/i/{RELEASE}/tea-pot/7"
     assert said["image"] == f"/below/i/{RELEASE}/tea-pot/7.png"
     assert said["category_page"] == "/below/c/tea-pot"
-    assert (said["type"], said["width"], said["height"]) == ("image/png", 64, 64)
+    assert (said["type"], said["width"], said["height"], said["count"]) == ("image/png", 64, 64, 50)
+
+
+def test_type_and_size_are_the_pictures_own_where_it_is_at_hand():
+    file = io.BytesIO()
+    Image.new("RGB", (30, 20)).save(file, "gif")
+    said = describe(catalog(), "owl", 7, file.getvalue())
+    assert (said["type"], said["width"], said["height"]) == ("image/gif", 30, 20)
+    assert said["image"].endswith("/owl/7.png")
 
 
 @pytest.mark.parametrize("slug", ["owl", "tea-pot"])
 def test_every_blurb_names_the_developer_and_has_no_gap(slug):
-    said = [describe(catalog("Anna Smith"), slug, number, "image/png") for number in range(50)]
+    said = [describe(catalog("Anna Smith"), slug, number) for number in range(50)]
     assert all("Anna Smith" in each["text"] and "{" not in each["text"] for each in said)
     assert len({each["text"] for each in said}) > 3
 
 
 def test_articles():
-    said = [describe(catalog("Anna Smith"), "owl", number, "image/png")["text"] for number in range(50)]
+    said = [describe(catalog("Anna Smith"), "owl", number)["text"] for number in range(50)]
     assert any("an owl" in text for text in said)
     assert not any(" a owl" in text for text in said)
-    assert describe(catalog(), "owl", 1, "image/png")["alt"] == "An owl that does not exist, drawn by a neural network"
+    assert describe(catalog(), "owl", 1)["alt"] == "An owl that does not exist, drawn by a neural network"
 
 
 def test_a_picture_keeps_its_words():
-    assert describe(catalog("A", "B", "C"), "owl", 3, "image/png") == describe(
-        catalog("A", "B", "C"), "owl", 3, "image/png"
-    )
+    assert describe(catalog("A", "B", "C"), "owl", 3) == describe(catalog("A", "B", "C"), "owl", 3)
 
 
 def test_without_developers_nobody_is_named():
-    assert describe(catalog(), "owl", 1, "image/png")["text"] == "Nobody made this owl: a neural network dreamt it up."
+    assert describe(catalog(), "owl", 1)["text"] == "Nobody made this owl: a neural network dreamt it up."

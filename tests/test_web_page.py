@@ -8,7 +8,7 @@ import os
 import brotli
 import pytest
 
-from web.page import ORIGIN, PICTURE, PREFIX, Page, Place, best_encoding
+from web.page import ORIGIN, PICTURE, PREFIX, Page, Place
 
 HTML = f'<link href="{ORIGIN}{PREFIX}/i/1"><img src="{PICTURE}"><a href="{PREFIX}/about">ü</a>'
 ONE = '<link href="https://one.example/x/i/1"><img src="data:image/png;base64,AAEC"><a href="/x/about">ü</a>'
@@ -41,21 +41,3 @@ def test_its_size_is_not_less_than_what_it_comes_to_take():
     page = Page(HTML + "x" * 3000, "image/png", picture)
     compressed = [page.body(PLACE, encoding) for encoding in ("br", "gzip")]
     assert page.size >= len(HTML) + 3000 + sum(map(len, compressed))
-
-
-@pytest.mark.parametrize(
-    ("accept", "expected"),
-    [
-        ("", ""),
-        ("identity", ""),
-        ("gzip", "gzip"),
-        ("gzip, deflate, br, zstd", "br"),
-        ("GZIP;q=0.5", "gzip"),
-        ("br;q=0, gzip", "gzip"),
-        ("br; q=0.0, gzip;q=0", ""),
-        ("brr, gzipp", ""),
-        (",;,=", ""),
-    ],
-)
-def test_best_encoding(accept, expected):
-    assert best_encoding(accept) == expected

@@ -11,8 +11,9 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from web import logs
+from web.compression import best_encoding
 from web.deck import Deck
-from web.page import Place, best_encoding
+from web.page import Place
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
@@ -70,7 +71,12 @@ class FrontDoor:
             return None
         encoding = best_encoding(environ.get("HTTP_ACCEPT_ENCODING", ""))
         body = card.page.body(place, encoding)
-        return body, page_headers(len(body), encoding) + NO_STORE
+        return body, page_headers(len(body), encoding) + NO_STORE + canonical(place, path or "/")
+
+
+def canonical(place: Place, path: str) -> Headers:
+    """The header that tells search engines a page's one address, which a page rendered for all of them can't contain."""
+    return [("Link", f'<{place.origin}{place.prefix}{path}>; rel="canonical"')]
 
 
 def page_headers(length: int, encoding: str) -> Headers:

@@ -8,6 +8,7 @@ from typing import Any
 from flask import url_for
 
 from gallery.release import EXTENSIONS, Catalog
+from web.sniff import measure, sniff
 
 BLURBS = (
     "Designed by {developer}, who does not exist either.",
@@ -26,14 +27,16 @@ def image_address(catalog: Catalog, slug: str, number: int) -> str:
     return url_for("pages.picture", release=catalog.release, slug=slug, name=f"{number}.{extension}")
 
 
-def describe(catalog: Catalog, slug: str, number: int, content_type: str) -> dict[str, Any]:
+def describe(catalog: Catalog, slug: str, number: int, data: bytes = b"") -> dict[str, Any]:
     """Everything that the pages and /random.json say about a picture: the same words every time.
 
+    `data` is the picture, where it is at hand: type and size are then its own, not what the catalog says.
     Needs a request context, whose prefix the addresses get.
     """
     category = next(category for category in catalog.categories if category.slug == slug)
     developer = catalog.developer(slug, number)
     name = category.name.lower()
+    width, height = measure(data) or (catalog.width, catalog.height)
     blurb = BLURBS[zlib.crc32(f"{slug}/{number}".encode()) % len(BLURBS)] if developer else NOBODY
     return {
         "title": f"This {category.name} Does Not Exist",
@@ -44,10 +47,11 @@ def describe(catalog: Catalog, slug: str, number: int, content_type: str) -> dic
         "release": catalog.release,
         "category": slug,
         "number": number,
+        "count": category.count,
         "page": url_for("pages.picture", release=catalog.release, slug=slug, name=str(number)),
         "image": image_address(catalog, slug, number),
         "category_page": url_for("pages.random_picture", slug=slug),
-        "type": content_type,
-        "width": catalog.width,
-        "height": catalog.height,
+        "type": sniff(data) or catalog.content_type(slug, number),
+        "width": width,
+        "height": height,
     }

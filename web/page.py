@@ -2,15 +2,11 @@
 
 from __future__ import annotations
 
-import gzip
 import secrets
 from base64 import b64encode
 from typing import NamedTuple
 
-try:
-    import brotli  # type: ignore[import-untyped]
-except ImportError:  # gzip does nearly as well
-    brotli = None
+from web.compression import compress
 
 # Placeholders that a page is rendered with. They are random, so that no title or category can contain one.
 _TOKEN = secrets.token_hex(8)
@@ -64,21 +60,3 @@ class Page:
             data = compress(self.plain(place), encoding)
             self._compressed[encoding] = place, data
         return data
-
-
-def best_encoding(accept: str) -> str:
-    """ "br", "gzip" or "", by an Accept-Encoding header."""
-    offers = {}
-    for offer in accept.lower().split(","):
-        name, _, weight = offer.partition(";")
-        offers[name.strip()] = weight.replace(" ", "") not in ("q=0", "q=0.0", "q=0.00", "q=0.000")
-    if brotli and offers.get("br"):
-        return "br"
-    return "gzip" if offers.get("gzip") else ""
-
-
-def compress(data: bytes, encoding: str) -> bytes:
-    """Quickly: base64 has little to give beyond the third that it adds."""
-    if encoding == "br":
-        return bytes(brotli.compress(data, quality=4))
-    return gzip.compress(data, 6, mtime=0)

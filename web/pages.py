@@ -5,31 +5,40 @@ from __future__ import annotations
 import json
 import re
 import zlib
+from datetime import UTC, datetime, time, timedelta
+from email.utils import format_datetime
 from functools import cache
 from pathlib import Path
 from typing import Any
 
-from flask import Blueprint, Response, abort, current_app, render_template, request, url_for
+from flask import Blueprint, Response, abort, current_app, redirect, render_template, request, url_for
 from werkzeug.exceptions import HTTPException, ServiceUnavailable
 
 from gallery import GalleryError
 from gallery.release import EXTENSIONS, RELEASE_ID, SLUG
-from web.front import page_headers
+from web.compression import best_encoding, compress_text
+from web.front import canonical, page_headers
 from web.label import describe, image_address
-from web.page import Page, Place, best_encoding
-from web.site import FIRST_S, get_site
+from web.page import Page, Place
+from web.site import ENLARGE, FIRST_S, get_site
 from web.sniff import sniff
 
 WALL = 60  # pictures on /grid
+FEED_DAYS = 7  # pictures in /feed.xml, one a day
+STRIDE = 7919  # from one day's picture to the next day's: a prime, so that all come before any comes again
 YEAR = "public, max-age=31536000, immutable"
 PROBES = ("pages.health", "pages.warmup")
 SORRY = {
-    404: ("There is nothing here", "Not even something that does not exist. But there is this:"),
-    410: ("This one does not exist any more", "It never did, of course, and now its picture is gone too. But look:"),
-    503: ("Nothing to see yet", "The pictures are on their way. Try again in a few seconds."),
+    404: ("There is nothing here", "Not even something that does not exist, like this."),
+    410: (
+        "This one does not exist any more",
+        "It never did, of course, and now its picture is gone too. Here is another.",
+    ),
+    503: ("Nothing to see yet", "The pictures are on their way. This page tries again by itself."),
 }
 
 pages = Blueprint("pages", __name__)
+pages.after_app_request(compress_text)
 
 
 @pages.before_app_request
@@ -46,12 +55,14 @@ def check_place() -> Response | None:
 def random_picture(slug: str | None = None) -> Response:
     """A page with a random picture in it, of one category or of all."""
     site = get_site()
-    return _send(site.deal(slug).page, site.place, "no-store")
+    response = _send(site.deal(slug).page, site.place, "no-store")
+    response.headers.extend(canonical(site.place, request.path))
+    return response
 
 
 @pages.get("/i/<release>/<slug>/<name>")
 def picture(release: str, slug: str, name: str) -> Response:
-    """The permalink of a picture: its page, or the picture itself if the name has an extension."""
+    """The permalink of a picture: its page, the picture itself with its extension, or with .json what it says of it."""
     match = re.fullmatch(r"([0-9]{1,9})(?:\.([a-z]+))?", name)
     if not (match and RELEASE_ID.fullmatch(release) and SLUG.fullmatch(slug)):
         abort(404)
@@ -59,6 +70,8 @@ def picture(release: str, slug: str, name: str) -> Response:
     catalog, number, extension = site.released(release), int(match[1]), match[2]
     if not catalog.has(slug, number):
         abort(404)
+    if extension == "json":
+        return _say(describe(catalog, slug, number, site.in_memory(catalog, slug, number)), "public, max-age=300")
     if extension not in (None, EXTENSIONS[catalog.content_type(slug, number)]):
         abort(404)
     data = site.picture(catalog, slug, number)
@@ -79,17 +92,48 @@ def random_json() -> Response:
     """The next picture as JSON. `?category=` takes the same slugs as /c/<category>."""
     site = get_site()
     card = site.deal(_asked_category())
-    entry = describe(card.catalog, card.slug, card.number, card.type) | {"site": site.place.origin}
-    response = Response(json.dumps(entry, ensure_ascii=False), mimetype="application/json")
+    return _say(describe(card.catalog, card.slug, card.number, card.data), "no-store")
+
+
+@pages.get("/random.jpg")
+def random_jpg() -> Response:
+    """Leads to the next picture itself, for <img> tags. `?category=` as for /random.json."""
+    card = get_site().deal(_asked_category())
+    response = Response(status=302)
+    response.headers["Location"] = image_address(card.catalog, card.slug, card.number)
     response.headers["Access-Control-Allow-Origin"] = "*"
+    response.headers["Cross-Origin-Resource-Policy"] = "cross-origin"
     return response
 
 
-@pages.get("/categories")
-def categories() -> str:
-    """Every category with its count and a picture."""
+@pages.get("/feed.xml")
+def feed() -> Response:
+    """A picture a day as RSS: the same one for everybody, all day (UTC)."""
     site = get_site()
     catalog = site.live()
+    entries = []
+    today = datetime.now(UTC).date()
+    for day in (today - timedelta(days=age) for age in range(FEED_DAYS)):
+        slug, number = catalog.picture(day.toordinal() * STRIDE % catalog.count)
+        published = format_datetime(datetime.combine(day, time(), UTC))
+        entries.append(describe(catalog, slug, number) | {"day": day.isoformat(), "published": published})
+    text = render_template("feed.xml", catalog=catalog, entries=entries, origin=site.place.origin)
+    return Response(text, mimetype="application/rss+xml", headers={"Cache-Control": "public, max-age=3600"})
+
+
+@pages.get("/favourites")
+def favourites() -> str:
+    """The visitor's favourites. The browser keeps them and fills them in: no request names them."""
+    return render_template("favourites.html", catalog=get_site().live())
+
+
+@pages.get("/categories")
+def categories() -> str | Response:
+    """Every category with its count and a picture; with a single category, the front page instead."""
+    site = get_site()
+    catalog = site.live()
+    if len(catalog.categories) == 1:
+        return redirect(url_for("pages.random_picture"))  # type: ignore[return-value]
     covers = {}
     for slug in (category.slug for category in catalog.categories):
         cards = [card for card in site.deck.peek(1, slug) if card.catalog is catalog]
@@ -106,7 +150,7 @@ def grid() -> str:
         abort(404)
     cards = site.deck.peek(WALL, slug) or abort(503)
     catalog = cards[0].catalog
-    entries = [describe(card.catalog, card.slug, card.number, card.type) for card in cards]
+    entries = [describe(card.catalog, card.slug, card.number, card.data) for card in cards]
     return render_template("grid.html", catalog=catalog, category=catalog.category(slug or ""), cards=entries)
 
 
@@ -143,8 +187,8 @@ def warmup() -> str:
 
 @pages.get("/robots.txt")
 def robots() -> Response:
-    """Crawlers are welcome, except to /random.json, which never ends."""
-    paths = (url_for("pages.random_json"), url_for("pages.health"))
+    """Crawlers are welcome, except to what never ends."""
+    paths = (url_for("pages.random_json"), url_for("pages.random_jpg"), url_for("pages.health"))
     return Response("\n".join(["User-agent: *", *(f"Disallow: {path}" for path in paths), ""]), mimetype="text/plain")
 
 
@@ -174,11 +218,13 @@ def apologize(error: Exception) -> Response:
     else:
         deck = get_site().deck
         cards = [
-            describe(card.catalog, card.slug, card.number, card.type)
+            describe(card.catalog, card.slug, card.number, card.data)
             for card in deck.peek(1)
             if error.code in (404, 410)
         ]
-        response.data = render_template("sorry.html", catalog=deck.catalog, title=title, text=text, cards=cards)
+        response.data = render_template(
+            "sorry.html", catalog=deck.catalog, title=title, text=text, cards=cards, status=error.code, enlarge=ENLARGE
+        )
     return response
 
 
@@ -199,6 +245,13 @@ def _asked_category() -> str | None:
         return request.args.get("category") or None
     except UnicodeDecodeError:  # the query is not UTF-8
         abort(400)
+
+
+def _say(entry: dict[str, Any], cache_control: str) -> Response:
+    """What `describe` said, as JSON for anybody's script."""
+    data = json.dumps(entry | {"site": get_site().place.origin}, ensure_ascii=False)
+    headers = {"Access-Control-Allow-Origin": "*", "Cache-Control": cache_control}
+    return Response(data, mimetype="application/json", headers=headers)
 
 
 def _send(page: Page, place: Place, cache_control: str) -> Response:

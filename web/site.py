@@ -14,10 +14,11 @@ from werkzeug.sansio.utils import get_host
 
 from gallery.bucket import Bucket, Forbidden, NotFound, Unavailable, open_bucket
 from gallery.release import Catalog
+from web.compression import best_encoding
 from web.deck import Deck
 from web.label import describe
 from web.lookup import Busy, Lookup
-from web.page import ORIGIN, PICTURE, PREFIX, Page, Place, best_encoding
+from web.page import ORIGIN, PICTURE, PREFIX, Page, Place
 from web.releases import Releases
 from web.sniff import sniff
 from web.table import Card
@@ -25,6 +26,7 @@ from web.table import Card
 PATIENCE_S = 3.0  # deadline of one call to storage, and of all calls for one request
 READERS = 2  # requests that may read from storage in parallel: half of the threads in gunicorn.conf.py
 MOUNT = re.compile(r"(?:/[\w.~-]+)*", re.ASCII)  # the paths that the site can be mounted below
+ENLARGE = 3  # how many times its own size a picture is shown at most; beyond that one sees the pixels
 FIRST_S = 2.0  # how long a visitor waits for the first pictures after a start
 
 Result = TypeVar("Result")
@@ -91,13 +93,19 @@ class Site:
         except NotFound:
             abort(404 if catalog.release == self.live().release else 410)
 
+    def in_memory(self, catalog: Catalog, slug: str, number: int) -> bytes:
+        """The bytes of one picture if they are in memory, else none."""
+        card = self.deck.find(catalog.release, slug, number)
+        return card.data if card else b""
+
     def page(self, catalog: Catalog, slug: str, number: int, data: bytes, permalink: bool = False) -> Page:
         """A picture's page. Next leads to the same address again, on a permalink to the front page."""
         with self._app.test_request_context(base_url=ORIGIN + PREFIX):  # url_for writes the placeholders
             html = self._template.render(
                 catalog=catalog,
-                card=describe(catalog, slug, number, sniff(data)),
+                card=describe(catalog, slug, number, data),
                 permalink=permalink,
+                enlarge=ENLARGE,
                 origin=ORIGIN,
                 picture=PICTURE,
             )

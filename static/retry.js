@@ -1,0 +1,21 @@
+// On the page that says there is nothing to see yet: asks again until there is.
+"use strict";
+
+(() => {
+  const RETRY_MS = 5000;
+
+  async function retry() {
+    try {
+      const answer = await fetch(location.href, { cache: "no-store" });
+      if (answer.status !== 503) {
+        location.reload();
+        return;
+      }
+    } catch {
+      // offline; asked again like the rest
+    }
+    setTimeout(retry, RETRY_MS);
+  }
+
+  setTimeout(retry, RETRY_MS);
+})();
