@@ -26,7 +26,7 @@ from generate.finding import Found, look_through
 from generate.formats import FORMATS, HEAD, SUFFIXES, sniff
 from generate.formats import BadPicture as BadPicture
 
-if TYPE_CHECKING:  # load_pictures imports it: who only decodes need not wait for torch
+if TYPE_CHECKING:  # load_pictures imports it, so that decoding alone need not wait for torch
     import torch
 
 LOSSY = ("JPEG", "WEBP")

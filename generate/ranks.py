@@ -18,7 +18,7 @@ from torch import Tensor, nn
 
 @contextmanager
 def together(device: torch.device) -> Iterator[torch.device]:
-    """Meet the other ranks, if torchrun started some, for the duration; gives the device of this one."""
+    """Join the other ranks, if torchrun started any, within this context; yields this rank's device."""
     if "WORLD_SIZE" not in os.environ:
         yield device
         return
@@ -33,17 +33,17 @@ def together(device: torch.device) -> Iterator[torch.device]:
 
 
 def rank() -> int:
-    """0 is the one that speaks and writes."""
+    """This process's number. Rank 0 prints and writes."""
     return dist.get_rank() if dist.is_initialized() else 0
 
 
 def world() -> int:
-    """How many ranks there are."""
+    """The number of ranks."""
     return dist.get_world_size() if dist.is_initialized() else 1
 
 
 def own_rows(whole: Tensor) -> Tensor:
-    """This rank's rows of what was drawn for the whole batch: (N, ...) -> (N / world, ...)."""
+    """This rank's rows of a whole batch: (N, ...) -> (N / world, ...)."""
     return whole if world() == 1 else whole.chunk(world())[rank()]
 
 
@@ -56,7 +56,7 @@ def mean_over_ranks(values: Tensor) -> Tensor:
 
 
 def anyone(wishes: bool, device: torch.device) -> bool:
-    """Whether any rank does: what all must decide alike."""
+    """True if any rank's flag is set, on every rank."""
     return bool(mean_over_ranks(torch.tensor(float(wishes), device=device))) if world() > 1 else wishes
 
 
@@ -111,7 +111,7 @@ class SharedBatchNorm(nn.BatchNorm2d):
 
 
 def share_norms(network: nn.Module) -> nn.Module:
-    """Let every batch norm of the network see the rows of all ranks; weights and their names stay."""
+    """Replace every batch norm by one over the rows of all ranks, with the same weights and names."""
     if world() > 1:
         for parent in list(network.modules()):
             for name, child in parent.named_children():

@@ -33,16 +33,14 @@ def _import_package() -> Any:
 package = _import_package()
 Network = TypeVar("Network", bound=nn.Module)
 
-# Adam moves a weight by about the learning rate a step, so that without a gain an embedding takes thousands of steps to
-# weigh as much as the latent beside it. With 1, 4 and 16 on 36 pictures in three colours (tests/test_conditional.py): 1
-# drew no colour as asked after 200 steps; 4 drew 53 % as asked after 300, 88 % after 400 and all after 500; 16 drew one
-# picture for all after 300.
+# Adam moves a weight by about the learning rate per step: without a gain, an embedding takes thousands of steps to weigh as
+# much as the latent beside it. benchmarks/README.md, "Categories", compares gains of 1, 4 and 16.
 EMBEDDING_GAIN = 4.0
 
 
 @dataclass(frozen=True)
 class NetworkOptions:
-    """What fixes the shapes of both networks. Defaults are those of the `lightweight_gan` command."""
+    """The options that determine the shapes of both networks. Defaults are those of the `lightweight_gan` command."""
 
     size: int  # pixels, a power of two
     latent_dim: int = 256
@@ -51,7 +49,7 @@ class NetworkOptions:
     attention: tuple[int, ...] = (32,)  # the resolutions that get an attention layer
     disc_output_size: int = 1
     channels: int = 3  # 1: grey, 4: with transparency
-    categories: tuple[str, ...] = ()  # what one model draws; none where it isn't told
+    categories: tuple[str, ...] = ()  # of a conditional model
 
 
 def read_options(values: Mapping[str, Any]) -> NetworkOptions:
@@ -60,18 +58,18 @@ def read_options(values: Mapping[str, Any]) -> NetworkOptions:
     options = NetworkOptions(**given)
     for name in options.categories:
         if not isinstance(name, str) or name.startswith(".") or set(name) & {"/", "\\", "\0"} or not name:
-            raise ValueError(f"{name!r} is no name of a category")
+            raise ValueError(f"{name!r} is not a valid category name")
     if options.channels not in (1, 3, 4):
         raise ValueError(f"{options.channels} channels, not 1, 3 or 4")
     return options
 
 
 class Generator(package.Generator):  # type: ignore[name-defined, misc]
-    """The package's; told categories, it joins an embedding of each, as wide as the latent, to the latent.
+    """The package's generator. With categories, it concatenates the category embedding to the latent.
 
-    The embeddings begin at zero and the discriminators' alike, so that categories part as training goes on: told of
-    them from the start, generators of few pictures learn one picture for each (Shahbazi et al., "Collapse by
-    Conditioning", ICLR 2022). How fast they part, EMBEDDING_GAIN says.
+    Embeddings start at zero, so that categories separate during training. Generators of few pictures that are conditional from
+    the start collapse to one picture per category (Shahbazi et al., "Collapse by Conditioning", ICLR 2022).
+    EMBEDDING_GAIN sets how fast the categories separate.
     """
 
     def __init__(self, options: NetworkOptions) -> None:
@@ -94,29 +92,29 @@ class Generator(package.Generator):  # type: ignore[name-defined, misc]
         return self.from_joined(self.joined(latents, categories))
 
     def from_joined(self, joined: Tensor) -> Tensor:
-        """The pictures of what `joined` gives, or of something between two of these."""
+        """Pictures from the result of `joined`, or from an interpolation of two such results."""
         pictures: Tensor = super().forward(joined)
         return pictures
 
     def first_map(self, latents: Tensor, categories: Tensor | None = None) -> Tensor:
-        """What a latent becomes first, its intermediate latent: (N, C, 4, 4), of unit length at every position."""
+        """The first feature map, the intermediate latent: (N, C, 4, 4), of unit length at every position."""
         return F.normalize(self.initial_conv(self.joined(latents, categories)[:, :, None, None]), dim=1)
 
     def embedded(self, categories: Tensor | None) -> Tensor:
-        """What a category adds to the latent: (N, latent_dim)."""
+        """The category embeddings: (N, latent_dim)."""
         assert self.embed is not None
         added: Tensor = EMBEDDING_GAIN * self.embed(categories)
         return added
 
     def joined(self, latents: Tensor, categories: Tensor | None) -> Tensor:
-        """What goes into the first convolution: (N, latent_dim), or twice as wide."""
+        """The input of the first convolution: (N, latent_dim), or (N, 2 latent_dim) with categories."""
         return latents if self.embed is None else torch.cat((latents, self.embedded(categories)), dim=1)
 
 
 class Discriminator(package.Discriminator):  # type: ignore[name-defined, misc]
-    """The package's; told categories, it adds to its logits the dot product of its last map with theirs.
+    """The package's discriminator. With categories, it adds the dot product of its last map and their embedding to the logits.
 
-    Miyato & Koyama, "cGANs with Projection Discriminator", ICLR 2018, figure 2. The output at 32 px is not told.
+    Miyato & Koyama, "cGANs with Projection Discriminator", ICLR 2018, figure 2. The output at 32 px is unconditional.
     """
 
     def __init__(self, options: NetworkOptions) -> None:
