@@ -121,7 +121,7 @@ def test_of_two_publishers_one_wins_fifty_times(bucket_url, samples):
             results = list(pool.map(race, range(2)))
 
             (winner,) = (i for i, result in enumerate(results) if isinstance(result, Published))
-            assert "someone else" in str(results[1 - winner])
+            assert "Someone else" in str(results[1 - winner])
             title, pictures = seen_by_a_visitor(bucket_url)
             assert title == contenders[winner][1]
             assert pictures == hashes(samples / ("animals", "food")[winner])
@@ -167,7 +167,7 @@ def old_bucket(cloud_url, samples) -> str:
 def test_storage_recovers_and_the_new_release_is_live(proxy, old_bucket, samples, whole, fault, match, times):
     proxy.fail(fault, match, times)
 
-    result = CliRunner().invoke(main, ["publish", str(samples), old_bucket, "--title", NEW], catch_exceptions=False)
+    result = CliRunner().invoke(main, ["publish", str(samples), old_bucket, "--title", NEW, "--yes"], catch_exceptions=False)
 
     assert result.exit_code == 0, result.output
     proxy.heal()
@@ -177,7 +177,7 @@ def test_storage_recovers_and_the_new_release_is_live(proxy, old_bucket, samples
 def test_slow_storage_is_waited_for(proxy, old_bucket, samples, whole):
     proxy.delay_s = 0.1
 
-    assert CliRunner().invoke(main, ["publish", str(samples), old_bucket, "--title", NEW]).exit_code == 0
+    assert CliRunner().invoke(main, ["publish", str(samples), old_bucket, "--title", NEW, "--yes"]).exit_code == 0
 
     proxy.heal()
     assert seen_by_a_visitor(old_bucket) == (NEW, whole[NEW])
@@ -190,7 +190,7 @@ def test_slow_storage_is_waited_for(proxy, old_bucket, samples, whole):
         ("reset", "food/00003.jpg", "does not answer"),
         ("403", "POST", "roles/storage.objectUser"),
         ("403", "food/00003.jpg", "roles/storage.objectUser"),
-        ("spoil", "food/00003.jpg", "continues"),
+        ("spoil", "food/00003.jpg", "to continue"),
         ("503", "POST /upload/storage/v1/b/BUCKET/o?uploadType=multipart&ifGenerationMatch=1", "does not answer"),
     ],
 )
@@ -223,7 +223,7 @@ def test_storage_dies_in_the_middle(proxy, old_bucket, samples, whole):
         return honest_create(name, data, content_type)
 
     bucket.create = create
-    with pytest.raises(BucketError, match="continues"):
+    with pytest.raises(BucketError, match="to continue"):
         publish_pictures(bucket, pointer, groups, title)
 
     proxy.revive()
