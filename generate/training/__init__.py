@@ -1,1 +1,1 @@
-"""What `train` is made of: the loop, its options and data, and what a run reports."""
+"""The implementation of `train`: the loop, its options and data, and its reports."""

@@ -1,7 +1,7 @@
-"""Differentiable augmentation: changes what the discriminator sees, real and generated pictures alike.
+"""Differentiable augmentation of the real and generated pictures that the discriminator sees.
 
-Zhao et al., "Differentiable Augmentation for Data-Efficient GAN Training", NeurIPS 2020, with its ranges. Each picture
-is chosen or not; a chosen one gets every kind that is asked for. Nothing is gathered: slices and masks do.
+Zhao et al., "Differentiable Augmentation for Data-Efficient GAN Training", NeurIPS 2020, with the paper's
+ranges. A picture is chosen at random and then gets every requested kind. Uses slices and masks, no gather.
 """
 
 from __future__ import annotations
@@ -16,11 +16,11 @@ from generate.ranks import own_rows, world
 
 TRANSLATION = 0.125  # of the side, in each direction
 CUTOUT = 0.5  # of the side
-R_T_TARGET, ADAPTATION_KIMG = 0.6, 500  # ADA's target, and the pictures from never to always
+R_T_TARGET, ADAPTATION_KIMG = 0.6, 500  # ADA's target; kimg that move the probability from 0 to 1
 
 
 def augment(pictures: Tensor, probability: float, kinds: Sequence[str] = ("flip", "translation")) -> Tensor:
-    """Change each picture of (N, 3, H, W), 0..1, with this probability, by the kinds named in KINDS."""
+    """Augment each picture of (N, 3, H, W), 0..1, with this probability; `kinds` are keys of KINDS."""
     chosen = _uniform(len(pictures)) < probability
     for kind in kinds:
         pictures = KINDS[kind](pictures, chosen)
@@ -28,7 +28,7 @@ def augment(pictures: Tensor, probability: float, kinds: Sequence[str] = ("flip"
 
 
 def adapt(probability: float, r_t: float, pictures: int) -> float:
-    """The probability after so many more pictures: up while r_t = E[sign(D(real))] is above its target, else down.
+    """Return the probability after `pictures` more: higher if r_t = E[sign(D(real))] is above its target, else lower.
 
     Karras et al., "Training Generative Adversarial Networks with Limited Data" (ADA), NeurIPS 2020, section 3.1.
     """
@@ -37,13 +37,13 @@ def adapt(probability: float, r_t: float, pictures: int) -> float:
 
 
 def flip(pictures: Tensor, chosen: Tensor) -> Tensor:
-    """Mirror half of the chosen ones."""
+    """Mirror half of the chosen pictures."""
     mirrored = chosen & (_uniform(len(pictures)) < 0.5)
     return torch.where(_like(mirrored, pictures), pictures.flip(3), pictures)
 
 
 def translation(pictures: Tensor, chosen: Tensor) -> Tensor:
-    """Move by up to an eighth of the side, down and right, filling with black."""
+    """Shift each axis by up to an eighth of the side; fill with black."""
     limit = round(TRANSLATION * pictures.shape[-1])
     shifts = _integers(-limit, limit, len(pictures)) * chosen[:, None]
     return translate(pictures, shifts)
@@ -59,7 +59,7 @@ def cutout(pictures: Tensor, chosen: Tensor) -> Tensor:
 
 
 def colour(pictures: Tensor, chosen: Tensor) -> Tensor:
-    """Change brightness by up to a quarter (theirs is half, of -1..1), saturation by 0..2 and contrast by 0.5..1.5."""
+    """Add up to 0.25 of brightness (the paper's 0.5 in -1..1); scale saturation by 0..2 and contrast by 0.5..1.5."""
     brightness, saturation, contrast = (_like(_uniform(len(pictures)), pictures) for _ in range(3))
     changed = pictures + (brightness - 0.5) / 2
     grey = changed.mean(dim=1, keepdim=True)
@@ -78,7 +78,7 @@ KINDS: dict[str, Callable[[Tensor, Tensor], Tensor]] = {
 
 
 def translate(pictures: Tensor, shifts: Tensor) -> Tensor:
-    """Move picture i by shifts[i] = (down, right) pixels, filling with zeros."""
+    """Shift picture i by shifts[i] = (down, right) pixels; fill with zeros."""
     height, width = pictures.shape[2:]
     limit = int(shifts.abs().max()) if len(shifts) else 0
     padded = F.pad(pictures, (limit,) * 4)
@@ -90,16 +90,16 @@ def translate(pictures: Tensor, shifts: Tensor) -> Tensor:
 
 
 def _like(values: Tensor, pictures: Tensor) -> Tensor:
-    """One value a picture, shaped and placed to act on all its pixels."""
+    """Reshape one value per picture to (N, 1, 1, 1) on the pictures' device."""
     values = values.to(pictures.device)[:, None, None, None]
     return values.to(pictures.dtype) if values.is_floating_point() else values
 
 
 def _uniform(count: int) -> Tensor:
-    """0..1 for each of this rank's pictures: drawn for those of all ranks, so that all draw the same."""
+    """Draw from 0..1 for each picture of this rank. Every rank draws for all, so that random states stay equal."""
     return own_rows(torch.rand(count * world()))
 
 
 def _integers(low: int, high: int, count: int) -> Tensor:
-    """A pair of low..high, both included, for each of this rank's pictures."""
+    """Draw a pair from low..high (inclusive) for each picture of this rank."""
     return own_rows(torch.randint(low, high + 1, (count * world(), 2)))

@@ -1,4 +1,4 @@
-"""Read what `train --from` begins with: the weights of another run, or of the lightweight_gan command."""
+"""Read the weights that `train --from` starts with: another run's or the lightweight_gan command's."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ Weights = Mapping[str, Tensor]
 
 @dataclass(frozen=True)
 class Beginning:
-    """The networks' options, the kind of discriminator, and the weights. Optimizers start fresh."""
+    """Network options, kind of discriminator, and weights. Optimizers start fresh."""
 
     source: Path
     network: NetworkOptions
@@ -34,7 +34,7 @@ class Beginning:
     weights: Mapping[str, Weights]  # of "generator", "ema" and "discriminator"
 
     def options(self, size: int) -> dict[str, Any]:
-        """The values that it sets in TrainOptions, for pictures of that size."""
+        """Return the TrainOptions values that it sets for pictures of that size."""
         names = ("latent_dim", "fmap_max", "fmap_inverse_coef", "attention")
         found = {name: getattr(self.network, name) for name in names} | {"discriminator": self.discriminator}
         if self.discriminator == "r3gan":
@@ -42,7 +42,7 @@ class Beginning:
         return found
 
     def check(self, network: NetworkOptions) -> None:
-        """Raises click.ClickException unless the weights fit `network`, or grow to it."""
+        """Raise click.ClickException unless the weights fit `network` or can grow to it."""
         wide_enough = self.width // 2 >= 2 * network.channels
         grows = self.discriminator == "r3gan" and network.size == 2 * self.network.size and wide_enough
         ours, theirs = asdict(network), asdict(self.network)
@@ -58,7 +58,7 @@ class Beginning:
             )
 
     def _misfit(self) -> str:
-        """Why the discriminator's weights are not those of the networks described, or ""."""
+        """Return why the discriminator's weights don't match its description, or ""."""
         if self.discriminator not in ("r3gan", "lightweight"):
             return f"there is no longer a {self.discriminator!r}"
         try:
@@ -70,7 +70,7 @@ class Beginning:
         return misfit(judge, self.weights["discriminator"])
 
     def load_into(self, parts: Mapping[str, Any], network: NetworkOptions) -> None:
-        """Give these networks its weights; grow them where `network` is of twice the size."""
+        """Load the weights into these networks; grow them if `network` has twice the size."""
         if network.size == self.network.size:
             for name, weights in self.weights.items():
                 parts[name].load_state_dict(weights)
@@ -83,7 +83,7 @@ class Beginning:
 def read_beginning(source: Path) -> Beginning:
     """Read a run folder, a generator.safetensors with its discriminator.safetensors, or a model_N.pt with its .config.json.
 
-    Raises click.ClickException where one is missing or damaged.
+    Raises click.ClickException if a file is missing or damaged.
     """
     if source.suffix == ".pt":
         found = read_checkpoint(source)

@@ -1,28 +1,28 @@
-"""The choices of a training run: what `train`'s options, options.json and the loop share, without torch."""
+"""Options of a training run, shared by `train`, options.json and the loop. Does not import torch."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
-AUTO = -1  # stands for what options.defaults_of says
+AUTO = -1  # replaced by the value from options.defaults_of
 AUGMENTATIONS = ("flip", "translation", "cutout", "colour")
 DOWNLOAD = "download"  # of --fid without a file
 
 
 @dataclass(frozen=True)
 class TrainOptions:
-    """What a run is made with; written to RUN/options.json before it starts. AUTO stands for what `options.defaults_of` says."""
+    """A run's options, written to RUN/options.json before it starts. `options.defaults_of` replaces AUTO."""
 
     kimg: float = 300.0  # thousands of real pictures shown to the discriminator
     discriminator: str = "auto"  # "r3gan" or "lightweight"; auto: r3gan, or what start_from was trained with
-    conditional: bool = False  # one model for all categories, told which
+    conditional: bool = False  # one class-conditional model for all categories
     batch_size: int = AUTO
-    accumulate: int = AUTO  # batches a step
+    accumulate: int = AUTO  # batches per step
     learning_rate: float = AUTO
-    gamma: float = AUTO  # R3GAN's: weight of the gradient penalty, at first
-    burn_in_kimg: float = AUTO  # R3GAN's: until the schedule has reached its end
+    gamma: float = AUTO  # R3GAN's: initial weight of the gradient penalty
+    burn_in_kimg: float = AUTO  # R3GAN's: length of the schedule
     width: int = AUTO  # R3GAN's: feature maps of the discriminator's first layer
-    gradient_penalty: bool = True  # lightweight's: with or without
+    gradient_penalty: bool = True  # lightweight's
     augment: tuple[str, ...] = ("auto",)
     augment_probability: float = AUTO
     adaptive: bool = False  # lightweight's: steer that probability by r_t
@@ -38,6 +38,6 @@ class TrainOptions:
     seed: int = 0
     snapshot_kimg: float = 10.0
     keep: int = 3
-    patience: int = 10  # snapshots without a better one until the run ends
+    patience: int = 10  # snapshots without improvement before the run ends
     fid: str = ""  # Inception's weights, or "download"
     start_from: str = ""  # a run, a generator.safetensors, or a checkpoint of the lightweight_gan command

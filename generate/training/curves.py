@@ -1,4 +1,4 @@
-"""Plots of a training run: curves.png, and a time-lapse of its samples."""
+"""Plots of a training run: curves.png and a time-lapse of its samples."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ from generate.training.augment import R_T_TARGET
 from generate.training.stats import best_row, read_rows
 
 ABOVE: dict[str, Any] = {"loc": "lower left", "bbox_to_anchor": (0, 1), "ncols": 3, "frameon": False}  # of the panel
-FRAMES_PER_S, LAST_FRAME_S = 12, 2  # of the time-lapse; how long it rests on the newest samples
+FRAMES_PER_S, LAST_FRAME_S = 12, 2  # of the time-lapse; how long the newest samples stay
 
 
 def draw_curves(run: Path) -> None:
-    """Write run/curves.png of run/stats.jsonl: quality, losses, r_t and speed over the pictures shown."""
+    """Plot run/stats.jsonl to run/curves.png: quality, losses, r_t and speed over the pictures shown."""
     rows = read_rows(run)
     kimg = [row["kimg"] for row in rows]
     figure = matplotlib.figure.Figure(figsize=(8, 12), layout="constrained")  # no pyplot: no display, no global state
@@ -58,7 +58,7 @@ def draw_curves(run: Path) -> None:
 
 
 def film(run: Path) -> Path:
-    """Write run/time-lapse.mp4 of run/samples-*.jpg, which all show the same seeds; returns its path."""
+    """Write run/time-lapse.mp4 from run/samples-*.jpg, which all show the same seeds; return its path."""
     sheets = sorted(run.glob("samples-*.jpg"))
     sheets += sheets[-1:] * FRAMES_PER_S * LAST_FRAME_S
     path = run / "time-lapse.mp4"

@@ -1,4 +1,4 @@
-"""The training pictures: all on the device if they fit, else decoded when they are needed.
+"""The training pictures: held on the device if they fit, else decoded on demand.
 
 pictures = open_pictures(Path("prepared"), torch.device("cpu"))
 batches = Batches(pictures, labels=None, size=16, device=torch.device("cpu"))
@@ -20,7 +20,7 @@ from generate.images import BadPicture, category_of, find_pictures, load_picture
 from generate.ranks import own_rows
 
 FITS = 0.5  # of the free memory
-DECODERS = 8  # threads; Pillow lets go of the interpreter while it decodes
+DECODERS = 8  # threads; Pillow releases the GIL while it decodes
 
 
 class Pictures:
@@ -40,7 +40,7 @@ class Pictures:
 
 
 class StreamedPictures(Pictures):
-    """The same for more pictures than memory holds: threads decode the next batch during a step."""
+    """Pictures that don't fit into memory: threads decode the next batch during a step."""
 
     def __init__(self, paths: Sequence[Path], channels: int, size: int) -> None:
         self.paths, self.channels, self.size, self.where = (
@@ -76,9 +76,9 @@ class StreamedPictures(Pictures):
 
 
 class Batches:
-    """Endless shuffled batches of so many pictures (N, C, H, W), 0..1, and their labels, on a device.
+    """Endless shuffled batches of pictures (N, C, H, W), 0..1, and their labels, on a device.
 
-    Of many ranks each gets its own rows of the batch.
+    Each rank gets its own rows of the batch.
     """
 
     def __init__(self, pictures: Pictures, labels: Tensor | None, size: int, device: torch.device) -> None:
@@ -97,11 +97,11 @@ class Batches:
 
 
 def open_pictures(data: Path, device: torch.device, channels: int = 3) -> Pictures:
-    """The pictures of a prepared folder, in the order of their paths, held on the device if they fit into half of its free memory.
+    """Open a prepared folder in path order; hold it on the device if it fits into half of the free memory.
 
-    Of 1 channel (grey), 3 (RGB) or 4 (with transparency).
+    Channels: 1 (grey), 3 (RGB) or 4 (RGBA).
 
-    Raises click.ClickException where they are not square pictures of one size, a power of two.
+    Raises click.ClickException unless all pictures are square and of one size, a power of two.
     """
     paths = find_pictures(data)
     try:
@@ -121,16 +121,16 @@ def open_pictures(data: Path, device: torch.device, channels: int = 3) -> Pictur
 
 
 def free_memory(device: torch.device) -> int:
-    """Free memory of the device, in bytes."""
+    """Return the free memory of the device in bytes."""
     if device.type == "cuda":
         return torch.cuda.mem_get_info(device)[0]
     return int(psutil.virtual_memory().available)
 
 
 def read_categories(data: Path) -> tuple[tuple[str, ...], Tensor]:
-    """The names of the first-level folders, and each picture's number among them (N,), in the order of the paths.
+    """Return the first-level folders' names and each picture's folder index (N,), in path order.
 
-    Raises click.BadParameter for pictures in no folder or in one only.
+    Raises click.BadParameter for pictures outside a folder, or if there is only one folder.
     """
     folders = [category_of(path, data) for path in find_pictures(data)]
     names = tuple(sorted(set(folders)))

@@ -1,4 +1,4 @@
-"""Parameters and memory of a training run, counted on torch's meta device without running it."""
+"""Count the parameters and memory of a training run on torch's meta device, without running it."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from generate.model.networks import NetworkOptions, build_discriminator, build_g
 from generate.model.r3gan import build_r3gan
 from generate.training.choices import TrainOptions
 
-ADAM_COPIES = 4  # of each weight in training: itself, its gradient and Adam's two moments
+ADAM_COPIES = 4  # per weight: itself, its gradient and Adam's two moments
 
 
 @dataclass(frozen=True)
 class Estimate:
-    """Parameters of both networks; bytes that stay allocated, and bytes that one batch of a generator step adds."""
+    """Parameters of both networks, bytes that stay allocated, and bytes that one batch of a generator step adds."""
 
     generator: int
     discriminator: int
@@ -26,17 +26,17 @@ class Estimate:
 
     @property
     def total_bytes(self) -> int:
-        """A lower bound: workspaces of kernels and the penalty's second derivative come on top."""
+        """Return a lower bound: it excludes kernel workspaces and the penalty's second derivative."""
         return self.weights_bytes + self.data_bytes + self.batch_bytes
 
 
 def estimate(network: NetworkOptions, options: TrainOptions, pictures: int) -> Estimate:
-    """Count the weights, and what autograd would keep of one batch."""
+    """Count the weights and the tensors that autograd saves for one batch."""
     r3gan, batch_size = options.discriminator == "r3gan", options.batch_size
     with torch.device("meta"):
         generator = build_generator(network)
         discriminator = build_r3gan(network, options.width) if r3gan else build_discriminator(network)
-        held: list[Tensor] = []  # as long as they are held, their storages' identities are their own
+        held: list[Tensor] = []  # holding them keeps the ids of their storages unique
 
         def hold(tensor: Tensor) -> Tensor:
             held.append(tensor)
@@ -54,7 +54,7 @@ def estimate(network: NetworkOptions, options: TrainOptions, pictures: int) -> E
     return Estimate(
         generator=count_g,
         discriminator=count_d,
-        weights_bytes=4 * (ADAM_COPIES * (count_g + count_d) + count_g),  # the average is one more generator
+        weights_bytes=4 * (ADAM_COPIES * (count_g + count_d) + count_g),  # the EMA is one more generator
         data_bytes=pictures * network.channels * network.size**2,
         batch_bytes=activations // 2 if options.precision == "bf16" else activations,
     )

@@ -4,9 +4,9 @@
     grow_discriminator(old_discriminator_weights, discriminator)
 
 Karras et al., "Progressive Growing of GANs for Improved Quality, Stability, and Variation", ICLR 2018, fade new layers in.
-Here the discriminator's new block starts as what comes before the old ones anyway: the mean of 2x2 pixels, then the old
-first layer. So at first it judges a picture exactly as it judged the picture at half the size, and the generator's new last
-layer is trained against a discriminator that knows what it wants.
+Here the discriminator's new block starts as 2x2 mean pooling followed by the old first layer. The grown discriminator thus
+gives the same logits as the old one on the picture at half the size, and the generator's new last layer trains against
+a discriminator that is already trained.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ Weights = Mapping[str, Tensor]
 
 @torch.no_grad()
 def grow_generator(weights: Weights, generator: nn.Module) -> None:
-    """Give a fresh generator of twice the size the weights of all layers that both have; its last ones stay fresh."""
+    """Copy the weights of all shared layers to a fresh generator of twice the size; its last layers stay fresh."""
     fresh = generator.state_dict()
     shared = {name: weight for name, weight in weights.items() if name in fresh and fresh[name].shape == weight.shape}
     generator.load_state_dict(fresh | shared)
@@ -32,7 +32,7 @@ def grow_generator(weights: Weights, generator: nn.Module) -> None:
 
 @torch.no_grad()
 def grow_discriminator(weights: Weights, discriminator: R3Discriminator) -> None:
-    """Make a fresh discriminator of twice the size and half the width judge as the old one judges at half the size."""
+    """Make a fresh discriminator of twice the size and half the width give the old one's logits at half the size."""
     kept = {_one_deeper(name): weight for name, weight in weights.items() if not name.startswith("from_colours.")}
     discriminator.load_state_dict(discriminator.state_dict() | kept)
     kernel, bias = weights["from_colours.weight"], weights["from_colours.bias"]  # (D, C, 3, 3), (D,)
@@ -40,7 +40,7 @@ def grow_discriminator(weights: Weights, discriminator: R3Discriminator) -> None
     block = cast(Block, discriminator.blocks[0])
     sign = torch.cat((torch.eye(colours), -torch.eye(colours)))  # (2C, C)
 
-    # every colour and its negative: of both, LeakyReLU keeps what together is the colour times (1 + slope)
+    # each colour and its negative: LeakyReLU(x) - LeakyReLU(-x) = (1 + slope) x recovers the colour
     first = discriminator.from_colours
     first.weight[: 2 * colours] = 0
     first.weight[: 2 * colours, :, 1, 1] = sign.to(first.weight)
@@ -57,7 +57,7 @@ def grow_discriminator(weights: Weights, discriminator: R3Discriminator) -> None
 
 
 def _one_deeper(name: str) -> str:
-    """The name that a layer of the old discriminator has in the new one, which has one more block in front."""
+    """Rename a layer of the old discriminator for the new one, which has one more block in front."""
     room, _, rest = name.partition(".")
     if room != "blocks":
         return name
