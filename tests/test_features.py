@@ -62,9 +62,10 @@ def test_gradient_at_the_picture_is_that_of_the_published_implementation():
         .double()
     )
     ours = load_features().double()
+    torch.manual_seed(1)  # with some pictures a rounded batch norm moves one value across a corner of ReLU6
     pictures = torch.randn(1, 3, 224, 224, dtype=torch.float64, requires_grad=True)
 
     (wanted,) = torch.autograd.grad(theirs(pictures)[:, 3].sum(), pictures)
     (gradient,) = torch.autograd.grad(ours._fc(ours(pictures))[:, 3].sum(), pictures)
 
-    assert (gradient - wanted).norm() < 1e-3 * wanted.norm()
+    assert (gradient - wanted).norm() < 1e-5 * wanted.norm()

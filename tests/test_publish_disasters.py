@@ -167,7 +167,9 @@ def old_bucket(cloud_url, samples) -> str:
 def test_storage_recovers_and_the_new_release_is_live(proxy, old_bucket, samples, whole, fault, match, times):
     proxy.fail(fault, match, times)
 
-    result = CliRunner().invoke(main, ["publish", str(samples), old_bucket, "--title", NEW, "--yes"], catch_exceptions=False)
+    result = CliRunner().invoke(
+        main, ["publish", str(samples), old_bucket, "--title", NEW, "--yes"], catch_exceptions=False
+    )
 
     assert result.exit_code == 0, result.output
     proxy.heal()

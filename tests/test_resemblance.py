@@ -20,6 +20,7 @@ from generate.prepare import prepare
 from tests.conftest import EMOJI, ROOT
 
 COUNT = 12
+CATEGORIES = [number % 3 for number in range(COUNT)]  # of the demo's generator
 
 
 @pytest.fixture(scope="module")
@@ -60,7 +61,7 @@ def stripes() -> Tensor:
 
 def untrained() -> Tensor:
     options = load_generator(ROOT / "demo" / "generator.safetensors").network
-    return draw_pictures(build_generator(options).eval(), range(COUNT), 4) / 255
+    return draw_pictures(build_generator(options).eval(), range(COUNT), 4, CATEGORIES) / 255
 
 
 @pytest.mark.parametrize("noise", [uniform, faint, blurred, flat, stripes, untrained])
@@ -78,7 +79,7 @@ def test_noise_is_too_far_whatever_its_kind(network, trained, noise):
 def test_the_demos_generator_is_poor_but_not_too_far(network, trained):
     generator = load_generator(ROOT / "demo" / "generator.safetensors").generator
 
-    found = resemblance(look(network, draw_pictures(generator, range(COUNT), 4)), trained)
+    found = resemblance(look(network, draw_pictures(generator, range(COUNT), 4, CATEGORIES)), trained)
 
     assert found.poor
     assert not found.too_far
@@ -99,7 +100,7 @@ def test_training_pictures_with_doubles_are_judged_as_if_without(network, traine
     twice = Looks(*(torch.cat([part, part]) for part in (trained.features, trained.layout, trained.small)))
     generator = load_generator(ROOT / "demo" / "generator.safetensors").generator
 
-    assert not resemblance(look(network, draw_pictures(generator, range(COUNT), 4)), twice).too_far
+    assert not resemblance(look(network, draw_pictures(generator, range(COUNT), 4, CATEGORIES)), twice).too_far
 
 
 def test_too_few_pictures_are_not_judged(trained):
