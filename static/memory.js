@@ -80,12 +80,17 @@ const memory = (() => {
     write("localStorage", "favourites", on ? [card, ...others].slice(0, FAVOURITES) : others);
   }
 
+  function coming(address) {
+    const card = read("sessionStorage", `coming ${address}`);
+    return typeof card?.image === "string" && typeof card.release === "string" ? card : null;
+  }
+
   return {
     remember,
     unseen,
     forget,
     hasSeen: (card) => shownOf(card.release).includes(key(card)),
-    coming: (address) => read("sessionStorage", `coming ${address}`),
+    coming,
     setComing: (address, card) => write("sessionStorage", `coming ${address}`, card),
     favourites,
     isFavourite,
