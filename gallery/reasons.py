@@ -1,6 +1,6 @@
 """What Cloud Storage says about a request that failed, and whether trying again can help.
 
-raise Unavailable(f"{url} does not answer as it should ({reason_of(error)}): {advice_for(error)}")
+sentence = f"{url} does not answer as it should ({reason_of(error)}): {advice_for(error)}"
 """
 
 from __future__ import annotations

@@ -1,7 +1,9 @@
 """What a published release is: the catalog that `publish` writes as site.json and the site reads.
 
     from gallery.release import read_live
-    catalog, generation = read_live(open_bucket("demo/bucket"))
+    from gallery.bucket import open_bucket
+    bucket = open_bucket("demo/bucket")
+    catalog, generation = read_live(bucket)
     bucket.read(catalog.object_name("food", 0))
 
 Pictures are numbered, so the catalog stays small and choosing a picture needs no listing.

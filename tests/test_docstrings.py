@@ -17,7 +17,8 @@ import pytest
 from generate.__main__ import main
 from tests.conftest import ROOT
 
-MODULES = sorted(p.relative_to(ROOT) for p in (ROOT / "generate").rglob("*.py") if p.name != "__main__.py")
+ROOMS = ("generate", "gallery", "web")
+MODULES = sorted(p.relative_to(ROOT) for room in ROOMS for p in (ROOT / room).rglob("*.py") if p.name != "__main__.py")
 
 
 def examples(path: Path) -> list[str]:

@@ -1,5 +1,6 @@
 """Pages ready to be sent: in bounded memory, each dealt once before any is repeated, refilled in the background.
 
+    from gallery.bucket import open_bucket
     deck = Deck(lambda: open_bucket("gs://my-pictures", patience_s=3), render, budget=128 << 20)
     deck.start()
     card = deck.deal("food")
