@@ -382,9 +382,10 @@ def test_left_arrow_goes_back_and_so_does_back(open_page):
     assert shown(page) == seen[0]
 
 
-def swipe(page: Page, from_x: int, to_x: int) -> None:
-    """A finger on the picture."""
-    box = page.locator("#picture").bounding_box()
+def swipe(page: Page, start: float, end: float) -> None:
+    """A finger on the picture's frame, from there to there of its width: pictures of several sizes lie in it."""
+    box = page.locator(".frame").bounding_box()
+    from_x, to_x = start * box["width"], end * box["width"]
     y = box["y"] + box["height"] / 2
     touch = page.context.new_cdp_session(page)
     for event, x in [
@@ -401,12 +402,12 @@ def test_swipes_and_taps(open_page, serve, mixed):
     page = open_page(at=serve(str(mixed)), has_touch=True, viewport={"width": 375, "height": 553})
     ready(page)
     first = shown(page)
-    second = move(page, lambda: swipe(page, 20, 0) or page.locator(".frame").tap())
+    second = move(page, lambda: swipe(page, 0.5, 0.45) or page.locator(".frame").tap())
     ready(page)
-    third = move(page, lambda: swipe(page, 250, 50))
+    third = move(page, lambda: swipe(page, 0.9, 0.1))
     ready(page)
     assert len({first, second, third}) == 3
-    assert move(page, lambda: swipe(page, 50, 250)) == second
+    assert move(page, lambda: swipe(page, 0.1, 0.9)) == second
 
 
 def test_a_slideshow_is_one_entry_in_the_history_and_keeps_its_keys(open_page):
