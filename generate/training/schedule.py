@@ -12,7 +12,7 @@ Huang et al. (NeurIPS 2024, appendix D) move each along half a cosine over a bur
 | learning rate | 3e-4 | 0.75e-4 | 2e-4 to 0.5e-4 |
 | beta2 | 0.99 | 0.99 | 0.9 to 0.99 |
 | half-life of the average | a twentieth of what was shown | 5 kimg | 0 to 500 kimg |
-| augmentation | 0.5 | 0.5 | 0 to 0.3 |
+| augmentation, of 1,000 pictures | 0.3 | 0.3 | 0 to 0.3 |
 
 Few pictures want augmentation from the start. The average is in averaging.py, the augmentation in augment.py.
 """
