@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import io
 import json
+import ssl
 import threading
 import time
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 from PIL import Image
@@ -205,6 +207,9 @@ class Handler(BaseHTTPRequestHandler):
     def get_redirect(self, name, query):
         self.send(b"", 302, Location=f"/good/{name}")
 
+    def get_elsewhere(self, name, query):
+        self.send(b"", 302, Location=urlsplit(self.path).query)
+
     def get_loop(self, name, query):
         self.send(b"", 302, Location=f"/loop/{int(name) + 1}")
 
@@ -239,14 +244,21 @@ class Server(ThreadingHTTPServer):
 
     daemon_threads = True
 
-    def __init__(self) -> None:
+    def __init__(self, certificate: Any = None) -> None:
         super().__init__(("127.0.0.1", 0), Handler)
         self.lock, self.stopping = threading.Lock(), threading.Event()
         self.later = False
         self.seen: Counter[str] = Counter()
         self.agents: set[str] = set()
         self.queries: list[dict[str, list[str]]] = []
-        self.url = f"http://localhost:{self.server_port}"
+        self.url = f"http{'s' if certificate else ''}://localhost:{self.server_port}"
+        if certificate:
+            context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+            certificate.configure_cert(context)
+            self.socket = context.wrap_socket(self.socket, server_side=True, do_handshake_on_connect=False)
+
+    def handle_error(self, request: Any, address: Any) -> None:
+        """A client that hangs up, or refuses the certificate, is no news."""
 
     def openverse(self, page: int) -> dict[str, object]:
         small = openverse(self.url, 9, width=100, height=100)
@@ -261,9 +273,9 @@ class Server(ThreadingHTTPServer):
 
 
 @contextmanager
-def serve() -> Iterator[Server]:
-    """The server in a thread, until the block ends."""
-    server = Server()
+def serve(certificate: Any = None) -> Iterator[Server]:
+    """The server in a thread, until the block ends; over https with a certificate of trustme."""
+    server = Server(certificate)
     thread = threading.Thread(target=server.serve_forever, daemon=True)
     thread.start()
     try:

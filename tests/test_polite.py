@@ -1,12 +1,15 @@
-"""collect: what is never asked: addresses inside the owner's own network."""
+"""collect: how it asks a server, and what it never asks: addresses inside the owner's own network."""
 
 from __future__ import annotations
 
 import socket
 
 import pytest
+import trustme
 
 from generate.collecting.polite import Manners, Refused, build_opener, check_public
+from tests.collecting import QUICK
+from tests.picture_server import picture, serve
 
 
 @pytest.mark.parametrize(
@@ -34,3 +37,52 @@ def test_a_name_that_changes_its_address_is_caught_once_connected(server, monkey
         build_opener(Manners()).open(f"http://rebinding.example:{server.server_port}/good/x.jpg", timeout=5)
 
     assert sum(server.seen.values()) == before
+
+
+@pytest.fixture(scope="module")
+def authority():
+    return trustme.CA()
+
+
+@pytest.fixture
+def trusted(authority, tmp_path, monkeypatch):
+    authority.cert_pem.write_to_path(tmp_path / "authority.pem")
+    monkeypatch.setenv("SSL_CERT_FILE", str(tmp_path / "authority.pem"))
+
+
+@pytest.fixture(scope="module")
+def secure(authority):
+    """The server of pictures over https, with a certificate for localhost."""
+    with serve(authority.issue_cert("localhost")) as running:
+        yield running
+
+
+def test_pictures_are_fetched_over_https(secure, server, trusted):
+    opener = build_opener(Manners(**QUICK))
+
+    for url in (f"{secure.url}/good/x.jpg", f"{server.url}/elsewhere/x.jpg?{secure.url}/good/x.jpg"):
+        with opener.open(url, timeout=5) as response:
+            assert response.read() == picture()
+            assert response.url.startswith("https://")
+
+
+def test_https_needs_a_certificate_that_is_trusted_and_names_the_host(authority, secure, trusted, monkeypatch):
+    with (
+        serve(authority.issue_cert("other.example")) as wrong,
+        pytest.raises(OSError, match="not valid for 'localhost'"),
+    ):
+        build_opener(Manners(**QUICK)).open(f"{wrong.url}/good/x.jpg", timeout=5)
+
+    monkeypatch.delenv("SSL_CERT_FILE")
+    with pytest.raises(OSError, match="certificate verify failed"):
+        build_opener(Manners(**QUICK)).open(f"{secure.url}/good/x.jpg", timeout=5)
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "localhost"])
+def test_https_does_not_reach_private_addresses(secure, trusted, host):
+    before = sum(secure.seen.values())
+
+    with pytest.raises(OSError, match="private address"):
+        build_opener(Manners()).open(f"https://{host}:{secure.server_port}/good/x.jpg", timeout=5)
+
+    assert sum(secure.seen.values()) == before

@@ -15,6 +15,7 @@ import io
 import ipaddress
 import re
 import socket
+import ssl
 import string
 import threading
 import time
@@ -134,9 +135,7 @@ class _Ascii(urllib.request.BaseHandler):
 class _HTTPConnection(http.client.HTTPConnection):
     """Checks the addresses of the host before it connects, and the connected address after that."""
 
-    def __init__(self, *args: Any, private_hosts: tuple[str, ...] = (), **options: Any) -> None:
-        super().__init__(*args, **options)
-        self.may_be_private = self.host in private_hosts
+    may_be_private = False
 
     def connect(self) -> None:
         if not self.may_be_private:
@@ -164,13 +163,19 @@ class _Open(urllib.request.AbstractHTTPHandler):
     def __init__(self, private_hosts: tuple[str, ...]) -> None:
         super().__init__()
         self.private_hosts = private_hosts
+        self.context = ssl.create_default_context()  # reads the trust store, or SSL_CERT_FILE, once
         self.http_request = self.https_request = self.do_request_
 
     def http_open(self, request: urllib.request.Request) -> http.client.HTTPResponse:
-        return self.do_open(cast(Any, partial(_HTTPConnection, private_hosts=self.private_hosts)), request)
+        return self.do_open(cast(Any, partial(self.connection, _HTTPConnection)), request)
 
     def https_open(self, request: urllib.request.Request) -> http.client.HTTPResponse:
-        return self.do_open(cast(Any, partial(_HTTPSConnection, private_hosts=self.private_hosts)), request)
+        return self.do_open(cast(Any, partial(self.connection, _HTTPSConnection, context=self.context)), request)
+
+    def connection(self, kind: type[_HTTPConnection], host: str, **options: Any) -> _HTTPConnection:
+        made = kind(host, **options)
+        made.may_be_private = made.host in self.private_hosts
+        return made
 
 
 class _Manners(urllib.request.BaseHandler):
