@@ -11,6 +11,7 @@ import click
 from gallery import GalleryError
 
 JOBS = {
+    "site": "All of the following in one: from a search or a folder to a site.",
     "collect": "Collect pictures: a folder, an archive, URLs or a search.",
     "prepare": "Square, resize and clean the pictures of a folder.",
     "train": "Train a Lightweight GAN on prepared pictures; resumes.",
@@ -70,7 +71,9 @@ def main() -> None:
     """From a folder of pictures to the bucket of a "This Stuff Does Not Exist" site.
 
     \b
-    Example, in the order of a first site:
+    Example, all in one:
+      python -m generate site "search:pineapple" pineapple.site
+    or step by step:
       python -m generate prepare photos prepared --size 256
       python -m generate train prepared runs/mine
       python -m generate refill runs/mine bucket --count 384 --train prepared

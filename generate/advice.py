@@ -13,8 +13,12 @@ EXAMPLE_TITLE = "This Thing Does Not Exist"
 
 def command_line(job: str, *arguments: object) -> str:
     """A command of this package, quoted for a shell."""
-    words = [f"./{word}" if isinstance(word, Path) and str(word).startswith("-") else str(word) for word in arguments]
-    return "python -m generate " + shlex.join([job, *words])
+    return "python -m generate " + shlex.join([job, *as_words(*arguments)])
+
+
+def as_words(*arguments: object) -> list[str]:
+    """Arguments of a command; a path that looks like an option as ./-x."""
+    return [f"./{word}" if isinstance(word, Path) and str(word).startswith("-") else str(word) for word in arguments]
 
 
 def train_option(data: Path | None) -> list[object]:

@@ -12,7 +12,13 @@ from typing import Any
 
 import click
 
-MAKERS = {"samples.json": "sample", "curate.json": "curate", "dataset.json": "prepare", "options.json": "train"}
+MAKERS = {
+    "samples.json": "sample",
+    "curate.json": "curate",
+    "dataset.json": "prepare",
+    "options.json": "train",
+    "stages.json": "site",
+}
 
 
 def check_dest(dest: Path, mark: str) -> None:

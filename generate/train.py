@@ -45,6 +45,7 @@ def own(name: str, help: str, type: Any = None, **attributes: Any) -> Option:
 @click.argument("run", type=click.Path(path_type=Path))
 # how long, and of what
 @own("--kimg", "Length of the run, in thousands of real pictures shown.", POSITIVE)
+@click.option("--hours", type=POSITIVE, help="End after so many hours, too, all starts of the run together.  [default: no limit]")  # fmt: skip
 @click.option("--conditional", is_flag=True, help="One model for all of DATA's categories, its first-level folders.")
 @click.option("--greyscale", is_flag=True, help="Train on grey pictures.")
 @click.option(

@@ -111,6 +111,12 @@ class Handler(BaseHTTPRequestHandler):
         format = {"png": "PNG", "webp": "WEBP", "gif": "GIF"}.get(name.rpartition(".")[2], "JPEG")
         self.send(picture(format))
 
+    def get_various(self, name, query):
+        """Another picture for each number: /various/7.jpg"""
+        paths = sorted(EMOJI.rglob("*.webp"))
+        path = paths[int(name.partition(".")[0]) % len(paths)]
+        self.send(picture(name=path.relative_to(EMOJI).with_suffix("").as_posix()))
+
     def get_small(self, name, query):
         self.send(picture(size=16))
 

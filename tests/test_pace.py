@@ -44,6 +44,15 @@ def test_a_long_run_is_told_what_would_be_shorter(discriminator):
     assert torch.equal(torch.get_rng_state(), before)
 
 
+def test_a_limit_on_the_hours_is_said_beside_what_it_cuts_short():
+    pictures, cpu = Pictures(torch.zeros(4, 3, 32, 32, dtype=torch.uint8)), torch.device("cpu")
+    options = resolve(TrainOptions(**TINY | {"hours": 0.5}), pictures, cpu)
+
+    lines = announce(options, network_of(options, pictures), pictures, cpu, 10**9)
+
+    assert re.fullmatch(r"ends after 30 minutes all the same, about [\d.e+]+ kimg, as --hours says", lines[1])
+
+
 def test_half_the_side_is_less_work():
     options = TrainOptions(discriminator="r3gan", width=8)
     small, large = (

@@ -278,6 +278,20 @@ def test_the_best_snapshot_stays_and_a_run_without_progress_ends(prepared, tmp_p
     assert load_generator(tmp_path / "run").made["step"] == 2
 
 
+def test_a_run_ends_after_its_hours_and_more_let_it_go_on(prepared, tmp_path, capsys):
+    run = tmp_path / "run"
+    options = replace(OPTIONS, kimg=0.02, hours=1e-6)  # 3.6 ms, less than a step takes
+
+    train(prepared, run, options, device="cpu")
+    train(prepared, run, options, device="cpu")
+
+    assert capsys.readouterr().out.count("Ended at 0.004 of 0.02 kimg: --hours 1e-06 are over. More let it go on.") == 2
+    assert [row["step"] for row in read_rows(run)] == [1]
+
+    train(prepared, run, replace(options, hours=1), device="cpu")
+    assert read_rows(run)[-1]["step"] == 5
+
+
 def test_adaptive_augmentation_is_steered_and_resumed(prepared, tmp_path):
     options = replace(OPTIONS, discriminator="lightweight", adaptive=True, augment_probability=0.5)
     train(prepared, tmp_path / "run", replace(options, kimg=0.004), device="cpu")

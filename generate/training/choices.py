@@ -14,6 +14,7 @@ class TrainOptions:
     """A run's options, written to RUN/options.json before it starts. `options.defaults_of` replaces AUTO."""
 
     kimg: float = 300.0  # thousands of real pictures shown to the discriminator
+    hours: float = 0.0  # the run ends after so long, all its starts together; 0: at kimg
     discriminator: str = "auto"  # "r3gan" or "lightweight"; auto: r3gan, or what start_from was trained with
     conditional: bool = False  # one class-conditional model for all categories
     batch_size: int = AUTO

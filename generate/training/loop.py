@@ -34,7 +34,7 @@ from generate.training.players import Players, build
 from generate.training.reporting import introduce, progress_bar, report, say_how_it_ended, shown_beside
 from generate.training.schedule import schedule
 from generate.training.snapshots import collect_signals, read_newest, restore
-from generate.training.stats import Row, is_over, overfitting_advice, read_rows
+from generate.training.stats import Row, is_late, is_over, overfitting_advice, read_rows
 from generate.training.steps import discriminator_backward, generator_backward, r3gan_backward
 from generate.training.yardstick import MEASURABLE, Yardstick
 
@@ -95,7 +95,8 @@ def _train(data: Path, run: Path, options: TrainOptions, where: torch.device) ->
     losses, counted = torch.zeros(3, device=where), 0  # of discriminator and generator, r_t: sums since the last report
     skipped, in_a_row, fallbacks, advised = 0, 0, 0, False
     last_report, started, last_shown = step, time.monotonic(), 0.0
-    stopped, over = False, anyone(is_over(rows, options.patience), where)
+    stopped, late = False, bool(options.hours) and anyone(is_late(rows, 0, options.hours), where)
+    over = late or anyone(is_over(rows, options.patience), where)
     with contextlib.ExitStack() as open_now:
         signals = open_now.enter_context(collect_signals(leads))
         board = open_now.enter_context(SummaryWriter(run / "tensorboard", purge_step=step)) if leads else None
@@ -149,9 +150,11 @@ def _train(data: Path, run: Path, options: TrainOptions, where: torch.device) ->
 
             # ---------------------------------------------------------- snapshot and report
             stopped = anyone(bool(signals), where)
-            if step % snapshot_steps == 0 or step == steps or stopped:
+            seconds = time.monotonic() - started
+            if options.hours:
+                late = anyone(is_late(rows, seconds, options.hours), where)
+            if step % snapshot_steps == 0 or step == steps or stopped or late:
                 loss_d, loss_g, r_t = (losses / max(counted, 1)).tolist()
-                seconds = time.monotonic() - started
                 row: Row = {
                     "step": step, "kimg": step * per_step / 1000, "loss_d": loss_d, "loss_g": loss_g, "r_t": r_t,
                     "augment": players.probability, "pictures_s": (step - last_report) * per_step / seconds,
@@ -169,13 +172,13 @@ def _train(data: Path, run: Path, options: TrainOptions, where: torch.device) ->
                     if not advised and (advice := overfitting_advice(rows, options.discriminator)):
                         bar.write(advice)
                         advised = True
-                over = anyone(is_over(rows, options.patience), where)
+                over = late or anyone(is_over(rows, options.patience), where)
                 losses, counted, fallbacks = torch.zeros_like(losses), 0, fallbacks if in_a_row else 0
                 last_report, started = step, time.monotonic()
             elif leads and time.monotonic() - last_shown > bar.mininterval:
                 bar.set_postfix(shown_beside((losses / max(counted, 1)).tolist(), where), refresh=False)
                 last_shown = time.monotonic()
-    say_how_it_ended(options, step * per_step / 1000, leads and over, stopped and leads)
+    say_how_it_ended(options, step * per_step / 1000, leads and over, leads and late, stopped and leads)
     if stopped:
         raise SystemExit(128 + (signals or [signal.SIGTERM])[0])
 

@@ -21,7 +21,14 @@ from generate.training.choices import AUTO, TrainOptions
 from generate.training.dataset import Pictures
 from generate.units import plural
 
-MAY_CHANGE = {"kimg", "snapshot_kimg", "keep", "patience", "compile"}  # on resuming; all else would make another run
+MAY_CHANGE = {
+    "kimg",
+    "hours",
+    "snapshot_kimg",
+    "keep",
+    "patience",
+    "compile",
+}  # on resuming; all else would make another run
 RECORD = "options.json"
 FEWEST = 2  # pictures: from one, a network can learn nothing but that picture
 UNSET: tuple[Any, ...] = (AUTO, (AUTO,), ("auto",))

@@ -33,7 +33,10 @@ def announce(
     pictures_s = measure_pace(options, network, pictures, device)
     hours = count / pictures_s / 3600
     lines = [f"about {hours_text(hours)} at {pictures_s:.3g} pictures/s, reports not counted"]
-    if hours > LONG_H:
+    if 0 < options.hours < hours:
+        kimg = options.hours * 3.6 * pictures_s
+        lines.append(f"ends after {hours_text(options.hours)} all the same, about {kimg:.2g} kimg, as --hours says")
+    elif hours > LONG_H:
         if network.size > 32:
             smaller = hours * flop(options, replace(network, size=network.size // 2)) / flop(options, network)
             lines.append(f"pictures of {network.size // 2} px would take about {hours_text(smaller)}")

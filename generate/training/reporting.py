@@ -101,8 +101,12 @@ def shown_beside(means: list[float], device: torch.device) -> dict[str, str]:
     return values
 
 
-def say_how_it_ended(options: TrainOptions, kimg: float, over: bool, stopped: bool) -> None:
-    if over:
+def say_how_it_ended(options: TrainOptions, kimg: float, over: bool, late: bool, stopped: bool) -> None:
+    if late:
+        click.echo(
+            f"Ended at {kimg:g} of {options.kimg:g} kimg: --hours {options.hours:g} are over. More let it go on."
+        )
+    elif over:
         click.echo(
             f"Stopped early: the last {options.patience} snapshots were no better. --patience lets the run go on."
         )

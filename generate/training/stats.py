@@ -42,6 +42,11 @@ def is_over(rows: Sequence[Row], patience: int) -> bool:
     return len(rows) > patience and all(row is not best_row(rows) for row in rows[-patience:])
 
 
+def is_late(rows: Sequence[Row], seconds: float, hours: float) -> bool:
+    """True if the snapshots so far and `seconds` since the last one took `hours` together."""
+    return (rows[-1].get("seconds", 0.0) if rows else 0.0) + seconds >= 3600 * hours
+
+
 def overfitting_advice(rows: Sequence[Row], discriminator: str) -> str:
     """What to do about overfitting, in a sentence; empty where the newest row shows none."""
     row = rows[-1]

@@ -1,0 +1,213 @@
+"""From a search or a folder of pictures to the bucket of a site: collect, prepare, train and refill, one after the other.
+
+    python -m generate site "search:pineapple" pineapple.site
+
+DEST gets photos/, prepared/, run/ and bucket/, and stages.json, which says what was run and has ended well. Each stage
+is the job of its name, in a process of its own.
+"""
+
+from __future__ import annotations
+
+import json
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import click
+
+from generate.advice import as_words, command_line
+from generate.devices import choose_device
+from generate.folders import check_dest
+from generate.images import find_pictures, read_json, write_text
+from generate.units import shell_path
+
+RECORD = "stages.json"
+GENERATE = (sys.executable, "-m", "generate")
+SIZES = ("32", "64", "128", "256", "512", "1024")
+MANY = 2000  # pictures from which a GPU trains at 256 px
+PLACEHOLDER = "gs://my-pictures"
+
+
+@click.command()
+@click.argument("source")
+@click.argument("dest", type=click.Path(file_okay=False, path_type=Path))
+@click.option(
+    "--title", help='Title of the site.  [default: "This <Thing> Does Not Exist", by the search or the folder]'
+)
+@click.option("--limit", type=click.IntRange(1), help="At most this many pictures of a search, each of its terms.  [default: 500]")  # fmt: skip
+@click.option("--contact", default="", help="Your e-mail address or site, for the servers that are asked; Wikimedia requires it.")  # fmt: skip
+@click.option("--size", type=click.Choice(SIZES), help="Side of the pictures in pixels.  [default: 64 on a CPU; on a GPU 128, from 2,000 pictures on 256]")  # fmt: skip
+@click.option("--hours", type=click.FloatRange(0, min_open=True), default=1.0, show_default=True, help="How long to train.")  # fmt: skip
+@click.option("--kimg", type=click.FloatRange(0, min_open=True), help="End the training after so many thousand pictures shown, too.  [default: 300]")  # fmt: skip
+@click.option("--count", type=click.IntRange(1), default=384, show_default=True, help="How many pictures the site shows.")  # fmt: skip
+@click.option("--yes", is_flag=True, help="Publish them even if they barely resemble the training pictures.")
+def command(source: str, dest: Path, **options: Any) -> None:
+    """From a search or a folder of pictures to a site that runs.
+
+    SOURCE is a folder, or what `collect` takes: search:TERM[,TERM...], an archive, a list of URLs. DEST, say pineapple.site,
+    gets everything: photos, prepared, run, bucket. Several terms or subfolders are categories. Stop it with Ctrl-C: the same
+    command continues. A stage that has ended well is not repeated unless its options changed, so a larger --hours
+    trains on and publishes anew.
+
+    \b
+    Example:
+      python -m generate site "search:pineapple" pineapple.site
+    """
+    bucket = build(source, dest, **options)
+    where = shell_path(bucket)
+    click.echo(f"\nLook at it: CLOUD_STORAGE_BUCKET={where} make run")
+    click.echo(
+        f"Deploy it:  gcloud storage rsync --recursive {where} {PLACEHOLDER} && "
+        f"gcloud run deploy --source . --set-env-vars CLOUD_STORAGE_BUCKET={PLACEHOLDER}"
+    )
+    click.echo("            (what these need, and three other ways: docs/deploy.md)")
+
+
+def build(
+    source: str,
+    dest: Path,
+    *,
+    title: str | None = None,
+    limit: int | None = None,
+    contact: str = "",
+    size: str | None = None,
+    hours: float = 1.0,
+    kimg: float | None = None,
+    count: int = 384,
+    yes: bool = False,
+) -> Path:
+    """Run the stages that are not done; returns the bucket's folder. Raises click.ClickException, or SystemExit with a stage's own code."""
+    photos, prepared, run, bucket = (dest / name for name in ("photos", "prepared", "run", "bucket"))
+    is_folder = Path(source).is_dir()
+    if is_folder:
+        photos = Path(source)
+        find_pictures(photos)  # raises now if there are none
+        if dest.resolve().is_relative_to(photos.resolve()):
+            raise click.UsageError(f"{dest} is inside {source}, whose pictures are trained on: choose a DEST outside.")
+    stages = Stages(dest, ("prepare", "train", "refill") if is_folder else ("collect", "prepare", "train", "refill"))
+    if not is_folder:
+        given = Path(source) if Path(source).exists() else source
+        asked = [*option("--limit", limit), *option("--contact", contact), "--min-size", size or SIZES[1]]
+        stages.run("collect", given, photos, *asked)
+
+    size = size or size_before(prepared) or choose_size(len(find_pictures(photos)), choose_device("auto").type)
+    stages.run("prepare", photos, prepared, "--size", size)
+
+    categories = read_json(prepared / "dataset.json").get("categories", {})
+    conditional = ["--conditional"] if len(categories) > 1 else []
+    stages.run("train", prepared, run, "--hours", f"{hours:g}", *option("--kimg", kimg), *conditional)
+
+    title = title or title_of(source, list(categories))
+    bucket.mkdir(exist_ok=True)
+    confirmed = ["--yes"] if yes else []
+    stages.run("refill", run, bucket, "--count", count, "--train", prepared, *option("--title", title), *confirmed)
+    return bucket
+
+
+class Stages:
+    """Runs each stage's command once. DEST/stages.json has the commands that ended well, in order."""
+
+    def __init__(self, dest: Path, names: tuple[str, ...]) -> None:
+        check_dest(dest, RECORD)
+        self._path = dest / RECORD
+        self._names = names
+        self._done: list[list[str]] = read_json(self._path).get("done", []) if self._path.exists() else []
+        self._reached = 0  # of the stages
+
+    def run(self, job: str, *arguments: object) -> None:
+        """Run the job, unless it was done with the same arguments. Raises SystemExit if it fails or is interrupted."""
+        words = [job, *as_words(*arguments)]
+        at = f"{self._reached + 1} of {len(self._names)}: {job}"
+        if self._done[self._reached : self._reached + 1] == [words]:
+            click.echo(f"== {at} is done already")
+            self._reached += 1
+            return
+        self._write(self._done[: self._reached])  # what comes after it is out of date
+        click.echo(f"\n== {at}\n{command_line(job, *arguments)}")
+        code, interrupted = run_job(words)
+        if code == 0:
+            self._reached += 1
+            self._write([*self._done, words])
+        if interrupted:
+            click.echo(f"Interrupted at {at}. Nothing is lost: the same command continues there.", err=True)
+            raise SystemExit(128 + interrupted)
+        if code:
+            self._forget_if_empty()
+            click.echo(f"Stopped at {at}, for the reason above. The same command continues there.", err=True)
+            raise SystemExit(code if code > 0 else 128 - code)
+
+    def _forget_if_empty(self) -> None:
+        """Leave no folder behind where the first stage did nothing, as with a mistyped SOURCE."""
+        if list(self._path.parent.iterdir()) == [self._path]:
+            self._path.unlink()
+            self._path.parent.rmdir()
+
+    def _write(self, done: list[list[str]]) -> None:
+        self._done = done
+        write_text(self._path, json.dumps({"done": done}, indent=2, ensure_ascii=False) + "\n")
+
+
+def run_job(words: list[str]) -> tuple[int, int]:
+    """Run a job and show what it prints; returns its exit code, and the signal that interrupted it or 0.
+
+    The line about the next command is left out: that command comes next anyway.
+    """
+    process = subprocess.Popen([*GENERATE, *words], stdout=subprocess.PIPE, text=True, errors="replace", bufsize=1)
+    with process, signals_for(process) as received:
+        assert process.stdout
+        for line in process.stdout:
+            if not line.startswith("Next: "):
+                click.echo(line, nl=False)
+    return process.returncode, received[0] if received else 0
+
+
+@contextmanager
+def signals_for(process: subprocess.Popen[str]) -> Iterator[list[int]]:
+    """Leave it to the process what a signal does, and collect the signals. The terminal sends Ctrl-C to both of us."""
+    received: list[int] = []
+
+    def note(number: int, _: object) -> None:
+        received.append(number)
+        if number == signal.SIGTERM:
+            process.terminate()
+
+    before = {number: signal.signal(number, note) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield received
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def choose_size(pictures: int, device: str) -> str:
+    """The side to train at: what an hour is enough for on a CPU; on a GPU more, if the pictures suffice."""
+    return "64" if device == "cpu" else "256" if pictures >= MANY else "128"
+
+
+def size_before(prepared: Path) -> str | None:
+    """The side that an earlier start chose; None if there was none."""
+    path = prepared / "dataset.json"
+    size = read_json(path).get("size") if path.exists() else None
+    return str(size) if size else None
+
+
+def title_of(source: str, categories: list[str]) -> str | None:
+    """The title by the only category, the search term or the name of SOURCE; None for several categories, which `refill` names."""
+    from generate.releasing.naming import default_title, name_category
+
+    if len(categories) > 1:
+        return None
+    path = Path(source).resolve()
+    name = path.name if path.is_dir() else path.stem
+    named = categories[0] if categories else ""
+    term = source.partition(":")[2].strip(" \"'") if source.startswith("search:") else ""
+    return default_title([name_category(named or term or name, 1)])
+
+
+def option(name: str, value: object) -> list[object]:
+    """An option and its value, if there is one."""
+    return [name, f"{value:g}" if isinstance(value, float) else value] if value else []
