@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import gzip
 import io
 import json
 import ssl
 import threading
 import time
+import zlib
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
+from email.utils import formatdate
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
@@ -212,6 +215,30 @@ class Handler(BaseHTTPRequestHandler):
 
     def get_redirect(self, name, query):
         self.send(b"", 302, Location=f"/good/{name}")
+
+    def get_packed(self, name, query):
+        """Compressed, although nobody asked for it: /packed/gzip.jpg"""
+        encoding = name.partition(".")[0]
+        pack = {"gzip": gzip.compress, "deflate": zlib.compress, "bomb": lambda _: gzip.compress(bytes(10**7))}
+        body = pack.get(encoding, lambda data: data)(picture())
+        self.send(body, Content_Encoding={"bomb": "gzip", "torn": "gzip"}.get(encoding, encoding))
+
+    def get_nolength(self, name, query):
+        self.send(picture(), Content_Length={"word": "long", "minus": "-5", "none": ""}[name.partition(".")[0]])
+        self.close_connection = True
+
+    def get_empty(self, name, query):
+        self.send(b"")
+
+    def get_date(self, name, query):
+        """Busy until a second from now, as a date."""
+        if self.server.seen[urlsplit(self.path).path] == 1:
+            self.send(b"later", 429, "text/plain", Retry_After=formatdate(time.time() + 1, usegmt=True))
+        else:
+            self.get_good(name, query)
+
+    def get_never(self, name, query):
+        self.send(b"later", 503, "text/plain", Retry_After="Wed, 99 Foo 2026")
 
     def get_elsewhere(self, name, query):
         self.send(b"", 302, Location=urlsplit(self.path).query)

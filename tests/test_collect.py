@@ -32,6 +32,18 @@ REASONS = {  # what the server does, and what sources.csv says of it; "" where t
     "otherbot/e": "",
     "redirect/f.jpg": "",
     "away/w.jpg": "",
+    "date/d.jpg": "",
+    "packed/gzip.jpg": "",
+    "packed/deflate.jpg": "",
+    "packed/identity.jpg": "",
+    "packed/torn.jpg": "damaged: gzip of the answer",
+    "packed/bomb.jpg": "too large: over 200,000 bytes",
+    "packed/br.jpg": "compressed as 'br', which was not asked for",
+    "nolength/word.jpg": "",
+    "nolength/minus.jpg": "",
+    "nolength/none.jpg": "",
+    "empty/e.jpg": "not a picture",
+    "never/d.jpg": "HTTP Error 503: Service Unavailable",
     "small/g": "too small: 16x16, 32 px required",
     "missing/h": "HTTP Error 404: Not Found",
     "error/i": "HTTP Error 500: Internal Server Error",
@@ -112,7 +124,7 @@ def test_nothing_else_is_left_on_disk(collected):
 def test_nothing_is_fetched_twice_and_a_rerun_changes_nothing(collected, server):
     _, folder, seen, first = collected
 
-    assert {path: count for path, count in seen.items() if count > 1} == {"/busy/d": 2}
+    assert {path: count for path, count in seen.items() if count > 1} == {"/busy/d": 2, "/date/d.jpg": 2}
     assert "/good/x.jpg" not in seen
     assert "/good/secret.jpg" not in seen
     assert sum(seen[f"/loop/{i}"] for i in range(100)) == 6
@@ -185,7 +197,6 @@ def test_stopped_and_rerun_it_fetches_only_the_rest(tmp_path, server, how):
         ("search:", [], 1, "search: has no search term"),
         ("notes.txt", [], 1, "holds no http or https URLs"),
         ("list.csv", [], 1, "can't be read as a list of URLs: field larger than field limit"),
-        ("list.txt.gz", [], 1, "can't be read as a list of URLs: Not a gzipped file"),
         ("empty.zip", [], 1, "holds no pictures"),
         ("damaged.tgz", [], 1, "damaged archive"),
         ("spoilt.tgz", [], 1, "damaged archive"),
@@ -198,8 +209,7 @@ def test_stopped_and_rerun_it_fetches_only_the_rest(tmp_path, server, how):
 def test_wrong_input_is_one_sentence_and_leaves_nothing(tmp_path, monkeypatch, source, options, code, sentence):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "notes.txt").write_text("Dear picture,\n")
-    (tmp_path / "list.csv").write_text('url\n"' + 200_000 * "x")
-    (tmp_path / "list.txt.gz").write_text("https://example.org/a.jpg")
+    (tmp_path / "list.csv").write_text('url\n"' + 20_000_000 * "x")
     (tmp_path / "folder").mkdir()
     zipfile.ZipFile(tmp_path / "empty.zip", "w").close()
     npm_tarball(tmp_path / "damaged.tgz")

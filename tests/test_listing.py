@@ -267,3 +267,107 @@ def test_reading_lists_of_any_bytes_never_crashes(tmp_path):
     for _ in range(50):
         (tmp_path / "list").write_bytes(draw.randbytes(300) + b"\nhttps://example.org/a.jpg\n")
         assert read_list(tmp_path / "list", None, 0)[-1].url == "https://example.org/a.jpg"
+
+
+THREE = [f"http://h/{i}.jpg" for i in range(3)]
+LINES = "\n".join(THREE) + "\n"
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        LINES.encode("utf-16-le"),
+        LINES.encode("utf-16-be"),
+        LINES.encode("utf-32"),
+        gzip.compress(LINES.encode()),
+        gzip.compress(LINES.encode("utf-16")),
+        b"\xef\xbb\xbf" + LINES.encode(),
+        ", ".join(THREE).encode(),
+        ";".join(THREE).encode(),
+        "".join(f'"{url}",\n' for url in THREE).encode(),
+        "".join(f"'{url}'\n" for url in THREE).encode(),
+        "".join(f"<{url}>\n" for url in THREE).encode(),
+        "".join(f"- ![a picture]({url})\n" for url in THREE).encode(),
+        "".join(f"- url: {url}\n" for url in THREE).encode(),
+        json.dumps({"data": {"photos": [{"src": {"original": url}} for url in THREE]}}).encode(),
+        json.dumps({"results": [{"urls": {"full": url, "thumb": "http://t/x.jpg"}} for url in THREE]}).encode(),
+    ],
+)
+def test_a_list_in_any_encoding_and_notation_is_read_whole(tmp_path, data):
+    (tmp_path / "list").write_bytes(data)
+
+    assert [row.url for row in read_list(tmp_path / "list", None, 0)] == THREE
+
+
+def test_what_is_gzipped_is_told_by_content(tmp_path):
+    (tmp_path / "urls.txt").write_bytes(gzip.compress(LINES.encode()))
+    (tmp_path / "urls.gz").write_text(LINES)
+
+    assert read_list(tmp_path / "urls.txt", None, 0) == read_list(tmp_path / "urls.gz", None, 0)
+
+
+@pytest.mark.parametrize(
+    "before",
+    ["# a comment\n", "\n\n", "My pictures\n\n", "sep=,\n# and a comment\n", "# one\n\n# two\n", "#"],
+)
+def test_lines_before_the_header_do_not_cost_the_licence(tmp_path, before):
+    (tmp_path / "list.csv").write_text(before + "url,licence\n" + "".join(f"{url},cc0\n" for url in THREE))
+
+    rows = read_list(tmp_path / "list.csv", None, 0)
+
+    assert [(row.url, row.licence) for row in rows] == [(url, "cc0") for url in THREE]
+
+
+@pytest.mark.parametrize("delimiter", ["^", "~", "\x01", " ", " , ", " | "])
+def test_rarer_delimiters_do_not_cost_the_licence(tmp_path, delimiter):
+    lines = [f"url{delimiter}licence", *(f"{url}{delimiter}cc0" for url in THREE)]
+    (tmp_path / "list").write_text("\n".join(lines))
+
+    rows = read_list(tmp_path / "list", None, 0)
+
+    assert [(row.url, row.licence) for row in rows] == [(url, "cc0") for url in THREE]
+
+
+def test_rows_that_lack_cells_do_not_make_the_table_text(tmp_path):
+    (tmp_path / "list.csv").write_text(
+        "url,licence,author\nhttp://h/0.jpg\nhttp://h/1.jpg,cc0\nhttp://h/2.jpg,by,ann,x\n"
+    )
+
+    rows = read_list(tmp_path / "list.csv", None, 0)
+
+    assert [(row.url, row.licence, row.author) for row in rows] == [
+        ("http://h/0.jpg", "", ""),
+        ("http://h/1.jpg", "cc0", ""),
+        ("http://h/2.jpg", "by", "ann"),
+    ]
+
+
+def test_an_open_quotation_mark_does_not_swallow_rows(tmp_path):
+    (tmp_path / "list.csv").write_text("url,title\n" + "".join(f'{url},"x\n' for url in THREE))
+
+    with pytest.raises(
+        click.ClickException, match="quotation mark that is not closed before line 3: close or remove it"
+    ):
+        read_list(tmp_path / "list.csv", None, 0)
+
+
+def test_cells_as_long_as_a_picture_are_read(tmp_path):
+    (tmp_path / "list.csv").write_text("url,thumbnail\n" + "".join(f"{url},{'A' * 200_000}\n" for url in THREE))
+
+    assert [row.url for row in read_list(tmp_path / "list.csv", None, 0)] == THREE
+
+
+def test_western_code_pages_are_read(tmp_path):
+    (tmp_path / "list.csv").write_bytes("url,author\nhttp://h/ä.jpg,Jürgen\n".encode("cp1252"))
+
+    (row,) = read_list(tmp_path / "list.csv", None, 0)
+
+    assert (row.url, row.author) == ("http://h/ä.jpg", "Jürgen")
+
+
+def test_half_a_character_in_json_is_written_as_its_number(tmp_path):
+    (tmp_path / "list.jsonl").write_text('{"url": "http://localhost:1/\\ud800.jpg", "category": "\\ud83d"}\n')
+
+    (row,) = collect(str(tmp_path / "list.jsonl"), tmp_path / "out", manners=Manners(**QUICK))
+
+    assert (row.url, row.category, row.status) == ("http://localhost:1/\\ud800.jpg", "\\ud83d", "failed")

@@ -11,20 +11,23 @@ import random
 import re
 import zlib
 from collections.abc import Iterable, Iterator
-from dataclasses import replace
+from dataclasses import asdict, replace
 from itertools import chain, islice
 from pathlib import Path
 from typing import TypeVar
 
 import click
 
+from generate.collecting.opening import SAMPLE, open_text
 from generate.collecting.provenance import FAILED, Row
-from generate.collecting.tables import SAMPLE, are_ids, is_url, open_text, read_table_rows, shows_picture
+from generate.collecting.tables import are_ids, is_url, means_url, read_table_rows, shows_picture
 
 T = TypeVar("T")
 WORDNET = re.compile(r"(n\d{8})_\d+")  # ImageNet numbers the pictures of a category: n07753592_17
-CATEGORY_URL = re.compile(r"(?!https?://)(\S.*?)[\s,;]+(https?://.*)", re.IGNORECASE)
-NEXT_URL = re.compile(r"\s+(?=https?://)", re.IGNORECASE)
+CATEGORY_URL = re.compile(r"(?![\"'<(\[]*https?://)(\S.*?)[\s,;:|]+[\"'<]*(https?://.*)", re.IGNORECASE)
+NEXT_URL = re.compile(r"[\s,;|]+[\"'<]*(?=https?://)", re.IGNORECASE)
+IN_TEXT = re.compile(r"""https?://[^\s<>"'()\[\]]+""", re.IGNORECASE)
+AROUND = " \t,;|\"'<>"  # what may stand around a URL or a category
 
 
 def reservoir(items: Iterable[T], limit: int | None, seed: int) -> list[T]:
@@ -77,19 +80,26 @@ def _text_rows(path: Path) -> Iterator[Row]:
                 continue
             if match := CATEGORY_URL.fullmatch(line):
                 number = WORDNET.fullmatch(match[1])
-                name = number[1] if number else match[1] if re.search(r"\w", match[1]) else ""  # not the - of a list
-                yield Row(file="", url=match[2], category="" if ids else name)
-            else:
-                yield from (Row(file="", url=_without_words(url)) for url in NEXT_URL.split(line))
+                name = number[1] if number else match[1].strip(AROUND + ":")
+                none = ids or means_url(name) or not re.search(r"\w", name)  # - url: http://..., the - of a list
+                for url in NEXT_URL.split(match[2]):
+                    yield Row(file="", url=_without_words(url.strip(AROUND)), category="" if none else name)
+                continue
+            urls = [url.strip(AROUND) for url in NEXT_URL.split(line)]
+            if not all(map(is_url, urls)):  # in Markdown, say
+                urls = IN_TEXT.findall(line) or [line]
+            yield from (Row(file="", url=_without_words(url)) for url in urls)
 
 
 def _without_words(url: str) -> str:
     """The URL without what follows it: http://h/a.jpg 640 480. A URL may have spaces in it, though."""
-    first = url.split()[0]
+    first = url.split()[0] if url.strip() else url
     return first if shows_picture(first) and not shows_picture(url) else url
 
 
 def _checked(row: Row) -> Row:
+    """The row with text that can be written, JSON's escapes can stand for half a character, failed if it has no URL."""
+    row = Row(**{name: value.encode("utf-8", "backslashreplace").decode() for name, value in asdict(row).items()})
     if is_url(row.url):
         return row
     return replace(row, status=FAILED, reason="not an http or https URL")

@@ -21,8 +21,10 @@ import threading
 import time
 import urllib.error
 import urllib.request
+import zlib
 from dataclasses import dataclass
 from email.message import Message
+from email.utils import parsedate_to_datetime
 from functools import partial
 from typing import Any, cast
 from urllib.parse import quote, urlsplit, urlunsplit
@@ -76,6 +78,17 @@ def build_opener(manners: Manners, stop: threading.Event | None = None) -> urlli
     ):
         opener.add_handler(handler)
     return opener
+
+
+def seconds_of(retry_after: str) -> float | None:
+    """How long a Retry-After header asks to wait: seconds or a date. None if it says nothing that can be read."""
+    text = retry_after.strip()
+    if text.isascii() and text.isdecimal():
+        return float(text[:9])
+    try:
+        return max(0.0, parsedate_to_datetime(text).timestamp() - time.time())
+    except (ValueError, OverflowError):
+        return None
 
 
 def opts_out(tags: list[str]) -> bool:
@@ -216,7 +229,9 @@ class _Manners(urllib.request.BaseHandler):
                 raise Refused("opted out: X-Robots-Tag")
             if headers.get_content_maintype() == "text" and "Content-Type" in headers:
                 raise Refused(f"not a picture: {headers.get_content_type()}")
-            body = self.read(response, int(headers.get("Content-Length") or -1))
+            length = headers.get("Content-Length", "").strip()
+            body = self.read(response, int(length) if length.isdecimal() else -1)
+        body = self.decompress(body, headers.get("Content-Encoding", "identity").strip().lower())
         return addinfourl(io.BytesIO(body), headers, response.url, response.status)
 
     def read(self, response: Any, length: int) -> bytes:
@@ -236,14 +251,29 @@ class _Manners(urllib.request.BaseHandler):
                 raise Refused(f"too slow: not whole after {self.manners.total_s:g} s")
         raise Refused(f"too large: over {limit:,} bytes")
 
+    def decompress(self, body: bytes, encoding: str) -> bytes:
+        """The body as it was before a server compressed it, which some do although nobody asked for it."""
+        if encoding in ("", "identity"):
+            return body
+        if encoding not in ("gzip", "x-gzip", "deflate"):
+            raise Refused(f"compressed as {encoding!r:.40}, which was not asked for")
+        limit, wbits = self.manners.max_bytes, zlib.MAX_WBITS | 32  # 32: the header says whether it is gzip's or zlib's
+        try:
+            body = zlib.decompressobj(wbits).decompress(body, limit + 1)
+        except zlib.error as error:
+            raise Refused(f"damaged: {encoding} of the answer: {error}") from None
+        if len(body) > limit:
+            raise Refused(f"too large: over {limit:,} bytes")
+        return body
+
     def wait_and_retry(
         self, request: Any, response: Any, code: int, message: str, headers: Message
     ) -> addinfourl | None:
         """Retry once after the time the server asks for. None passes the response on to the handler that raises HTTPError."""
-        wait = headers.get("Retry-After", "")
-        if getattr(request, "retried", False) or not wait.isdecimal() or int(wait) > self.manners.max_retry_after_s:
+        wait = seconds_of(headers.get("Retry-After", ""))
+        if getattr(request, "retried", False) or wait is None or wait > self.manners.max_retry_after_s:
             return None
         request.retried = True
         response.close()
-        self.wait(int(wait))
+        self.wait(wait)
         return cast(addinfourl, self.parent.open(request, timeout=request.timeout))

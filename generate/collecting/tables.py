@@ -6,24 +6,24 @@ python -c "from generate.collecting.tables import *; print(next(read_table_rows(
 from __future__ import annotations
 
 import csv
-import gzip
 import io
-import json
 import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import chain, islice
 from pathlib import Path, PurePosixPath
-from typing import Any
 from urllib.parse import urlsplit
 
 import click
 
+from generate.collecting.opening import SAMPLE, Cells, open_text
+from generate.collecting.records import json_table, parquet_table
 from generate.formats import SUFFIXES
 
-SAMPLE = 100  # rows by which columns are recognised
 SAMPLE_CHARS = 1 << 16
-DELIMITERS = "\t;|,"
+PREFACE = 20  # lines that may come before a header
+DELIMITERS = "\t;|,^~\x01 "
+csv.field_size_limit(1 << 24)  # of one cell: some hold whole thumbnails
 GOOD = {"image", "img", "picture", "original", "download", "media", "src", "content", "full", "jpg", "file"}
 URL = {"url", "uri", "link", "href", "urls"}
 BAD = set(
@@ -46,18 +46,20 @@ BINARY = {  # the first bytes of what people store tables in, and what it is cal
     b"ORC": "an ORC file",
     b"Obj\x01": "an Avro file",
     b"\xd0\xcf\x11\xe0": "an Excel sheet",
-    b"\x1f\x8b": "",  # gzip under another name
     b"(\xb5/\xfd": "a zstd file",
     b"BZh": "a bzip2 file",
     b"\xfd7zXZ": "an xz file",
 }
 
-Cells = Sequence[str]
-
 
 def is_url(text: str) -> bool:
     """Whether it is an http or https URL."""
     return text.lower().startswith(("http://", "https://"))
+
+
+def means_url(name: str) -> bool:
+    """Whether a column of this name, or what stands before a colon, says that a URL follows."""
+    return bool(set(_words(name)) & URL)
 
 
 def read_table_rows(path: Path) -> Iterator[dict[str, str]] | None:
@@ -68,35 +70,26 @@ def read_table_rows(path: Path) -> Iterator[dict[str, str]] | None:
     with path.open("rb") as file:
         head = file.read(16)
     if head.startswith(b"PAR1"):
-        return _by_columns(*_parquet(path))
+        return _by_columns(*parquet_table(path))
     for start, name in BINARY.items():
-        if name and head.startswith(start):
+        if head.startswith(start):
             raise click.ClickException(f"{path} is {name}, which is not read: save it as CSV, JSON Lines or Parquet.")
     with open_text(path) as text:
         sample = text.read(SAMPLE_CHARS)
-    if sample.lstrip()[:1] in ("[", "{") and (found := _json(path, sample)):
+    if sample.lstrip()[:1] in ("[", "{") and (found := json_table(path, sample)):
         return _by_columns(*found)
-    if sample.lstrip()[:1] == "<":
+    if re.match(r"\s*<(?!https?:)", sample):
         raise click.ClickException(
             f"{path} is HTML or XML, which is not read: give a list of its pictures' URLs, one a line."
         )
     return _delimited(path, sample)
 
 
-def open_text(path: Path) -> io.TextIOBase:
-    """A text file, gzipped if its suffix says so, in UTF-8 or, as Excel writes "Unicode text", in UTF-16."""
-    opened: Any = gzip.open(path) if path.suffix == ".gz" else path.open("rb")  # noqa: SIM115  # closed with the text
-    start = opened.read(2)
-    opened.seek(0)
-    encoding = "utf-16" if start in (b"\xff\xfe", b"\xfe\xff") else "utf-8-sig"
-    return io.TextIOWrapper(opened, encoding, errors="replace", newline="")
-
-
 def _delimited(path: Path, sample: str) -> Iterator[dict[str, str]] | None:
     """The rows of a CSV with any delimiter, with a header or without."""
-    found: list[tuple[int, int, str, bool]] = []
-    skipped = sample.partition("\n")[0].lower().startswith("sep=")  # Excel's first line
-    sample = sample.partition("\n")[2] if skipped else sample
+    found: list[tuple[bool, bool, int, int, str, bool]] = []
+    skipped = _lines_before(sample)
+    sample = "".join(sample.splitlines(keepends=True)[skipped:])
     for order, delimiter in enumerate(DELIMITERS):
         try:
             rows = [row for row in csv.reader(io.StringIO(sample), delimiter=delimiter) if row]
@@ -104,35 +97,60 @@ def _delimited(path: Path, sample: str) -> Iterator[dict[str, str]] | None:
             rows = [row for row in csv.reader(sample.splitlines()[:1], delimiter=delimiter) if row]
         rows = (rows[:-1] if len(sample) == SAMPLE_CHARS else rows)[: SAMPLE + 1]
         if rows and (width := _is_table(rows)):
-            found.append((width, -order, delimiter, not any(is_url(cell.strip()) for cell in rows[0])))
+            even = sum(len(row) >= width for row in rows) >= 0.8 * len(rows)
+            header = not any(is_url(cell.strip()) for cell in rows[0])
+            if delimiter != " " or (even and header):
+                found.append((width > 1, even, width, -order, delimiter, header))
     if not found:
         return None
-    _, _, delimiter, header = max(found)
+    *_, delimiter, header = max(found)
 
     def rows_of() -> Iterator[Cells]:
         with open_text(path) as file:
-            if skipped:
+            for _ in range(skipped):
                 file.readline()
-            yield from csv.reader(file, delimiter=delimiter)
+            reader = csv.reader(file, delimiter=delimiter)
+            end = re.escape(delimiter)
+            swallowed = re.compile(rf"\n(https?://[^\s{end}]+{end}|[^\n]*{end}\s*https?://)")  # lines inside of a cell
+            for row in reader:
+                if any(swallowed.search(cell) for cell in row):
+                    raise click.ClickException(
+                        f"{path} has a quotation mark that is not closed before line {reader.line_num + skipped}: close or remove it."
+                    )
+                yield row
 
     rows_iterator = rows_of()
     names = next(row for row in rows_iterator if row) if header else None
     return _by_columns(names, rows_iterator, delimiter)
 
 
+def _lines_before(sample: str) -> int:
+    """How many lines come before the header or the first row: Excel's sep=, comments, a title, empty ones."""
+    lines = sample.splitlines()[:PREFACE]
+    for number, line in enumerate(lines):
+        if "://" in line:
+            break
+        if means_url(line) and any(delimiter in line for delimiter in DELIMITERS[:-1]):
+            return number
+    return next((i for i, line in enumerate(lines) if not re.match(r"sep=|#|\s*$", line, re.IGNORECASE)), 0)
+
+
 def _is_table(rows: list[list[str]]) -> int:
     """How many columns the rows have, if they are a table with a column of URLs; else 0."""
     first, body = rows[0], rows[1:]
-    if not any(is_url(cell.strip()) for cell in first):  # a header?
-        urls = any(set(_words(name)) & URL for name in first) or any(_words(name) == ["image"] for name in first)
-        fits = sum(len(row) >= len(first) for row in body) >= 0.8 * len(body)
-        return len(first) if fits and (urls or (len(first) > 1 and _url_column(first, body) is not None)) else 0
+    if not any("://" in cell for cell in first):  # a header?
+        named = any(map(means_url, first)) or any(_words(name) == ["image"] for name in first)
+        fits = named or sum(len(row) >= len(first) for row in body) >= 0.8 * len(body)
+        found = _url_column(first, body) is not None
+        return len(first) if fits and (found if len(first) > 1 else named) else 0
     width, count = Counter(map(len, rows)).most_common(1)[0]
     column = _url_column(None, rows)
     if width < 2 or count < 0.8 * len(rows) or column is None:
         return 0
     if width == 2 and column == 1:  # <category> <url>, ImageNet's
         return 2 if are_ids([row[0] for row in rows]) else 0
+    if sum(sum(shows_picture(cell.strip()) for cell in row) > 1 for row in rows) > 0.5 * len(rows):  # several in a line
+        return 0
     clean = sum(shows_picture(row[column]) for row in rows if len(row) > column)
     return width if column or clean >= 0.8 * len(rows) else 0  # else the delimiters are parts of URLs
 
@@ -198,78 +216,3 @@ def shows_picture(url: str) -> bool:
 def are_ids(words: list[str]) -> bool:
     """Whether the words are ids of pictures and not their categories: all are different, and they are many."""
     return len(words) >= 5 and len(set(words)) == len(words) and not any(re.match(r"n\d{8}_", word) for word in words)
-
-
-def _json(path: Path, sample: str) -> tuple[list[str], Iterator[Cells]] | None:
-    """The objects of a JSON file, a list or one a line, as a table; None for text that only looks like JSON."""
-    try:
-        json.loads(sample.partition("\n")[0])
-        lines = "\n" in sample.strip()
-    except (ValueError, RecursionError):
-        lines = False
-
-    def entries() -> Iterator[Any]:
-        with open_text(path) as file:
-            if not lines:
-                yield from _entries(json.load(file))
-                return
-            for line in file:
-                try:
-                    yield json.loads(line) if line.strip() else {}
-                except (ValueError, RecursionError):
-                    yield line.strip()
-
-    try:
-        iterator = map(_named, entries())
-        first = list(islice(iterator, SAMPLE))
-    except (ValueError, RecursionError) as error:
-        if ".json" not in path.name.lower():
-            return None
-        raise click.ClickException(f"{path} can't be read as a list of URLs: it is not JSON ({error}).") from None
-    names = list(dict.fromkeys(name for entry in first if isinstance(entry, dict) for name in entry)) or ["url"]
-    if not any(isinstance(entry, dict) for entry in first):
-        names = ["url"]
-    return names, ([_cell(entry, name, names) for name in names] for entry in chain(first, iterator) if entry)
-
-
-def _entries(data: Any) -> list[Any]:
-    """The objects or URLs in a JSON value: of COCO's annotations, those of its images."""
-    if isinstance(data, dict):
-        lists = [value for value in data.values() if isinstance(value, list) and "http" in json.dumps(value[:3])]
-        return lists[0] if lists else list(data.values()) if all(isinstance(v, dict) for v in data.values()) else [data]
-    return data if isinstance(data, list) else [data]
-
-
-def _named(entry: Any) -> Any:
-    """A list in a list as an object, with numbers for names."""
-    return {str(column): value for column, value in enumerate(entry)} if isinstance(entry, list) else entry
-
-
-def _cell(entry: Any, name: str, names: list[str]) -> str:
-    value = entry.get(name, "") if isinstance(entry, dict) else entry if name == names[0] else ""
-    return value if isinstance(value, str) else ""
-
-
-def _parquet(path: Path) -> tuple[list[str], Iterator[Cells]]:
-    """The columns of text of a Parquet file."""
-    try:
-        import pyarrow
-        from pyarrow import parquet
-    except ImportError:
-        raise click.ClickException(
-            f"{path} is a Parquet file: pip install -r generate/requirements-collect.txt, which can read it, or save it as CSV."
-        ) from None
-    try:
-        file = parquet.ParquetFile(path)
-        names = [
-            field.name for field in file.schema_arrow if str(field.type) in ("string", "large_string", "string_view")
-        ]
-    except (pyarrow.ArrowException, OSError) as error:
-        raise click.ClickException(f"{path} is a damaged Parquet file ({error}): download it again.") from None
-
-    def rows() -> Iterator[Cells]:
-        for batch in file.iter_batches(1000, columns=names):
-            for row in batch.to_pylist():
-                yield [row[name] or "" for name in names]
-
-    return names, rows()

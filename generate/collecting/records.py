@@ -1,0 +1,108 @@
+"""JSON, JSON Lines and Parquet as the names of their columns and their rows.
+
+python -c "from generate.collecting.records import *; print(parquet_table(Path('photos.parquet'))[0])"
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from itertools import chain, islice
+from pathlib import Path
+from typing import Any
+
+import click
+
+from generate.collecting.opening import SAMPLE, Cells, open_text
+
+
+def json_table(path: Path, sample: str) -> tuple[list[str], Iterator[Cells]] | None:
+    """The objects of a JSON file, a list or one a line, as a table; None for text that only looks like JSON."""
+    try:
+        json.loads(sample.partition("\n")[0])
+        lines = "\n" in sample.strip()
+    except (ValueError, RecursionError):
+        lines = False
+
+    def entries() -> Iterator[Any]:
+        with open_text(path) as file:
+            if not lines:
+                yield from _entries(json.load(file))
+                return
+            for line in file:
+                try:
+                    yield json.loads(line) if line.strip() else {}
+                except (ValueError, RecursionError):
+                    yield line.strip()
+
+    try:
+        iterator = map(_named, entries())
+        first = list(islice(iterator, SAMPLE))
+    except (ValueError, RecursionError) as error:
+        if ".json" not in path.name.lower():
+            return None
+        raise click.ClickException(f"{path} can't be read as a list of URLs: it is not JSON ({error}).") from None
+    names = list(dict.fromkeys(name for entry in first if isinstance(entry, dict) for name in entry)) or ["url"]
+    if not any(isinstance(entry, dict) for entry in first):
+        names = ["url"]
+    return names, ([_cell(entry, name, names) for name in names] for entry in chain(first, iterator) if entry)
+
+
+def _entries(data: Any) -> list[Any]:
+    """The objects or URLs in a JSON value, however deep: of COCO's annotations, those of its images."""
+    if not isinstance(data, dict):
+        return data if isinstance(data, list) else [data]
+    lists = [value for value in data.values() if isinstance(value, list) and "http" in json.dumps(value[:3])]
+    if lists:
+        return lists[0]
+    inner = [value for value in data.values() if isinstance(value, dict) and "http" in json.dumps(value)]
+    if len(inner) == 1 and len(inner) == sum(isinstance(value, (dict, list)) for value in data.values()):
+        return _entries(inner[0])
+    return list(data.values()) if all(isinstance(value, dict) for value in data.values()) else [data]
+
+
+def _named(entry: Any) -> Any:
+    """A list in a list as an object with numbers for names, objects in an object as src.original."""
+    if isinstance(entry, list):
+        entry = {str(column): value for column, value in enumerate(entry)}
+    if not isinstance(entry, dict):
+        return entry
+    inner = {
+        f"{name}.{below}": value
+        for name, some in entry.items()
+        if isinstance(some, dict)
+        for below, value in some.items()
+    }
+    return entry | inner
+
+
+def _cell(entry: Any, name: str, names: list[str]) -> str:
+    value = entry.get(name, "") if isinstance(entry, dict) else entry if name == names[0] else ""
+    return value if isinstance(value, str) else ""
+
+
+def parquet_table(path: Path) -> tuple[list[str], Iterator[Cells]]:
+    """The columns of text of a Parquet file."""
+    try:
+        import pyarrow
+        from pyarrow import parquet
+    except ImportError:
+        raise click.ClickException(
+            f"{path} is a Parquet file: pip install -r generate/requirements-collect.txt, which can read it, or save it as CSV."
+        ) from None
+    try:
+        file = parquet.ParquetFile(path)
+        names = [
+            field.name for field in file.schema_arrow if str(field.type) in ("string", "large_string", "string_view")
+        ]
+    except (pyarrow.ArrowException, OSError) as error:
+        raise click.ClickException(
+            f"{path} is a damaged Parquet file ({' '.join(str(error).split())}): download it again."
+        ) from None
+
+    def rows() -> Iterator[Cells]:
+        for batch in file.iter_batches(1000, columns=names):
+            for row in batch.to_pylist():
+                yield [row[name] or "" for name in names]
+
+    return names, rows()
