@@ -18,6 +18,20 @@ from gallery import GalleryError
 NAMES_FILE = "categories.json"  # among the pictures, says how their categories are called
 LONGEST = 64  # characters of a slug
 NOTHING_LEFT = "picture"  # the slug of a name like "..."
+NO_PLURALS = ("ss", "us", "is", "'s", "\N{RIGHT SINGLE QUOTATION MARK}s")  # ends of glass, cactus, iris, children's
+SINGULAR = frozenset(  # other words with an s that are singular: no rule tells Christmas from pizzas
+    "christmas xmas texas kansas arkansas vegas dallas honduras douglas nicholas thomas jonas lucas judas pancreas "
+    "athens brussels mars hermes moses james wales naples charles jules kudos cosmos lagos laos ethos pathos chaos "
+    "rhinoceros asbestos thermos albatros physics mathematics athletics gymnastics ceramics graphics news swiss gas "
+    "lens canvas atlas bias alias series species gallows mathematics economics politics caries rabies diabetes".split()
+)
+PLURAL_ONLY = frozenset(  # words that have no singular in the meaning that pictures show
+    "trousers pants shorts jeans tights leggings pyjamas pajamas knickers panties underpants sweatpants breeches slacks "
+    "dungarees overalls khakis chinos culottes clothes trunks jodhpurs leotards briefs undies lederhosen "
+    "glasses eyeglasses spectacles sunglasses goggles binoculars headphones earphones earbuds "
+    "scissors shears tweezers pliers pincers tongs forceps clippers nippers callipers calipers secateurs scales "
+    "bellows stairs suspenders braces handcuffs cattle police groceries outskirts remains thanks goods".split()
+)
 
 
 def slug_of(name: str) -> str:
@@ -76,12 +90,31 @@ def words_of(folder: str) -> str:
     return " ".join(word[:1].upper() + word[1:] if word.islower() else word for word in words)
 
 
+def is_plural(name: str) -> bool:
+    """Whether a name is a plural for good, as Reading Glasses is: these do not exist, and no a comes before it."""
+    return bool(name) and name.split()[-1].lower() in PLURAL_ONLY
+
+
+def looks_plural(name: str) -> bool:
+    """Whether a name that nobody made singular is a plural: Cats is, Canvas and GPS are not."""
+    last = name.split()[-1] if name.split() else ""
+    word = last.lower()
+    simple = word.endswith("s") and not word.endswith(NO_PLURALS) and word not in SINGULAR and not last.isupper()
+    return is_plural(name) or (simple and word.isascii() and len(word) > 3)
+
+
+def does_not_exist(name: str, plural: bool = False) -> str:
+    """The sentence that a site is about: This Pineapple Does Not Exist, These Trousers Do Not Exist."""
+    return f"These {name} Do Not Exist" if plural else f"This {name} Does Not Exist"
+
+
 @dataclass(frozen=True)
 class Label:
-    """What somebody wants a category to be called. "" is for what nobody said."""
+    """What somebody wants a category to be called. "" and None are for what nobody said."""
 
     name: str = ""
     article: str = ""
+    plural: bool | None = None
 
 
 def read_labels(text: bytes | str, place: str) -> dict[str, Label]:
@@ -96,9 +129,12 @@ def read_labels(text: bytes | str, place: str) -> dict[str, Label]:
         }
     except (ValueError, TypeError, RecursionError):
         labels = {"": Label(name=None)}  # type: ignore[arg-type]
-    if not all(isinstance(text, str) for label in labels.values() for text in (label.name, label.article)):
+    if not all(
+        isinstance(label.name, str) and isinstance(label.article, str) and label.plural in (None, False, True)
+        for label in labels.values()
+    ):
         raise GalleryError(
             f'{place} does not say how categories are called: write {{"folder": "Name"}} or '
-            '{"folder": {"name": "Name", "article": "an"}}.'
+            '{"folder": {"name": "Name", "article": "an", "plural": false}}.'
         )
     return labels

@@ -22,7 +22,7 @@ from typing import Any
 
 from gallery import GalleryError
 from gallery.bucket import Bucket, NotFound
-from gallery.names import NAMES_FILE, Label, read_labels, unique_slugs, words_of
+from gallery.names import NAMES_FILE, Label, does_not_exist, looks_plural, read_labels, unique_slugs, words_of
 
 FORMAT = 1
 POINTER = "site.json"
@@ -40,12 +40,13 @@ class CatalogError(GalleryError):
 
 @dataclass(frozen=True)
 class Category:
-    """A category of pictures. Its name is singular, as in "This Pineapple Does Not Exist"."""
+    """A category of pictures. Its name is singular, or `plural` as in "These Trousers Do Not Exist"."""
 
     slug: str
     name: str
     count: int
     article: str = "a"
+    plural: bool = False
 
 
 @dataclass(frozen=True)
@@ -115,7 +116,10 @@ class Catalog:
             "title": self.title,
             "description": self.description,
             "image": {"type": self.type, "width": self.width, "height": self.height},
-            "categories": [vars(category) for category in self.categories],
+            "categories": [
+                {name: value for name, value in vars(category).items() if value is not False}
+                for category in self.categories
+            ],
             "developers": list(self.developers),
             "model": dict(self.model),
             "bytes": self.total_bytes,
@@ -196,8 +200,10 @@ def list_folder(bucket: Bucket) -> Catalog:
     for slug, folder in zip(slugs, groups, strict=True):
         label = labels.get(folder, Label())
         name = label.name or words_of(folder) or "Picture"
-        categories.append(Category(slug, name, len(files[slug]), label.article or article_of(name)))
-    title = f"This {categories[0].name if len(categories) == 1 else 'Picture'} Does Not Exist"
+        plural = looks_plural(name) if label.plural is None else label.plural
+        categories.append(Category(slug, name, len(files[slug]), label.article or article_of(name), plural))
+    alone = len(categories) == 1
+    title = does_not_exist(categories[0].name if alone else "Picture", alone and categories[0].plural)
     release = "folder-" + hashlib.sha256("\n".join(names).encode()).hexdigest()[:8]
     content_type = TYPES[PurePosixPath(names[0]).suffix[1:].lower()]
     return Catalog(release, "", title, tuple(categories), content_type, files=files)
@@ -215,7 +221,8 @@ def _category(entry: Any) -> Category:
     if count < 1 or isinstance(count, bool):
         raise CatalogError(f"{POINTER}: 'categories.count' is {count}, expected at least 1.")
     slug = _matching(_take(entry, "slug", str, of="categories."), SLUG, "categories.slug")
-    return Category(slug, name, count, _take(entry, "article", str, article_of(name), of="categories."))
+    article = _take(entry, "article", str, article_of(name), of="categories.")
+    return Category(slug, name, count, article, _take(entry, "plural", bool, False, of="categories."))
 
 
 def _take(raw: dict[str, Any], name: str, kind: type, default: Any = None, of: str = "") -> Any:

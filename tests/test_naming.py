@@ -7,6 +7,7 @@ import pytest
 from gallery.release import SLUG
 from generate.releasing.naming import (
     category_of_title,
+    default_title,
     name_categories,
     name_category,
     read_names,
@@ -93,3 +94,37 @@ def test_folders_with_lossy_names_are_categories_of_their_own():
     named = name_categories(dict.fromkeys(folders, 1))
 
     assert len({category.slug for category in named.values()}) == len(folders)
+
+
+@pytest.mark.parametrize(
+    ("folder", "title"),
+    [
+        ("trousers", "These Trousers Do Not Exist"),
+        ("scissors", "These Scissors Do Not Exist"),
+        ("reading_glasses", "These Reading Glasses Do Not Exist"),
+        ("jeans", "These Jeans Do Not Exist"),
+        ("Swimming-Trunks", "These Swimming Trunks Do Not Exist"),
+        ("binoculars", "These Binoculars Do Not Exist"),
+        ("clothes", "These Clothes Do Not Exist"),
+        ("cattle", "These Cattle Do Not Exist"),
+        ("cats", "This Cat Does Not Exist"),
+        ("people", "This Person Does Not Exist"),
+        ("lens", "This Lens Does Not Exist"),
+    ],
+)
+def test_names_without_a_singular_do_not_exist(folder, title):
+    assert default_title([name_category(folder, 1)]) == title
+    assert default_title([category_of_title(title, 1)]) == title
+
+
+def test_a_label_says_whether_a_name_is_plural(tmp_path):
+    (tmp_path / "categories.json").write_text(
+        '{"cats": {"name": "Twin cats", "plural": true}, "jeans": {"plural": false}}'
+    )
+
+    named = name_categories({"cats": 1, "jeans": 1}, None, read_names(tmp_path))
+
+    assert {folder: (c.name, c.plural) for folder, c in named.items()} == {
+        "cats": ("Twin cats", True),
+        "jeans": ("Jeans", False),
+    }

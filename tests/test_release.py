@@ -221,3 +221,23 @@ def test_damaged_pointer_is_an_error_and_not_an_empty_bucket(bucket_url):
 
     with pytest.raises(CatalogError, match="'image'"):
         read_live(bucket)
+
+
+@pytest.mark.parametrize(
+    ("folder", "title"),
+    [
+        ("trousers", "These Trousers Do Not Exist"),
+        ("cats", "These Cats Do Not Exist"),
+        ("old_cameras", "These Old Cameras Do Not Exist"),
+        ("canvas", "This Canvas Does Not Exist"),
+        ("GPS", "This GPS Does Not Exist"),
+        ("glass", "This Glass Does Not Exist"),
+        ("bus", "This Bus Does Not Exist"),
+        ("sushi", "This Sushi Does Not Exist"),
+    ],
+)
+def test_a_bare_folder_of_plurals_does_not_exist(tmp_path, folder, title):
+    (tmp_path / folder).mkdir()
+    (tmp_path / folder / "0.jpg").write_bytes(b"x")
+
+    assert list_folder(open_bucket(str(tmp_path))).title == title

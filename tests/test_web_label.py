@@ -9,7 +9,7 @@ from flask import Flask
 from PIL import Image
 
 from gallery.release import Catalog, Category
-from web.label import describe
+from web.label import describe, within_sentence
 from web.pages import pages
 
 RELEASE = "20260101T000000Z-00000000"
@@ -65,3 +65,37 @@ def test_a_picture_keeps_its_words():
 
 def test_without_developers_nobody_is_named():
     assert describe(catalog(), "owl", 1)["text"] == "Nobody made this owl: a neural network dreamt it up."
+
+
+@pytest.mark.parametrize("developers", [(), ("Anna Smith",)])
+def test_plurals_agree_in_every_sentence(developers):
+    trousers = Catalog(
+        RELEASE,
+        "",
+        "",
+        (Category("trousers", "Trousers", 30, plural=True),),
+        "image/png",
+        64,
+        64,
+        developers=developers,
+    )
+    cards = [describe(trousers, "trousers", number) for number in range(30)]
+
+    assert {card["title"] for card in cards} == {"These Trousers Do Not Exist"}
+    assert {card["alt"] for card in cards} == {"Trousers that do not exist, drawn by a neural network"}
+    for word in (" a trousers", "this trousers", "does not exist, drawn", "There never was "):
+        assert not any(word in card["text"] for card in cards)
+
+
+@pytest.mark.parametrize(
+    ("name", "inside"),
+    [
+        ("Ice Cream", "ice cream"),
+        ("NASA Rocket", "NASA rocket"),
+        ("iPhone", "iPhone"),
+        ("X Ray", "x ray"),
+        ("寿司", "寿司"),
+    ],
+)
+def test_capitals_that_people_wrote_stay_inside_of_a_sentence(name, inside):
+    assert within_sentence(name) == inside

@@ -7,6 +7,7 @@ from typing import Any
 
 from flask import url_for
 
+from gallery.names import does_not_exist
 from gallery.release import EXTENSIONS, Catalog
 from web.sniff import measure, sniff
 
@@ -19,12 +20,26 @@ BLURBS = (
     "“My best {name} yet”, says {developer}, whom nobody has met.",
 )
 NOBODY = "Nobody made this {name}: a neural network dreamt it up."
+OF_PLURALS = (
+    "Designed by {developer}, who does not exist either.",
+    "The finest {name} that {developer} never made.",
+    "{developer} has been perfecting these {name} for years, and nothing of that is real.",
+    "There never were {name} like them, nor {developer} to thank for them.",
+    "New this season from the studio of {developer}, which is on no map.",
+    "“My best {name} yet”, says {developer}, whom nobody has met.",
+)
+NOBODY_OF_PLURALS = "Nobody made these {name}: a neural network dreamt them up."
 
 
 def image_address(catalog: Catalog, slug: str, number: int) -> str:
     """The path of the picture itself; its page is at the same path without the extension."""
     extension = EXTENSIONS[catalog.content_type(slug, number)]
     return url_for("pages.picture", release=catalog.release, slug=slug, name=f"{number}.{extension}")
+
+
+def within_sentence(name: str) -> str:
+    """The name with the capitals that it keeps inside of a sentence: Ice Cream as ice cream, NASA Rocket as NASA rocket."""
+    return " ".join(word.lower() if word[1:].islower() or len(word) == 1 else word for word in name.split())
 
 
 def describe(catalog: Catalog, slug: str, number: int, data: bytes = b"") -> dict[str, Any]:
@@ -35,15 +50,17 @@ def describe(catalog: Catalog, slug: str, number: int, data: bytes = b"") -> dic
     """
     category = next(category for category in catalog.categories if category.slug == slug)
     developer = catalog.developer(slug, number)
-    name = category.name.lower()
+    name = within_sentence(category.name)
     width, height = measure(data) or (catalog.width, catalog.height)
-    blurb = BLURBS[zlib.crc32(f"{slug}/{number}".encode()) % len(BLURBS)] if developer else NOBODY
+    blurbs, nobody = (OF_PLURALS, NOBODY_OF_PLURALS) if category.plural else (BLURBS, NOBODY)
+    blurb = blurbs[zlib.crc32(f"{slug}/{number}".encode()) % len(blurbs)] if developer else nobody
+    shown = f"{category.name} that do" if category.plural else f"{category.article.capitalize()} {name} that does"
     return {
-        "title": f"This {category.name} Does Not Exist",
+        "title": does_not_exist(category.name, category.plural),
         "name": category.name,
         "text": blurb.format(name=name, article=category.article, developer=developer),
         "developer": developer,
-        "alt": f"{category.article.capitalize()} {name} that does not exist, drawn by a neural network",
+        "alt": f"{shown} not exist, drawn by a neural network",
         "release": catalog.release,
         "category": slug,
         "number": number,

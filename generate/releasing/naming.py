@@ -12,18 +12,23 @@ from pathlib import Path
 import inflect
 from faker import Faker
 
-from gallery.names import NAMES_FILE, Label, read_labels, unique_slugs, words_of
+from gallery.names import (
+    NAMES_FILE,
+    NO_PLURALS,
+    PLURAL_ONLY,
+    SINGULAR,
+    Label,
+    does_not_exist,
+    is_plural,
+    read_labels,
+    unique_slugs,
+    words_of,
+)
 from gallery.names import slug_of as slug_of
 from gallery.release import Category
 
 THIS = re.compile(r"This (.+) Does Not Exist", re.IGNORECASE)
 THESE = re.compile(r"These (.+) Do Not Exist", re.IGNORECASE)
-NO_PLURALS = ("ss", "us", "is")  # glass, cactus, iris: inflect would cut their last letter
-SINGULAR = frozenset(  # words that would lose their s, too: no rule tells Christmas from pizzas
-    "christmas xmas texas kansas arkansas vegas dallas honduras douglas nicholas thomas jonas lucas judas pancreas pyjamas "
-    "pajamas athens brussels mars hermes moses james wales naples charles jules kudos cosmos lagos laos ethos pathos "
-    "rhinoceros asbestos thermos albatros physics mathematics athletics gymnastics ceramics graphics news swiss gas jeans pants shorts".split()
-)
 
 
 def name_categories(
@@ -73,18 +78,16 @@ def category_of_title(title: str | None, count: int) -> Category:
 
 
 def default_title(categories: list[Category]) -> str:
-    """The title by the categories: "This Face Does Not Exist", or Stuff if there are several."""
-    return f"This {categories[0].name if len(categories) == 1 else 'Stuff'} Does Not Exist"
+    """The title by the categories: "This Face Does Not Exist", "These Jeans Do Not Exist", or Stuff if there are several."""
+    if len(categories) != 1:
+        return does_not_exist("Stuff")
+    return does_not_exist(categories[0].name, categories[0].plural)
 
 
 def singular(word: str) -> str:
     """faces -> face, iPhones -> iPhone; what is singular already stays: food, glass, lens, Christmas, GPS."""
     many = word.lower()  # inflect takes capitals for names of families: the Joneses
-    if (
-        many.endswith((*NO_PLURALS, "'s", "\N{RIGHT SINGLE QUOTATION MARK}s"))
-        or many in SINGULAR
-        or (word.isupper() and len(word) > 1)
-    ):
+    if many.endswith(NO_PLURALS) or many in SINGULAR or many in PLURAL_ONLY or (word.isupper() and len(word) > 1):
         return word
     one = _engine().singular_noun(many)
     if not one or _engine().plural_noun(many) == f"{many}es":  # lens has the plural lenses, so it is a singular
@@ -109,12 +112,14 @@ def draw_developers(seed: str, count: int) -> tuple[str, ...]:
 
 def _category(slug: str, name: str, count: int) -> Category:
     name = " ".join(word[:1].upper() + word[1:] if word.islower() else word for word in name.split()) or "Picture"
-    return Category(slug, name, count, article(name))
+    return Category(slug, name, count, article(name), is_plural(name))
 
 
 def _labelled(category: Category, label: Label) -> Category:
     name = label.name or category.name
-    return replace(category, name=name, article=label.article or (article(name) if label.name else category.article))
+    plural = (is_plural(name) if label.name else category.plural) if label.plural is None else label.plural
+    said = label.article or (article(name) if label.name else category.article)
+    return replace(category, name=name, article=said, plural=plural)
 
 
 @cache
