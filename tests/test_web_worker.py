@@ -1,0 +1,130 @@
+"""Slow clients under gunicorn as deployed: they wait for themselves, everybody else gets pages at once."""
+
+from __future__ import annotations
+
+import os
+import re
+import socket
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import pytest
+import requests
+
+from tests.conftest import ROOT, sites
+
+GET = b"GET %s HTTP/1.1\r\nHost: a\r\n\r\n"
+LARGE = 6_000_000  # bytes: more than the system buffers of a connection
+
+
+@pytest.fixture(scope="module")
+def bucket(tmp_path_factory) -> Path:
+    """A folder of one large picture, of noise that starts as a JPEG does."""
+    folder = tmp_path_factory.mktemp("large")
+    (folder / "0000.jpg").write_bytes(b"\xff\xd8\xff" + os.urandom(LARGE))
+    return folder
+
+
+@pytest.fixture(scope="module")
+def url(bucket, tmp_path_factory) -> Iterator[str]:
+    with sites(tmp_path_factory.mktemp("logs")) as start:
+        yield start(str(bucket))
+
+
+@contextmanager
+def connected(url: str, *parts: bytes) -> Iterator[socket.socket]:
+    """A connection that has sent these bytes."""
+    place = urlsplit(url)
+    with socket.socket() as client:
+        client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        client.settimeout(30)
+        client.connect((place.hostname, place.port))
+        for part in parts:
+            client.sendall(part)
+        yield client
+
+
+def everything(client: socket.socket) -> bytes:
+    """Until the server closes the connection."""
+    return b"".join(iter(lambda: client.recv(1 << 20), b""))
+
+
+def read_response(client: socket.socket) -> bytes:
+    """One response of a connection that stays open: its body."""
+    stream = client.makefile("rb")
+    length = 0
+    while (line := stream.readline()) != b"\r\n":
+        if line.lower().startswith(b"content-length:"):
+            length = int(line.split(b":")[1])
+    return stream.read(length)
+
+
+def picture_path(url: str) -> bytes:
+    return re.search(r'/i/[^"]+\.jpg', requests.get(url, timeout=20).text)[0].encode()
+
+
+def test_slow_senders_and_slow_readers_stop_nobody(url):
+    path = picture_path(url)
+    with ExitStack() as clients:
+        senders = [clients.enter_context(connected(url, b"GET / HT")) for _ in range(8)]
+        posters = [clients.enter_context(connected(url, b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 9\r\n\r\nx")) for _ in range(8)]  # fmt: skip
+        for _ in range(8):  # these never read
+            clients.enter_context(connected(url, GET % path))
+
+        for _ in range(8):
+            assert requests.get(url, timeout=5).status_code == 200
+
+        assert all(b" 405 " in everything(client) for client in posters)
+        assert all(everything(client) == b"" for client in senders)  # closed when their time was over
+
+
+def test_a_slow_reader_gets_everything(url, bucket):
+    data = (bucket / "0000.jpg").read_bytes()
+    with ExitStack() as clients:
+        slow = [clients.enter_context(connected(url, GET % picture_path(url))) for _ in range(3)]
+        requests.get(url, timeout=5)
+        assert [read_response(client) for client in slow] == [data] * 3
+
+
+def test_a_file_is_sent_as_it_is_and_the_connection_goes_on(url):
+    with connected(url, GET % b"/static/favicon.ico") as client:
+        assert read_response(client) == (ROOT / "static" / "favicon.ico").read_bytes()
+        client.sendall(GET % b"/robots.txt")
+        assert b"Disallow" in read_response(client)
+
+
+def test_a_head_may_come_in_parts(url):
+    with connected(url, *(bytes([byte]) for byte in GET % b"/robots.txt")) as client:
+        assert b"Disallow" in read_response(client)
+
+
+def test_requests_sent_ahead_are_answered_in_order(url):
+    ahead = GET % b"/robots.txt" + GET % b"/random.json" + b"GET /robots.txt HTTP/1.1\r\nHost: a\r\nConnec"
+    with connected(url, ahead) as client:
+        client.sendall(b"tion: close\r\n\r\n")
+        answers = everything(client)
+    assert [b"Disallow" in answer for answer in answers.split(b"HTTP/1.1 200 OK")[1:]] == [True, False, True]
+
+
+@pytest.mark.parametrize(
+    ("request_", "status"),
+    [
+        (b"GET / HTTP/1.1\r\nX: " + b"x" * 40_000, b"431"),
+        (b"GET /" + b"x" * 3000 + b" HTTP/1.1\r\nHost: a\r\n\r\n", b"414"),
+        (b"\x16\x03\x01 hello\r\n\r\n", b"400"),
+        (b"GET /about HTTP/1.0\r\n\r\n", b"200"),
+    ],
+    ids=["a head without end", "a long address", "not HTTP", "HTTP/1.0"],
+)
+def test_every_request_gets_its_answer_and_its_end(url, request_, status):
+    with connected(url, request_) as client:
+        assert everything(client).split()[1] == status
+
+
+def test_the_connections_of_others_make_room(url):
+    with ExitStack() as clients:
+        for _ in range(600):  # gunicorn.conf.py allows 512
+            clients.enter_context(connected(url))
+        assert requests.get(url, timeout=5).status_code == 200

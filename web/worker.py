@@ -1,0 +1,302 @@
+"""gunicorn's threaded worker, but no thread ever waits for a client.
+
+    gunicorn --worker-class web.worker.Worker main:app
+
+gunicorn's own gives a thread to whoever sends the first byte of a request, and keeps it until the last byte of the
+response was taken, so four slow clients stop a site of four threads. Here the worker's one loop collects the head of a
+request without blocking, and only then is a thread asked for the response. What the client's buffer does not take at
+once is sent by the loop later. Slow clients cost a connection each, of which there is a limit; the one nearest to its
+deadline makes room for a new one.
+
+The connections are plain HTTP: TLS belongs to a proxy in front, which a server on the internet needs anyhow.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import select
+import socket
+import time
+from collections import deque
+from collections.abc import Callable
+from concurrent.futures import Future
+from contextlib import suppress
+from functools import partial
+from selectors import EVENT_READ, EVENT_WRITE
+from typing import Any
+
+from gunicorn.workers.gthread import TConn, ThreadWorker
+
+HEAD_S = 10.0  # a client may take so long to send the head of a request,
+SEND_S = 30.0  # to take a part of the response that is not in a buffer of the system,
+LINGER_S = 2.0  # and to close its side after the last response
+BODY_S = 5.0  # a thread waits so long for a part of a request's body; no route of the site reads one
+HEAD_BYTES = 32_768  # of the head of a request, at most
+HELD_BYTES = 32_000_000  # of responses that slow clients have not taken yet, of all connections together
+END = b"\r\n\r\n"
+NOBODY = (
+    errno.EAGAIN,
+    errno.EWOULDBLOCK,
+    errno.ECONNABORTED,
+)  # who wanted to connect is gone, or went to another worker
+REFUSAL = b"HTTP/1.1 431 Request Header Fields Too Large\r\nConnection: close\r\nContent-Length: 0\r\n\r\n"
+
+
+class FilePart:
+    """A part of a file that is still to be sent. The file stays open for it."""
+
+    def __init__(self, number: int, offset: int, count: int) -> None:
+        self.number, self.offset, self.count = os.dup(number), offset, count
+
+    def close(self) -> None:
+        os.close(self.number)
+
+
+class Client(socket.socket):
+    """A connected socket that never blocks: what it can't send at once it holds until `send_held`."""
+
+    def __init__(self, accepted: socket.socket) -> None:
+        super().__init__(accepted.family, accepted.type, accepted.proto, accepted.detach())
+        super().setblocking(False)
+        self._held: deque[memoryview | FilePart] = deque()
+
+    def setblocking(self, flag: bool, /) -> None:
+        """Ignored: gunicorn's threads would make it blocking."""
+
+    def settimeout(self, value: float | None, /) -> None:
+        """Ignored, as above."""
+
+    @property
+    def held_bytes(self) -> int:
+        """Memory that a slow client costs."""
+        return sum(len(part) for part in self._held if isinstance(part, memoryview))
+
+    def receive(self) -> bytes | None:
+        """What has arrived; b"" at the end or after an error, None if nothing has arrived yet."""
+        try:
+            return super().recv(8192)
+        except BlockingIOError:
+            return None
+        except OSError:
+            return b""
+
+    def recv(self, bufsize: int, flags: int = 0, /) -> bytes:
+        """For the body of a request, in a thread. Raises TimeoutError after BODY_S."""
+        waiting = select.poll()
+        waiting.register(self, select.POLLIN)
+        if not waiting.poll(1000 * BODY_S):
+            raise TimeoutError(f"No part of the request's body came within {BODY_S:g} s.")
+        return super().recv(bufsize, flags)
+
+    def sendall(self, data: Any, flags: int = 0, /) -> None:
+        """Send what the system takes and hold the rest."""
+        sent = 0
+        if not self._held:
+            with suppress(BlockingIOError):
+                sent = self.send(data, flags)
+        if sent < len(data):
+            self._held.append(memoryview(data)[sent:])
+
+    def sendfile(self, file: Any, offset: int = 0, count: int | None = None) -> int:
+        """Hold a part of a file."""
+        count = os.fstat(file.fileno()).st_size - offset if count is None else count
+        self._held.append(FilePart(file.fileno(), offset, count))
+        return count
+
+    def send_held(self) -> tuple[bool, bool]:
+        """Send what the system takes: is there anything left, was anything sent? Raises OSError."""
+        progress = False
+        with suppress(BlockingIOError):
+            while self._held:
+                part = self._held[0]
+                if isinstance(part, memoryview):
+                    sent = self.send(part)
+                    self._held[0] = part[sent:]
+                    done = sent == len(part)
+                else:
+                    sent = os.sendfile(self.fileno(), part.number, part.offset, part.count)
+                    part.offset, part.count = part.offset + sent, part.count - sent
+                    done = not part.count or not sent  # not sent: the file has become shorter
+                progress = True
+                if done:
+                    self._drop_part()
+        return bool(self._held), progress
+
+    def _drop_part(self) -> None:
+        part = self._held.popleft()
+        if isinstance(part, FilePart):
+            part.close()
+
+    def close(self) -> None:
+        """Forget what is held, too."""
+        while self._held:
+            self._drop_part()
+        super().close()
+
+
+class Connection(TConn):  # type: ignore[misc]
+    """gunicorn's connection, and how far the next request or the last response is."""
+
+    sock: Client
+
+    def __init__(self, cfg: Any, sock: Client, client: Any, server: Any) -> None:
+        super().__init__(cfg, sock, client, server)
+        self.data_ready = True  # nothing to wait for once a thread has it
+        self.head = bytearray()  # of the next request, so far
+        self.until = time.monotonic() + HEAD_S  # it is dropped if it still waits for the client then
+        self.keep = False  # open for another request
+
+
+class Worker(ThreadWorker):  # type: ignore[misc]
+    """See the module's docstring. All methods but `handle` and what it calls run in the one loop."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self._waiting: dict[Connection, Callable[[Connection], None]] = {}  # for their clients, and what comes then
+        self._swept = 0.0
+
+    @classmethod
+    def check_config(cls, cfg: Any, log: Any) -> None:
+        """Warn where the settings make this worker do as gunicorn's own does."""
+        if cfg.is_ssl:
+            log.warning("With --certfile slow clients can stop the site: end TLS in a proxy in front instead.")
+
+    def accept(self, listener: Any) -> None:
+        """Take a new connection."""
+        if self.cfg.is_ssl:
+            super().accept(listener)
+            return
+        try:
+            accepted, client = listener.accept()
+        except OSError as error:
+            if error.errno not in NOBODY:
+                raise
+            return
+        self.nr_conns += 1
+        connection = Connection(self.cfg, Client(accepted), client, listener.getsockname())
+        if self.nr_conns >= self.worker_connections and self._waiting:
+            self._drop(min(self._waiting, key=lambda other: other.until))
+        self._receive(connection)
+
+    def handle(self, conn: TConn) -> Any:
+        """Answer a request whose head is complete; in a thread."""
+        if isinstance(conn, Connection) and conn.head:
+            conn.init()
+            conn.parser.unreader.unread(bytes(conn.head))
+            conn.head.clear()
+        return super().handle(conn)
+
+    def finish_request(self, conn: TConn, fs: Future[Any]) -> None:
+        """Go on with a connection that a thread is done with."""
+        if not isinstance(conn, Connection):
+            super().finish_request(conn, fs)
+            return
+        conn.keep = not fs.cancelled() and not fs.exception() and bool(fs.result())
+        conn.until = time.monotonic() + SEND_S
+        self._send(conn)
+
+    def murder_keepalived(self, force: bool = False) -> None:
+        """Drop the connections whose clients took too long. gunicorn calls this after every event."""
+        super().murder_keepalived(force)
+        now = time.monotonic()
+        if force or now - self._swept >= 1:
+            self._swept = now
+            for connection in [waiting for waiting in self._waiting if force or waiting.until <= now]:
+                self._drop(connection)
+
+    def _cap_keepalive(self, deadline: float) -> None:
+        super()._cap_keepalive(deadline)
+        for connection, then in self._waiting.items():
+            if then == self._receive:
+                connection.until = min(connection.until, deadline)
+
+    def _keepalive_after(self, conn: TConn, keepalive: bool) -> bool:
+        """False after a request with a body, too: nobody has read it, and no thread may wait for the rest of it."""
+        if not isinstance(conn, Connection):
+            return bool(super()._keepalive_after(conn, keepalive))
+        return keepalive and not any(
+            name == "TRANSFER-ENCODING" or (name == "CONTENT-LENGTH" and value.strip() != "0")
+            for name, value in conn.parser.mesg.headers
+        )
+
+    def _wait(self, connection: Connection, event: int, then: Callable[[Connection], None]) -> None:
+        self._waiting[connection] = then
+        self.poller.register(connection.sock, event, partial(self._woken, connection))
+
+    def _woken(self, connection: Connection, _: Client) -> None:
+        self.poller.unregister(connection.sock)
+        self._waiting.pop(connection)(connection)
+
+    def _receive(self, connection: Connection) -> None:
+        """Collect the head of a request; give it to a thread when it is complete."""
+        data = connection.sock.receive()
+        if data == b"":
+            self._drop(connection)
+            return
+        if data:
+            if not connection.head:
+                connection.until = time.monotonic() + HEAD_S
+            connection.head += data
+        self._start_or_wait(connection)
+
+    def _start_or_wait(self, connection: Connection) -> None:
+        if END in connection.head:
+            self.enqueue_req(connection)
+        elif len(connection.head) > HEAD_BYTES:
+            connection.sock.sendall(REFUSAL)
+            connection.keep = False
+            self._send(connection)
+        else:
+            self._wait(connection, EVENT_READ, self._receive)
+
+    def _send(self, connection: Connection) -> None:
+        """Send what is held of the response, then wait for the next request, or close."""
+        try:
+            left, progress = connection.sock.send_held()
+        except OSError:
+            self._drop(connection)
+            return
+        now = time.monotonic()
+        if left:
+            connection.until = now + SEND_S if progress else connection.until
+            self._wait(connection, EVENT_WRITE, self._send)
+            self._limit_memory()
+        elif connection.keep:
+            connection.head += connection.parser.unreader.take_buffered()  # of a request sent ahead
+            connection.until = now + (self.cfg.keepalive if self.alive else LINGER_S)
+            self._start_or_wait(connection)
+        else:
+            self._linger(connection, now)
+
+    def _limit_memory(self) -> None:
+        """Drop the slowest readers if what is held for all of them is too much."""
+        sizes = {waiting: size for waiting in self._waiting if (size := waiting.sock.held_bytes)}
+        total = sum(sizes.values())
+        for connection in sorted(sizes, key=lambda waiting: waiting.until):
+            if total <= HELD_BYTES:
+                return
+            total -= sizes[connection]
+            self._drop(connection)
+
+    def _linger(self, connection: Connection, now: float) -> None:
+        """Close our side and wait for the client's: data on its way would make the system discard the response."""
+        try:
+            connection.sock.shutdown(socket.SHUT_WR)
+        except OSError:
+            self._drop(connection)
+            return
+        connection.until = now + LINGER_S
+        self._wait(connection, EVENT_READ, self._discard)
+
+    def _discard(self, connection: Connection) -> None:
+        if connection.sock.receive() == b"":
+            self._drop(connection)
+        else:
+            self._wait(connection, EVENT_READ, self._discard)
+
+    def _drop(self, connection: Connection) -> None:
+        if self._waiting.pop(connection, None):
+            self.poller.unregister(connection.sock)
+        connection.sock.close()
+        self.nr_conns -= 1
