@@ -14,7 +14,7 @@ from PIL import Image, ImageCms
 
 from generate.formats import BadPicture
 
-DEPTHS = (8, 10, 12, 14, 16, 24, 32)  # bits of a sample that cameras and scanners store in 16 or 32
+DEPTHS = (8, 10, 12, 14, 16, 24, 32)  # real depths of samples that cameras and scanners store in 16 or 32 bits
 SIGNED = (7, 15, 31)
 SAME = 2  # of 255: profiles that change no colour by more are sRGB's, with rounded curves
 PHOTOMETRIC, BITS, PLANAR, SAMPLE_FORMAT, ORIENTATION = 262, 258, 284, 339, 274  # TIFF's tags
@@ -22,18 +22,18 @@ WHITE_IS_ZERO, IN_PLANES, INTEGERS = 0, 2, 2
 
 
 def check_kind(image: Image.Image) -> None:
-    """Raises BadPicture for a TIFF that Pillow takes for another: samples above 8 bits, each channel in a plane of its own."""
+    """Raises BadPicture for a planar TIFF with more than 8 bits a sample, which Pillow decodes to wrong pixels."""
     if _tag(image, PLANAR) == IN_PLANES and max(np.atleast_1d(_tag(image, BITS) or 8)) > 8:
         raise BadPicture("a TIFF of more than 8 bits in planes, a kind that is not read: save it as PNG")
 
 
 def is_deep(image: Image.Image) -> bool:
-    """Whether Pillow will leave out the lower 8 of 16 bits in colour. To be asked before the picture is decoded."""
+    """True if Pillow will drop the lower 8 of 16 bits of a colour picture. Call it before decoding."""
     return _tag(image, ORIENTATION) in (None, 1) and any("16" in str(tile.args) for tile in getattr(image, "tile", ()))
 
 
 def use_full_range(image: Image.Image, data: bytes) -> Image.Image:
-    """The decoded colour picture of 16 bits anew from all its bits, if its values use a part of their range only."""
+    """Decode a 16-bit colour picture again from all its bits if its values use only part of their range."""
     if (
         image.mode not in ("RGB", "RGBA", "LA")
         or np.asarray(image)[..., : len(image.mode) - image.mode.count("A")].max() >= 64
@@ -78,7 +78,7 @@ def to_srgb(image: Image.Image) -> Image.Image:
 
 
 def _grey(image: Image.Image, signed: bool) -> tuple[Image.Image, Image.Image | None]:
-    """8 bits of a grey picture with 16 or 32, which Pillow would clip, not scale; and its mask, if one value is transparent."""
+    """A 16- or 32-bit grey picture scaled to 8 bits (Pillow would clip it), and its mask if one value is transparent."""
     array = np.asarray(image)
     if signed:
         array = array.view(np.int8)
@@ -95,7 +95,7 @@ def _grey(image: Image.Image, signed: bool) -> tuple[Image.Image, Image.Image | 
 
 
 def _to_bytes(array: np.ndarray, signed: bool = False) -> np.ndarray:
-    """Samples of any type and range as uint8, by the least depth that holds them: 12 bits in 16 are 12 bits."""
+    """Scale samples of any type to uint8 by the smallest depth that holds them all: 12 bits stored in 16 count as 12."""
     values = np.nan_to_num(array.astype(np.float64), posinf=0, neginf=0)
     low, high = float(values.min()), float(values.max())
     if low < 0 and (array.dtype.kind != "f" or -low > high / 2):
@@ -109,13 +109,13 @@ def _to_bytes(array: np.ndarray, signed: bool = False) -> np.ndarray:
 
 
 def _tag(image: Image.Image, number: int) -> Any:
-    """A TIFF's tag: its value, or None. Of one value for each channel, the first."""
+    """The value of a TIFF tag, or None; the first if there is one for each channel."""
     value = getattr(image, "tag_v2", {}).get(number)
     return value[0] if isinstance(value, tuple) and value else value
 
 
 def _with_gamma(image: Image.Image) -> Image.Image:
-    """RGB of a PNG that says its gamma but has no profile, as browsers show it."""
+    """Convert a PNG that has a gamma chunk but no profile, as browsers do."""
     exponent = 1 / (2.2 * float(image.info["gamma"]))
     image = image.convert("RGB")
     if image.info.get("srgb") is not None or not 0.2 < exponent < 5 or abs(exponent - 1) < 0.05:
@@ -124,7 +124,7 @@ def _with_gamma(image: Image.Image) -> Image.Image:
 
 
 def _with_profile(image: Image.Image, profile: bytes | None) -> Image.Image:
-    """RGB of what the profile says the numbers mean; without one, or with a broken one, as if they were sRGB."""
+    """Convert by the embedded profile. Without a usable one the values are taken as sRGB."""
     transform = _lab() if image.mode == "LAB" else _transform(profile, image.mode) if profile else None
     if transform is None:
         return image if image.mode == "RGB" else image.convert("RGB")
@@ -133,20 +133,20 @@ def _with_profile(image: Image.Image, profile: bytes | None) -> Image.Image:
 
 @lru_cache(maxsize=16)
 def _transform(profile: bytes, mode: str) -> ImageCms.ImageCmsTransform | None:
-    """LittleCMS' conversion to sRGB; None where none is needed or the profile is not one for this mode.
+    """LittleCMS's transform to sRGB; None if it would change nothing or the profile does not fit the mode.
 
-    What it is called tells nothing: GIMP's linear profiles have sRGB in their names.
+    The profile's name is ignored: GIMP's linear profiles have sRGB in theirs.
     """
     try:
         source = ImageCms.ImageCmsProfile(io.BytesIO(profile))
         transform = ImageCms.buildTransform(source, ImageCms.createProfile("sRGB"), mode, "RGB")
         return transform if mode == "CMYK" or _changes(transform, mode) else None
-    except Exception:  # of whatever is wrong with a stranger's profile
+    except Exception:  # a broken profile can raise anything
         return None
 
 
 def _changes(transform: ImageCms.ImageCmsTransform, mode: str) -> bool:
-    """Whether it makes other colours of a sample of all colours."""
+    """True if the transform changes any of a grid of colours."""
     steps = np.arange(0, 256, 15, dtype=np.uint8)
     colours = np.stack(np.meshgrid(steps, steps, steps), -1).reshape(len(steps), -1, 3)
     sample = Image.fromarray(colours).convert(mode)

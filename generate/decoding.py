@@ -1,4 +1,4 @@
-"""Decode one picture, whatever is wrong with it: upright, in 8-bit sRGB, or BadPicture with the reason.
+"""Decode one picture, however damaged: upright 8-bit sRGB, or BadPicture with the reason.
 
 python -c "from generate.decoding import *; open_picture(Path('a.jpg')).show()"
 """
@@ -45,7 +45,7 @@ def decode(path: Path | BinaryIO, background: str = "black") -> Image.Image:
 def open_picture(path: Path | BinaryIO, shrink_to: int | None = None) -> Image.Image:
     """The picture upright and in sRGB, as RGBA where it has transparency, else as RGB.
 
-    A JPEG whose shorter side is far above `shrink_to` pixels is decoded at a half, quarter or eighth of its size (libjpeg
+    A JPEG whose shorter side is far above `shrink_to` pixels is decoded at a half, a quarter or an eighth of its size (libjpeg
     scales in the frequency domain), which still leaves 1.9 times as many for a resize: 52 dB from one of the whole. One of
     more than MOST_PIXELS is always decoded at half of its size.
     Of an animation, the first frame that is not blank. Raises BadPicture for what can't be decoded whole.
@@ -61,7 +61,7 @@ def open_picture(path: Path | BinaryIO, shrink_to: int | None = None) -> Image.I
 
 
 def size_of(path: Path | BinaryIO) -> tuple[int, int]:
-    """Width and height as its header says, nothing decoded. Raises BadPicture where it has none."""
+    """Width and height from the header, without decoding. Raises BadPicture if there is none."""
     with _opened(path) as image:
         return image.size
 
@@ -78,7 +78,7 @@ def suffix_of(path: Path | BinaryIO) -> str:
 
 @contextmanager
 def _opened(path: Path | BinaryIO) -> Iterator[Image.Image]:
-    """The file as Pillow's, if it is of a format that is read: others would start decoders nobody asked for, even gs."""
+    """Open the file with Pillow if its format is in FORMATS. Other decoders are never started, least of all Ghostscript."""
     with _bad_pictures(path), Image.open(path, formats=list(FORMATS)) as image:
         yield image
 
@@ -114,7 +114,7 @@ def _skip_blank_frames(image: Image.Image) -> None:
 
 
 def _orientation(image: Image.Image) -> int:
-    """How the picture is to be turned, EXIF's 1 to 8; 1 if its EXIF can't be read. Its other tags don't matter."""
+    """The EXIF orientation, 1 to 8; 1 if the EXIF can't be read."""
     try:
         return int(image.getexif().get(0x0112, 1))
     except Exception:  # Pillow raises every kind on damaged EXIF, and viewers show such a picture as it is
@@ -122,14 +122,14 @@ def _orientation(image: Image.Image) -> int:
 
 
 def upright(image: Image.Image, orientation: int) -> Image.Image:
-    """The picture turned as EXIF's orientation says."""
+    """Turn and mirror the picture by its EXIF orientation."""
     return image.transpose(TURNS[orientation]) if orientation in TURNS else image
 
 
 def with_its_end(data: bytes) -> bytes | None:
-    """A JPEG that lacks only its end marker, with one; None for any other file.
+    """The bytes of a JPEG that lacks only its end marker, with the marker added; None for any other file.
 
-    If picture data were missing too, libjpeg would make it up of whatever comes after the end: then two ends differ.
+    If picture data were missing too, libjpeg would fill in from the bytes after the end, so two different endings would decode differently.
     """
     if not data.startswith(b"\xff\xd8\xff"):
         return None
@@ -145,7 +145,7 @@ def with_its_end(data: bytes) -> bytes | None:
 
 @contextmanager
 def _bad_pictures(path: Path | BinaryIO) -> Iterator[None]:
-    """Anything that goes wrong inside a decoder, as BadPicture: on damaged files they raise every kind of exception."""
+    """Turn any exception inside a decoder into BadPicture: damaged files raise every kind."""
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # of odd metadata, and of sizes that _decoded checks
@@ -162,7 +162,7 @@ def _bad_pictures(path: Path | BinaryIO) -> Iterator[None]:
 
 
 def _unidentified(name: str) -> str:
-    """The reason of a file that Pillow does not know, though it begins like a picture of this format."""
+    """The reason for a file that starts like this format but that Pillow can't identify."""
     if name in FORMATS:
         return f"damaged: not a whole {name}, or of a kind that is not read; save it again as PNG or JPEG"
     return refusal(name) if name else "not a picture, whatever its name says"

@@ -47,7 +47,7 @@ def command(run: Path, dest: Path, number: int) -> None:
 
 
 def checkpoint_of(run: Path) -> Checkpoint:
-    """What the newest snapshot of a run holds. Raises click.ClickException where there is none."""
+    """What the newest snapshot of a run holds. Raises click.ClickException if there is none."""
     from generate.model.checkpoints import Checkpoint
     from generate.model.networks import NetworkOptions, read_options
     from generate.training.options import read_options_of

@@ -1,4 +1,4 @@
-"""Folders of pictures: finding, loading and writing them. The first-level folder is the category."""
+"""Find, load and write folders of pictures. The first-level folder is the category."""
 
 from __future__ import annotations
 
@@ -42,13 +42,13 @@ def kind_of(reason: str) -> str:
 def find_pictures(folder: Path) -> list[Path]:
     """Every picture below the folder, sorted by path, see `generate.finding`.
 
-    Raises click.ClickException where the folder is missing or holds no picture.
+    Raises click.ClickException if the folder is missing or holds no picture.
     """
     return find_all(folder).pictures
 
 
 def find_all(folder: Path) -> Found:
-    """The pictures of a folder and what is passed over. Raises click.ClickException where there is no picture."""
+    """The pictures of a folder and what is passed over. Raises click.ClickException if there is no picture."""
     if not folder.is_dir():
         raise click.ClickException(f"{folder} is not a folder: give one that holds pictures.")
     found = look_through(folder)
@@ -87,7 +87,7 @@ def to_picture(pixels: torch.Tensor) -> Image.Image:
 def load_pictures(folder: Path, channels: int = 3) -> torch.Tensor:
     """All pictures of a prepared folder as one (N, channels, size, size) uint8 tensor, in the order of their paths.
 
-    Raises click.ClickException where they are not square pictures of one size.
+    Raises click.ClickException if they are not square pictures of one size.
     """
     import torch
 
@@ -147,7 +147,7 @@ def write_text(path: Path, text: str) -> None:
 
 
 def read_json(path: Path) -> dict[str, Any]:
-    """What an earlier run wrote beside its result. Raises click.ClickException where it was damaged since."""
+    """What an earlier run wrote beside its result. Raises click.ClickException if it was damaged since."""
     try:
         options = json.loads(path.read_text(encoding="utf-8"))
     except ValueError:

@@ -90,7 +90,7 @@ def save_weights(path: Path, network: nn.Module, metadata: dict[str, str]) -> No
 def load_generator(path: Path, device: torch.device | None = None) -> Model:
     """Load a run folder's generator, a `generator.safetensors`, or a model_N.pt of the lightweight_gan command.
 
-    Half-precision weights are widened. Raises click.ClickException where there is none, or the file is
+    Half-precision weights are widened. Raises click.ClickException if there is none, or the file is
     damaged or of another family.
     """
     if path.suffix == ".pt" and path.is_file():

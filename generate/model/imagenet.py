@@ -44,7 +44,7 @@ def imagenet_kinds() -> tuple[Kind, ...]:
 def find_kind(text: str) -> Kind:
     """The category of a name, a synset, one of WordNet's words, a word for it alone ("apple"), or a number.
 
-    Raises click.ClickException where there is none, or several.
+    Raises click.ClickException if there is none, or several.
     """
     kinds = imagenet_kinds()
     wanted = " ".join(text.replace("_", " ").split()).casefold()

@@ -66,7 +66,7 @@ def resolve(
 ) -> TrainOptions:
     """Fill in what AUTO stands for with these pictures, so that options.json says what was done.
 
-    What `beginning` was trained with goes before the defaults. Raises click.ClickException where the options say otherwise.
+    What `beginning` was trained with goes before the defaults. Raises click.ClickException if the options say otherwise.
     """
     known = beginning.options(pictures.size) if beginning else {}
     for name, value in known.items():
@@ -105,7 +105,7 @@ def record(
 def read_options_of(run: Path) -> dict[str, Any]:
     """What an earlier start wrote to RUN/options.json; empty where RUN is new.
 
-    Raises click.ClickException where RUN is a file, holds something else, or its options.json is damaged.
+    Raises click.ClickException if RUN is a file, holds something else, or its options.json is damaged.
     """
     if run.exists() and not run.is_dir():
         raise click.ClickException(f"{run} is a file: choose another RUN.")
