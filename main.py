@@ -23,6 +23,7 @@ from werkzeug.sansio.utils import host_is_trusted
 from gallery import GalleryError
 from web import logs
 from web.front import FrontDoor
+from web.live import live
 from web.pages import pages
 from web.site import Site
 
@@ -43,6 +44,7 @@ def create_app(config: Mapping[str, str] | None = None) -> Flask:
     app.config.update(MAX_CONTENT_LENGTH=16_384, SEND_FILE_MAX_AGE_DEFAULT=31_536_000)
     app.jinja_env.trim_blocks = app.jinja_env.lstrip_blocks = True
     app.register_blueprint(pages)
+    app.register_blueprint(live)
     app.extensions["site"] = site = Site(
         app,
         settings["CLOUD_STORAGE_BUCKET"],

@@ -30,6 +30,9 @@ class Bucket(Protocol):
 
     def read(self, name: str) -> bytes: ...
 
+    def read_part(self, name: str, start: int, length: int) -> bytes:
+        """Read up to so many bytes of an object from `start` on, of one too large to be held in memory whole."""
+
     def read_generation(self, name: str) -> tuple[bytes, int]:
         """Read an object and its generation, the number to pass to `swap`."""
 

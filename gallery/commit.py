@@ -20,6 +20,7 @@ from pathlib import PurePosixPath
 
 from gallery import GalleryError
 from gallery.bucket import Bucket, Conflict, NotFound, Unavailable, crc32c
+from gallery.live import MODEL_FILE, MODEL_TYPE
 from gallery.release import POINTER, TYPES, Catalog, CatalogError, parse, release_name
 
 THREADS = 24  # more gain little on two cores (benchmarks/README.md)
@@ -205,7 +206,9 @@ def _send_one(bucket: Bucket, draft: Draft, release: str, name: str) -> None:
     if crc32c(data) != draft.checksums[name]:
         raise GalleryError(f"{name} has changed since it was checked: publish again.")
     object_name = f"releases/{release}/{name}"
-    content_type = TYPES.get(PurePosixPath(name).suffix[1:], "application/x-ndjson")
+    content_type = (
+        MODEL_TYPE if name == MODEL_FILE else TYPES.get(PurePosixPath(name).suffix[1:], "application/x-ndjson")
+    )
     try:
         bucket.create(object_name, data, content_type)
     except Conflict:  # the id is a hash of the content, so other bytes there are damaged

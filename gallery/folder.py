@@ -44,6 +44,15 @@ class FolderBucket:
             except (FileNotFoundError, IsADirectoryError, NotADirectoryError):
                 raise NotFound(f"There is no {name} in {self.url}.") from None
 
+    def read_part(self, name: str, start: int, length: int) -> bytes:
+        with self._translated():
+            try:
+                with self._path(name).open("rb") as file:
+                    file.seek(start)
+                    return file.read(length)
+            except (FileNotFoundError, IsADirectoryError, NotADirectoryError):
+                raise NotFound(f"There is no {name} in {self.url}.") from None
+
     def create(self, name: str, data: bytes, content_type: str) -> bool:
         path = self._path(name)
         with self._translated(), self._temporary(data) as temporary:

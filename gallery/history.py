@@ -16,6 +16,7 @@ from itertools import pairwise
 from gallery import GalleryError
 from gallery.bucket import Bucket, Conflict, NotFound
 from gallery.commit import THREADS, Pointer, created_at, pointer_to, read_pointer
+from gallery.live import live_name
 from gallery.release import POINTER, RELEASE_ID, Catalog, CatalogError, parse, release_name
 
 GRACE_S = 24 * 3600.0  # instances of the site may show a release for a while after it was replaced
@@ -57,10 +58,11 @@ def roll_back(bucket: Bucket, release: str | None = None) -> Catalog:
     if catalog is None:
         raise GalleryError(f"{bucket.url} holds no complete release {release!r}: list them with `releases`.")
     there = bucket.checksums(f"releases/{release}/")
-    names = (catalog.object_name(*catalog.picture(index)) for index in range(catalog.count))
+    names = [catalog.object_name(*catalog.picture(index)) for index in range(catalog.count)]
+    names += [live_name(release)] if catalog.live and catalog.live.is_readable else []
     if missing := [name for name in names if name not in there]:
         raise GalleryError(
-            f"Release {release} has lost {len(missing)} pictures ({missing[0]}): roll back to another one."
+            f"Release {release} has lost {len(missing)} objects ({missing[0]}): roll back to another one."
         )
     if pointer.live is None or pointer.live.release != release:
         data = pointer_to(bucket.read(release_name(release)), pointer)

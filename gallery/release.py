@@ -20,22 +20,20 @@ from dataclasses import dataclass, field
 from pathlib import PurePosixPath
 from typing import Any
 
-from gallery import GalleryError
 from gallery.bucket import Bucket, NotFound
+from gallery.fields import POINTER as POINTER
+from gallery.fields import CatalogError as CatalogError
+from gallery.fields import matching, one_of, take, typed, whole
+from gallery.live import LiveModel, parse_live
 from gallery.names import NAMES_FILE, Label, does_not_exist, looks_plural, read_labels, unique_slugs, words_of
 
 FORMAT = 1
-POINTER = "site.json"
 TYPES = {"jpg": "image/jpeg", "jpeg": "image/jpeg", "png": "image/png", "webp": "image/webp", "gif": "image/gif"}
 EXTENSIONS = {"image/jpeg": "jpg", "image/png": "png", "image/webp": "webp", "image/gif": "gif"}
 
 RELEASE_ID = re.compile(r"[0-9]{8}T[0-9]{6}Z-[0-9a-f]{8}|folder-[0-9a-f]{8}")
 UNFINISHED = re.compile(rf"releases/({RELEASE_ID.pattern})/")  # pictures of a publish that did not finish
 SLUG = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,62}[a-z0-9])?")
-
-
-class CatalogError(GalleryError):
-    """A site.json that can't be used; the message names the field."""
 
 
 @dataclass(frozen=True)
@@ -63,6 +61,7 @@ class Catalog:
     description: str = ""
     developers: tuple[str, ...] = ()
     model: Mapping[str, Any] = field(default_factory=dict)
+    live: LiveModel | None = None  # what browsers draw with
     total_bytes: int | None = None  # of all pictures: saves listing the objects
     files: Mapping[str, tuple[str, ...]] = field(
         default_factory=dict
@@ -109,7 +108,7 @@ class Catalog:
 
     def to_json(self) -> bytes:
         """Serialize to site.json, which `parse` reads."""
-        data = {
+        data: dict[str, Any] = {
             "format": FORMAT,
             "release": self.release,
             "created": self.created,
@@ -124,6 +123,8 @@ class Catalog:
             "model": dict(self.model),
             "bytes": self.total_bytes,
         }
+        if self.live:
+            data["live"] = self.live.to_json()
         return (json.dumps(data, indent=1, ensure_ascii=False) + "\n").encode()
 
 
@@ -143,27 +144,28 @@ def parse(data: bytes) -> Catalog:
         raw = json.loads(data)
     except (ValueError, RecursionError) as error:
         raise CatalogError(f"{POINTER} is not JSON ({error}): publish again.") from None
-    raw = _typed(raw, dict, "the whole")
+    raw = typed(raw, dict, "the whole")
     if (version := raw.get("format")) != FORMAT:
         raise CatalogError(
             f"{POINTER} has format {version!r}, this version reads {FORMAT}: update the site, or publish again."
         )
-    image = _take(raw, "image", dict)
-    categories = [_category(entry) for entry in _take(raw, "categories", list)]
+    image = take(raw, "image", dict)
+    categories = [_category(entry) for entry in take(raw, "categories", list)]
     if not categories or len({category.slug for category in categories}) != len(categories):
         raise CatalogError(f"{POINTER}: 'categories' must name at least one category, and none twice.")
     return Catalog(
-        release=_matching(_take(raw, "release", str), RELEASE_ID, "release"),
-        created=_take(raw, "created", str),
-        title=_take(raw, "title", str),
+        release=matching(take(raw, "release", str), RELEASE_ID, "release"),
+        created=take(raw, "created", str),
+        title=take(raw, "title", str),
         categories=tuple(categories),
-        type=_one_of(_take(image, "type", str, of="image."), EXTENSIONS, "image.type"),
-        width=_whole(image.get("width"), "image.width", "pixels"),
-        height=_whole(image.get("height"), "image.height", "pixels"),
-        description=_take(raw, "description", str, ""),
-        developers=tuple(_typed(name, str, "developers") for name in _take(raw, "developers", list, [])),
-        model=_take(raw, "model", dict, {}),
-        total_bytes=_whole(raw.get("bytes"), "bytes", "the pictures' size"),
+        type=one_of(take(image, "type", str, of="image."), EXTENSIONS, "image.type"),
+        width=whole(image.get("width"), "image.width", "pixels"),
+        height=whole(image.get("height"), "image.height", "pixels"),
+        description=take(raw, "description", str, ""),
+        developers=tuple(typed(name, str, "developers") for name in take(raw, "developers", list, [])),
+        model=take(raw, "model", dict, {}),
+        live=parse_live(take(raw, "live", dict)) if raw.get("live") is not None else None,
+        total_bytes=whole(raw.get("bytes"), "bytes", "the pictures' size"),
     )
 
 
@@ -215,44 +217,11 @@ def article_of(name: str) -> str:
 
 
 def _category(entry: Any) -> Category:
-    entry = _typed(entry, dict, "categories")
-    name = _take(entry, "name", str, of="categories.")
-    count = _take(entry, "count", int, of="categories.")
+    entry = typed(entry, dict, "categories")
+    name = take(entry, "name", str, of="categories.")
+    count = take(entry, "count", int, of="categories.")
     if count < 1 or isinstance(count, bool):
         raise CatalogError(f"{POINTER}: 'categories.count' is {count}, expected at least 1.")
-    slug = _matching(_take(entry, "slug", str, of="categories."), SLUG, "categories.slug")
-    article = _take(entry, "article", str, article_of(name), of="categories.")
-    return Category(slug, name, count, article, _take(entry, "plural", bool, False, of="categories."))
-
-
-def _take(raw: dict[str, Any], name: str, kind: type, default: Any = None, of: str = "") -> Any:
-    value = raw.get(name, default)
-    if value is None:
-        raise CatalogError(f"{POINTER} has no {of + name!r}: it is damaged; publish again.")
-    return _typed(value, kind, of + name)
-
-
-def _typed(value: Any, kind: type, name: str) -> Any:
-    if not isinstance(value, kind):
-        raise CatalogError(f"{POINTER}: {name!r} is {value!r:.40}, expected {kind.__name__}.")
-    return value
-
-
-def _matching(value: str, pattern: re.Pattern[str], name: str) -> str:
-    if not pattern.fullmatch(value):
-        raise CatalogError(f"{POINTER}: {name!r} is {value!r:.80}, expected {pattern.pattern}.")
-    return value
-
-
-def _one_of(value: str, choices: Mapping[str, str], name: str) -> str:
-    if value not in choices:
-        raise CatalogError(f"{POINTER}: {name!r} is {value!r:.40}, expected one of {', '.join(choices)}.")
-    return value
-
-
-def _whole(value: Any, name: str, what: str) -> int | None:
-    if value is None:
-        return None
-    if isinstance(value, bool) or _typed(value, int, name) < 1:
-        raise CatalogError(f"{POINTER}: {name!r} is {value!r:.40}, expected {what}.")
-    return int(value)
+    slug = matching(take(entry, "slug", str, of="categories."), SLUG, "categories.slug")
+    article = take(entry, "article", str, article_of(name), of="categories.")
+    return Category(slug, name, count, article, take(entry, "plural", bool, False, of="categories."))

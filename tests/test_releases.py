@@ -118,7 +118,7 @@ def test_rollback_to_a_release_that_has_lost_a_picture(bucket, bucket_url):
     result = releases(bucket_url, "--rollback")
 
     assert result.exit_code == 1
-    assert "lost 1 pictures" in result.output
+    assert "lost 1 objects" in result.output
     assert live(bucket) == now
 
 

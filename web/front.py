@@ -55,8 +55,9 @@ class FrontDoor:
             return [body]
 
         def start(status: str, headers: Headers, *exception: Any) -> Callable[[bytes], object]:
-            decided = any(name == "Cache-Control" for name, _ in headers)
-            return start_response(status, headers + common + ([] if decided else NO_STORE), *exception)
+            decided = {name for name, _ in headers}
+            added = [(name, value) for name, value in common + NO_STORE if name not in decided]
+            return start_response(status, headers + added, *exception)
 
         return self._app(environ, start)
 

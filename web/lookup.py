@@ -35,11 +35,16 @@ class Lookup:
         self._free = threading.Semaphore(readers)
         self._last_s = 0.0  # how long the last read took
 
-    def run(self, read: Callable[[], Result], timeout_s: float) -> Result:
-        """The result of `read`. Raises Busy, Unavailable after `timeout_s`, and whatever `read` raises."""
-        # while storage is slow, waiting would take threads from those who want a page from memory
-        if not self._free.acquire(timeout=WAIT_S if self._last_s < FAST_S else 0.0):
-            raise Busy
+    def run(self, read: Callable[[], Result], timeout_s: float, wait_s: float | None = None) -> Result:
+        """The result of `read`. Raises Busy, Unavailable after `timeout_s`, and whatever `read` raises.
+
+        `wait_s` is how long to wait for a free reader. By default that is not at all while storage is slow: waiting would
+        take threads from those who want a page from memory.
+        """
+        if wait_s is None:
+            wait_s = WAIT_S if self._last_s < FAST_S else 0.0
+        if not self._free.acquire(timeout=wait_s):
+            raise Busy("all readers are busy")
         future = self._threads.submit(self._timed, read)
         future.add_done_callback(lambda _: self._free.release())
         try:

@@ -6,6 +6,7 @@ import re
 import time
 from collections.abc import Callable, Mapping, Sequence
 from functools import lru_cache
+from pathlib import Path
 from typing import Any, TypeVar
 
 from flask import Flask, abort, current_app, g, request
@@ -13,11 +14,13 @@ from werkzeug.exceptions import SecurityError
 from werkzeug.sansio.utils import get_host
 
 from gallery.bucket import Bucket, Forbidden, NotFound, Unavailable, open_bucket
+from gallery.live import LiveModel, live_name
 from gallery.release import Catalog
 from web.compression import best_encoding
 from web.deck import Deck
 from web.label import describe
 from web.lookup import Busy, Lookup
+from web.models import Models
 from web.page import ORIGIN, PICTURE, PREFIX, Page, Place
 from web.releases import Releases
 from web.sniff import sniff
@@ -52,6 +55,7 @@ class Site:
         self.deck = Deck(self._open, self._ready, budget, refresh_s)
         self._releases = Releases()
         self._lookup = Lookup(READERS)
+        self._models = Models(self._read_part)
         self._place = lru_cache(maxsize=256)(self._find_place)
 
     def place_of(self, environ: Mapping[str, Any]) -> Place | None:
@@ -90,6 +94,15 @@ class Site:
             return card.data
         try:
             return self._look_up(lambda bucket: self.deck.read(catalog, slug, number))
+        except NotFound:
+            abort(404 if catalog.release == self.live().release else 410)
+
+    def model(self, catalog: Catalog, model: LiveModel) -> Path:
+        """A file with a release's generator."""
+        try:
+            return self._models.get(live_name(catalog.release), model.bytes, model.sha256)
+        except Busy:
+            abort(503)
         except NotFound:
             abort(404 if catalog.release == self.live().release else 410)
 
@@ -133,14 +146,23 @@ class Site:
 
     def _look_up(self, read: Callable[[Bucket], Result]) -> Result:
         """Read from storage for a request. Aborts with 503 if storage is down or all readers are busy."""
-        bucket = self.deck.bucket
-        if bucket is None or self.deck.storage_is_down:
-            abort(503)
         started: float = g.setdefault("lookup_started", time.monotonic())  # one deadline for all reads of a request
         try:
-            return self._lookup.run(lambda: read(bucket), max(0.0, started + PATIENCE_S - time.monotonic()))
+            return self._read(read, max(0.0, started + PATIENCE_S - time.monotonic()))
         except Busy:
             abort(503)
+
+    def _read_part(self, name: str, start: int, length: int) -> bytes:
+        """A part of a large object: every part has the time that a picture has."""
+        return self._read(lambda bucket: bucket.read_part(name, start, length), PATIENCE_S, wait_s=PATIENCE_S)
+
+    def _read(self, read: Callable[[Bucket], Result], timeout_s: float, wait_s: float | None = None) -> Result:
+        """Read from storage. Raises Busy if it is down, or all readers are busy (for longer than `wait_s`)."""
+        bucket = self.deck.bucket
+        if bucket is None or self.deck.storage_is_down:
+            raise Busy("storage is down")
+        try:
+            return self._lookup.run(lambda: read(bucket), timeout_s, wait_s)
         except (Unavailable, Forbidden) as error:
             self.deck.report(error)
             raise

@@ -131,12 +131,16 @@ def principal_directions(generator: Generator, count: int, category: int | None 
     Haerkoenen et al., "GANSpace: Discovering Interpretable GAN Controls", NeurIPS 2020: a PCA of an early layer. With
     a category they are those of its pictures.
     """
-    device = next(generator.parameters()).device
-    latents = torch.randn(LATENTS, generator.latent_dim, generator=torch.Generator().manual_seed(0)).to(device)
-    told = None if category is None else torch.full((LATENTS,), category, device=device)
-    maps = generator.first_map(latents, told)  # (LATENTS, C, 4, 4)
-    flat = maps.flatten(1).float().cpu().numpy()
-    found = PCA(min(count, flat.shape[1]), svd_solver="randomized", random_state=0).fit(flat)
+    weights = next(generator.parameters())
+    latents = torch.randn(LATENTS, generator.latent_dim, generator=torch.Generator().manual_seed(0)).to(weights.device)
+    told = None if category is None else torch.full((LATENTS,), category, device=weights.device)
+    return directions_of(generator.first_map(latents, told).float().cpu(), count)
+
+
+def directions_of(maps: Tensor, count: int) -> Directions:
+    """The principal directions of first feature maps (N, C, 4, 4): `count`, or as many as there are."""
+    flat = maps.flatten(1).numpy()
+    found = PCA(min(count, *flat.shape), svd_solver="randomized", random_state=0).fit(flat)
     components = torch.from_numpy(found.components_).reshape(-1, *maps.shape[1:])
     deviations, shares = (
         torch.from_numpy(x) for x in (found.explained_variance_**0.5, found.explained_variance_ratio_)

@@ -1,0 +1,68 @@
+"""Generators on their way from storage to browsers: each is copied to a temporary file once, and sent from there.
+
+models = Models(read_part)
+path = models.get("releases/20261122T121500Z-1f3a5b7c/generator.onnx", length=4_000_000, sha256="...")
+
+So none is in memory whole, storage is asked once whatever the number of visitors, and the server sends a file at the
+pace of each visitor without a thread of ours.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import shutil
+import tempfile
+import threading
+import weakref
+from collections import OrderedDict
+from collections.abc import Callable
+from pathlib import Path
+
+from gallery.bucket import Unavailable
+from web.lookup import Busy
+
+PART = 1 << 20  # bytes read from storage at once
+KEPT = 3  # files: of the live release, and of those that pages opened earlier still draw with
+WAIT_S = 1.0  # for another request's copy
+
+ReadPart = Callable[[str, int, int], bytes]  # name, from where, how many bytes
+
+
+class Models:
+    """Copies of the generators that were asked for last. `read_part` reads from storage, within a time of its own."""
+
+    def __init__(self, read_part: ReadPart) -> None:
+        self._read_part = read_part
+        self._folder: Path | None = None  # made when it is needed, deleted with this object or the process
+        self._paths: OrderedDict[str, Path] = OrderedDict()  # by checksum; the one used last comes last
+        self._lock = threading.Lock()  # one copy at a time: others answer that they are busy
+
+    def get(self, name: str, length: int, sha256: str) -> Path:
+        """A file with these bytes. Raises Busy while another one is copied, Unavailable if storage has other bytes,
+        and what `read_part` raises."""
+        if not self._lock.acquire(timeout=WAIT_S):
+            raise Busy("another generator is being read")
+        try:
+            if sha256 not in self._paths:
+                self._paths[sha256] = self._copy(name, length, sha256)
+            self._paths.move_to_end(sha256)
+            while len(self._paths) > KEPT:
+                self._paths.popitem(last=False)[1].unlink()  # whoever is sent it has it open
+            return self._paths[sha256]
+        finally:
+            self._lock.release()
+
+    def _copy(self, name: str, length: int, sha256: str) -> Path:
+        if self._folder is None:
+            self._folder = Path(tempfile.mkdtemp(prefix="generators-"))
+            weakref.finalize(self, shutil.rmtree, self._folder, ignore_errors=True)
+        path, digest = self._folder / sha256, hashlib.sha256()
+        with path.open("wb") as file:
+            for start in range(0, length, PART):
+                part = self._read_part(name, start, min(PART, length - start))
+                digest.update(part)
+                file.write(part)
+        if digest.hexdigest() != sha256:
+            path.unlink()
+            raise Unavailable(f"{name} has other bytes than were published: publish again.")
+        return path
