@@ -1,0 +1,174 @@
+"""The arrays in a pickle: what NumPy, PyTorch and JAX write, as read-only views of the file's own bytes.
+
+A tensor's header may claim any size. It is compared with the bytes that are there before anything is made of it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from io import BytesIO
+from math import prod
+from typing import Any
+
+import numpy as np
+
+from generate.model.stylegan2.pickles import Made, Name, Refused, Source, read_pickle
+
+Array = np.ndarray[Any, np.dtype[Any]]
+
+BFLOAT16 = "bfloat16"  # which NumPy lacks: read as whole numbers, then widened
+MOST_DIMENSIONS = 8
+TORCH_MAGIC, TORCH_VERSION = 0x1950A86A20F9469CFC6C, 1001  # torch.save's first two pickles, in its format until 1.6
+
+STORAGES = {
+    "torch.DoubleStorage": "f8",
+    "torch.FloatStorage": "f4",
+    "torch.HalfStorage": "f2",
+    "torch.BFloat16Storage": BFLOAT16,
+    "torch.LongStorage": "i8",
+    "torch.IntStorage": "i4",
+    "torch.ShortStorage": "i2",
+    "torch.CharStorage": "i1",
+    "torch.ByteStorage": "u1",
+    "torch.BoolStorage": "?",
+}
+PARAMETER = "torch._utils._rebuild_parameter"
+TENSOR = "torch._utils._rebuild_tensor_v2"
+STORAGE = "torch.storage._load_from_bytes"
+DTYPE = "numpy.dtype"
+BUILT = {"numpy.core.multiarray._reconstruct", "numpy._core.multiarray._reconstruct"}
+BUFFERED = {"numpy.core.numeric._frombuffer", "numpy._core.numeric._frombuffer"}
+JAX = {"jax._src.array._reconstruct_array", "jax._src.device_array.reconstruct_device_array"}
+BFLOAT16_NAMES = {"ml_dtypes.bfloat16", "builtins.bfloat16", "jaxlib.xla_extension.bfloat16"}
+NAMES = {
+    *(PARAMETER, TENSOR, STORAGE, DTYPE, *BUILT, *BUFFERED, *JAX, *BFLOAT16_NAMES),
+    *("numpy.ndarray", "numpy.core.multiarray.scalar", "numpy._core.multiarray.scalar"),
+}
+
+
+@dataclass(frozen=True)
+class Storage:
+    """The numbers of a tensor, and their type as NumPy writes it."""
+
+    data: memoryview
+    type: str
+
+
+def is_array(value: object) -> bool:
+    """Whether a pickle would make an array of it."""
+    return isinstance(value, Made) and str(value.of) in {PARAMETER, TENSOR, *BUILT, *BUFFERED, *JAX}
+
+
+def read_array(value: object) -> Array:
+    """The array that a pickle would make. Raises Refused for what is none, or is not all there."""
+    if not isinstance(value, Made):
+        raise Refused(f"holds a {type(value).__name__} where an array is expected")
+    try:
+        return _read(value)
+    except Refused:
+        raise
+    except Exception:  # of a file of any content
+        raise Refused(f"holds an array ({value.of}) that is damaged") from None
+
+
+def _read(made: Made) -> Array:
+    of = str(made.of)
+    if of == PARAMETER:
+        return read_array(made.arguments[0])
+    if of == TENSOR:
+        storage, offset, shape, strides = made.arguments[:4]
+        if not isinstance(storage, Storage):
+            raise TypeError("a tensor without a storage")
+        return _view(storage.data, storage.type, shape, offset=offset, strides=strides)
+    if of in JAX:  # NumPy's function, its arguments, its state
+        return _built(made.arguments[2])
+    if of in BUILT:
+        return _built(made.state)
+    if of in BUFFERED:
+        data, dtype, shape, order = made.arguments
+        return _view(memoryview(data), _type(dtype), shape, order=order)
+    raise Refused(f"holds what {of} makes where an array is expected")
+
+
+def _built(state: tuple[Any, ...]) -> Array:
+    _, shape, dtype, in_fortran_order, data = state
+    return _view(memoryview(data), _type(dtype), shape, order="F" if in_fortran_order else "C")
+
+
+def _type(dtype: Made) -> str:
+    """As NumPy writes it. A pickled dtype is made from a code like "f4" and then told its byte order."""
+    code = dtype.arguments[0]
+    if str(dtype.of) != DTYPE:
+        raise TypeError("no dtype")
+    if isinstance(code, Name):
+        if str(code) in BFLOAT16_NAMES:
+            return BFLOAT16
+        raise Refused(f"holds numbers of the type {code}, which such files don't need")
+    if code not in {"f2", "f4", "f8", "i1", "i2", "i4", "i8", "u1", "u2", "u4", "u8", "b1"}:
+        raise Refused(f"holds numbers of the type {str(code)[:20]!a}, which such files don't need")
+    big = isinstance(dtype.state, tuple) and dtype.state[1] == ">"
+    return f"{'>' if big else '<'}{code}"
+
+
+def _view(
+    data: memoryview,
+    type: str,
+    shape: tuple[int, ...],
+    *,
+    offset: int = 0,
+    strides: tuple[int, ...] | None = None,
+    order: str = "C",
+) -> Array:
+    """The numbers of `data`, from the one at `offset` on, in this shape; strides count numbers."""
+    dtype = np.dtype("<u2" if type == BFLOAT16 else type)
+    if len(shape) > MOST_DIMENSIONS or min((*shape, offset, *(strides or ()))) < 0:
+        raise ValueError("a shape that no array has")
+    asked, there = offset + prod(shape), data.nbytes // dtype.itemsize
+    if asked > there:
+        raise Refused(f"describes an array of {asked:,} numbers, of which {there:,} are there")
+    steps = None if strides is None else tuple(step * dtype.itemsize for step in strides)
+    seen = np.ndarray(shape, dtype, data, offset * dtype.itemsize, steps, "F" if order == "F" else "C")
+    if type == BFLOAT16:  # the upper half of a single-precision number
+        return (seen.astype(np.uint32) << 16).view(np.float32)
+    return seen
+
+
+@dataclass(frozen=True)
+class _Reference:
+    """A persistent id of torch.save."""
+
+    kind: str
+    key: str
+    count: int
+
+
+def _reference(identity: Any) -> _Reference:
+    word, kind, key, _place, count, view = identity
+    if word != "storage" or view is not None or not isinstance(count, int):
+        raise ValueError("a persistent id of another kind")
+    return _Reference(str(kind), key, count)
+
+
+def read_storage(data: bytes) -> Storage:
+    """The storage that torch.save wrote in its format until 1.6, which is what is within a pickled tensor.
+
+    Five pickles (magic number, version, system, the reference, its key), and then a count and the numbers. Raises Refused.
+    """
+    if data[:2] == b"PK":
+        raise Refused("holds a tensor as a zip archive, which pickled tensors are not")
+    source = Source(BytesIO(data))
+    magic, version, system, found, keys = (
+        read_pickle(source, STORAGES.__contains__, persistent=_reference) for _ in range(5)
+    )
+    if magic != TORCH_MAGIC or version != TORCH_VERSION or not isinstance(found, _Reference):
+        raise Refused("holds a tensor that torch.save did not write")
+    if keys != [found.key] or not isinstance(system, dict) or not system.get("little_endian"):
+        raise Refused("holds a tensor in a form that is not read")
+    count, type = int.from_bytes(source.read(8), "little"), STORAGES[found.kind]
+    numbers = memoryview(data)[source.position :]
+    size = np.dtype("<u2" if type == BFLOAT16 else type).itemsize
+    if count != found.count or count > numbers.nbytes // size:
+        raise Refused(
+            f"describes a tensor of {max(count, found.count):,} numbers, of which {numbers.nbytes // size:,} are there"
+        )
+    return Storage(numbers[: count * size], type if type == BFLOAT16 else f"<{type}")

@@ -1,0 +1,252 @@
+"""A pickle read as data: nothing that it names is imported, and nothing of it is run.
+
+tree = read_pickle(Source(open("numbers.pkl", "rb")), allowed=lambda name: False)
+
+A pickle is a program for a stack machine, whose instructions REDUCE, BUILD and NEWOBJ call whatever Python object the
+file names. Here `pickletools.genops` only decodes the instructions, and the machine below builds dictionaries, lists and
+numbers out of them. A name that is allowed becomes a `Name`, which is no more than two words, and what a pickle would make
+by calling it becomes a `Made`, a note of that wish. Everything else ends with `Refused`.
+"""
+
+from __future__ import annotations
+
+import os
+import pickletools
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any, BinaryIO
+
+MOST_INSTRUCTIONS = 500_000  # a published StyleGAN2 has about 50,000; each may cost a hundred bytes of memory
+LARGEST_KEY = 2**32  # Python's hash of a larger number may be that of many others
+LONGEST_LINE = 1000  # bytes, of the arguments that end with a newline: names and numbers
+MARK = object()
+
+Call = Callable[..., object]
+
+
+class Refused(Exception):
+    """What a file holds that is not read, as the end of a sentence that begins with the file's name."""
+
+
+@dataclass(frozen=True, slots=True)
+class Name:
+    """What a pickle would import."""
+
+    module: str
+    name: str
+
+    def __str__(self) -> str:
+        return f"{self.module}.{self.name}"
+
+
+@dataclass(slots=True)
+class Made:
+    """What a pickle would make by calling `of` with these arguments and giving it this state."""
+
+    of: Name
+    arguments: tuple[Any, ...]
+    state: Any = None
+    items: dict[Any, Any] = field(default_factory=dict)
+
+
+class Source:
+    """A file to read from. It never reserves memory for more than there is, whatever length the file claims."""
+
+    def __init__(self, file: BinaryIO) -> None:
+        self.file = file
+        self.position = file.tell()
+        self.size = file.seek(0, os.SEEK_END)
+        file.seek(self.position)
+
+    def tell(self) -> int:
+        return self.position
+
+    def read(self, size: int) -> bytes:
+        """Exactly so many bytes, but none at the end, where `genops` looks for the next instruction."""
+        left = self.size - self.position
+        if not 0 <= size <= max(left, 1):
+            raise Refused(f"is cut off or damaged: it announces {size:,} bytes, of which {left:,} are there")
+        read = self.file.read(size)
+        self.position += len(read)
+        return read
+
+    def readline(self) -> bytes:
+        line = self.file.readline(LONGEST_LINE)
+        self.position += len(line)
+        return line
+
+
+def read_pickle(
+    source: Source,
+    allowed: Callable[[str], bool],
+    calls: dict[str, Call] | None = None,
+    persistent: Call | None = None,
+) -> Any:
+    """What the next pickle of a source describes, made of dict, list, tuple, str, bytes, numbers, `Name` and `Made`.
+
+    Only names that are `allowed` may occur. `calls` maps some of them to functions of ours which are called in their
+    place, and `persistent` is called with each persistent id; without it there may be none. Raises Refused.
+    """
+    machine = _Machine(allowed, calls or {}, persistent)
+    position = source.tell()
+    try:
+        for count, (instruction, argument, _) in enumerate(pickletools.genops(source)):  # type: ignore[arg-type]
+            position = source.tell()
+            if count >= MOST_INSTRUCTIONS:
+                raise Refused(f"has more than {MOST_INSTRUCTIONS:,} instructions")
+            machine.do(instruction.name, argument)
+        result = machine.pop()
+        if machine.stack:
+            raise ValueError("more than one result")
+    except Refused:
+        raise
+    except Exception as error:  # a file of any content was given: it may be cut off, or be no pickle
+        raise Refused(f"is cut off or damaged, or no pickle, at byte {position:,} ({type(error).__name__})") from None
+    return result
+
+
+class _Machine:
+    """The stack and the memo of a pickle. `do` carries out one instruction."""
+
+    def __init__(self, allowed: Callable[[str], bool], calls: dict[str, Call], persistent: Call | None) -> None:
+        self.allowed, self.calls, self.persistent = allowed, calls, persistent
+        self.stack: list[Any] = []
+        self.memo: dict[int, Any] = {}
+
+    def do(self, instruction: str, argument: Any) -> None:
+        if instruction in _SILENT:
+            return
+        if instruction in _LITERALS:
+            self.stack.append(argument)
+        elif instruction in _EMPTY:
+            self.stack.append(_EMPTY[instruction]())
+        elif act := _ACTIONS.get(instruction):
+            act(self, argument)
+        else:
+            raise Refused(f"uses the instruction {instruction}, which such files don't need")
+
+    def pop_to_mark(self) -> list[Any]:
+        """What lies above the last mark, which goes too."""
+        at = max(i for i in range(len(self.stack) - 1, -1, -1) if self.stack[i] is MARK)
+        some = self.stack[at + 1 :]
+        del self.stack[at:]
+        return some
+
+    def pop(self) -> Any:
+        popped = self.stack.pop()
+        if popped is MARK:
+            raise ValueError("a mark where a value is expected")
+        return popped
+
+    def put(self, number: int | None) -> None:
+        """Remember the top of the stack under a number, or the next."""
+        number = len(self.memo) if number is None else int(number)
+        if not 0 <= number < LARGEST_KEY:
+            raise ValueError("a number that no writer gives")
+        self.memo[number] = self.stack[-1]
+
+    def get(self, number: int) -> None:
+        self.stack.append(self.memo[int(number)])
+
+    def name(self, module: str, name: str) -> None:
+        """A name instead of what it stands for."""
+        if not isinstance(module, str) or not isinstance(name, str):
+            raise TypeError("a name that is no text")
+        if not self.allowed(f"{module}.{name}"):
+            raise Refused(f"asks for {_shown(module)}.{_shown(name)}, which such files don't need")
+        self.stack.append(Name(module, name))
+
+    def call(self) -> None:
+        """REDUCE and NEWOBJ: one of our functions in place of what is named, or a note of it."""
+        arguments, of = self.pop(), self.pop()
+        if not isinstance(arguments, tuple):
+            raise TypeError("arguments that are no tuple")
+        if isinstance(of, Made):  # as where dill writes a function that a function made
+            of = Name(of.of.module, "what it makes")
+        if not isinstance(of, Name):
+            raise Refused(f"calls a {type(of).__name__}, which is none of the names that such files need")
+        function = self.calls.get(str(of))
+        self.stack.append(Made(of, arguments) if function is None else function(*arguments))
+
+    def build(self) -> None:
+        state, made = self.pop(), self.stack[-1]
+        if not isinstance(made, Made):
+            raise Refused(f"sets the state of a {type(made).__name__}, which such files don't need")
+        made.state = state
+
+    def extend(self, values: list[Any]) -> None:
+        into = self.stack[-1]
+        if not isinstance(into, list):
+            raise TypeError("values appended to what is no list")
+        into.extend(values)
+
+    def fill(self, pairs: list[Any]) -> None:
+        """Put keys and values, in turn, into the dictionary on top. Tuples are no keys: to hash one may take for ever."""
+        into = self.stack[-1]
+        items = into.items if isinstance(into, Made) else into
+        if not isinstance(items, dict):
+            raise TypeError("keys and values for what is no dictionary")
+        for key, value in zip(pairs[::2], pairs[1::2], strict=True):
+            if not isinstance(key, str | int) or (isinstance(key, int) and abs(key) >= LARGEST_KEY):
+                raise Refused(f"has a {type(key).__name__} as the key of a dictionary, which such files don't need")
+            items[key] = value
+
+    def dictionary(self) -> None:
+        pairs = self.pop_to_mark()
+        self.stack.append({})
+        self.fill(pairs)
+
+    def refer(self) -> None:
+        """A persistent id, which stands for what is kept outside of the pickle."""
+        if self.persistent is None:
+            raise Refused("refers to objects outside of the file, which such files don't need")
+        self.stack.append(self.persistent(self.pop()))
+
+    def last(self, count: int) -> tuple[Any, ...]:
+        return tuple([self.pop() for _ in range(count)][::-1])
+
+
+def _shown(word: str) -> str:
+    return word if len(word) <= 60 and word.isprintable() else f"{word[:60]!a}..."
+
+
+_SILENT = {"PROTO", "FRAME", "STOP"}
+_LITERALS = {
+    *("INT", "BININT", "BININT1", "BININT2", "LONG", "LONG1", "LONG4", "FLOAT", "BINFLOAT"),
+    *("STRING", "BINSTRING", "SHORT_BINSTRING", "UNICODE", "SHORT_BINUNICODE", "BINUNICODE", "BINUNICODE8"),
+    *("BINBYTES", "SHORT_BINBYTES", "BINBYTES8", "BYTEARRAY8"),
+}
+_EMPTY: dict[str, Callable[[], Any]] = {
+    "NONE": lambda: None,
+    "NEWTRUE": lambda: True,
+    "NEWFALSE": lambda: False,
+    "EMPTY_LIST": list,
+    "EMPTY_SET": list,  # its members are not hashed
+    "EMPTY_TUPLE": tuple,
+    "EMPTY_DICT": dict,
+    "MARK": lambda: MARK,
+}
+_ACTIONS: dict[str, Callable[[_Machine, Any], object]] = {
+    "LIST": lambda m, _: m.stack.append(m.pop_to_mark()),
+    "TUPLE": lambda m, _: m.stack.append(tuple(m.pop_to_mark())),
+    "FROZENSET": lambda m, _: m.stack.append(tuple(m.pop_to_mark())),
+    "TUPLE1": lambda m, _: m.stack.append(m.last(1)),
+    "TUPLE2": lambda m, _: m.stack.append(m.last(2)),
+    "TUPLE3": lambda m, _: m.stack.append(m.last(3)),
+    "DICT": lambda m, _: m.dictionary(),
+    "APPEND": lambda m, _: m.extend([m.pop()]),
+    "APPENDS": lambda m, _: m.extend(m.pop_to_mark()),
+    "ADDITEMS": lambda m, _: m.extend(m.pop_to_mark()),
+    "SETITEM": lambda m, _: m.fill([*m.last(2)]),
+    "SETITEMS": lambda m, _: m.fill(m.pop_to_mark()),
+    "POP": lambda m, _: m.stack.pop(),
+    "POP_MARK": lambda m, _: m.pop_to_mark(),
+    **dict.fromkeys(("PUT", "BINPUT", "LONG_BINPUT", "MEMOIZE"), lambda m, number: m.put(number)),
+    **dict.fromkeys(("GET", "BINGET", "LONG_BINGET"), lambda m, number: m.get(number)),
+    "GLOBAL": lambda m, words: m.name(*words.split(" ", 1)),
+    "STACK_GLOBAL": lambda m, _: m.name(*m.last(2)),
+    "REDUCE": lambda m, _: m.call(),
+    "NEWOBJ": lambda m, _: m.call(),
+    "BUILD": lambda m, _: m.build(),
+    "BINPERSID": lambda m, _: m.refer(),
+}

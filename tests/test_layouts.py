@@ -1,0 +1,275 @@
+"""Three published layouts are one network, whose pictures are the original implementation's; hostile files are a sentence each."""
+
+from __future__ import annotations
+
+import io
+import json
+import os
+import pickle
+import struct
+import subprocess
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from generate.model.stylegan2.layouts import read_published
+from generate.model.stylegan2.pickles import Refused
+from generate.model.stylegan2.weights import build_generator
+from tests.conftest import ROOT
+from tests.published import Example, Reduced, example, stand_ins, write_ada, write_flax, write_tensorflow
+
+WRITERS = {
+    ("ada", "unconditional"): write_ada,
+    ("ada", "conditional"): write_ada,
+    ("flax", "unconditional"): write_flax,
+    ("flax", "conditional"): write_flax,
+    ("tensorflow", "unconditional"): write_tensorflow,
+}
+
+
+@pytest.mark.parametrize(("layout", "kind"), WRITERS, ids="-".join)
+def test_pictures_are_the_original_implementation_s(tmp_path, layout, kind):
+    found = example(kind)
+
+    published = read_published(WRITERS[layout, kind](tmp_path / "network.pkl", found))
+
+    generator = build_generator(published.arrays, published.clamp)
+    numbers = None if found.numbers is None else torch.tensor(found.numbers)
+    with torch.inference_mode():
+        w = generator.mapping(torch.from_numpy(found.latents), numbers)
+        for truncation, expected in found.pictures.items():
+            drawn = torch.lerp(generator.mapping.means(numbers).expand_as(w), w, truncation)
+            pictures = generator.synthesis(drawn[:, None].expand(-1, generator.options.layers, -1))
+            assert np.abs(pictures.numpy() - expected).max() < 1e-5
+
+
+def test_what_training_left_in_a_flax_file_is_passed_over(tmp_path):
+    with stand_ins("optax._src.transform.ScaleByAdamState", "training_utils.TrainStateG") as (adam, train_state):
+        state = Reduced(train_state, (Reduced(adam, (np.zeros(3),)),))
+        path = write_flax(tmp_path / "food.pkl", example("unconditional"), state_G=state)
+
+    assert read_published(path).layout == "StyleGAN2 in Flax"
+
+
+def test_noise_in_bfloat16_is_widened(tmp_path):
+    """Flax has it in the layers that are computed so."""
+    found = example("unconditional")
+    name = "synthesis.b32.conv1.noise_const"
+    short = (found.arrays[name].view(np.uint32) >> 16).astype(np.uint16)
+    path = write_flax(tmp_path / "network.pkl", replace(found, arrays=found.arrays | {name: short}))
+    with stand_ins("ml_dtypes.bfloat16") as (bfloat16,):
+        changed = path.read_bytes().replace(pickle.dumps("u2", 4)[11:-1], pickle.dumps(bfloat16, 4)[11:-1])
+    path.write_bytes(changed)
+
+    read = read_published(path).arrays[name]
+
+    assert np.abs(read - found.arrays[name]).max() < 0.02
+    assert read.dtype == np.float32
+
+
+@pytest.mark.parametrize(
+    ("part", "options", "what"),
+    [
+        ("synthesis_kwargs", {"architecture": "resnet"}, "architecture 'resnet'"),
+        ("mapping_kwargs", {"lr_multiplier": 0.1}, "lr_multiplier"),
+        ("mapping_kwargs", {"activation": "relu"}, "activation 'relu'"),
+    ],
+)
+def test_another_network_than_ours_is_named(tmp_path, part, options, what):
+    found = example("unconditional")
+    changed = found.options | {part: found.options[part] | options}
+
+    with pytest.raises(Refused, match=what):
+        read_published(write_ada(tmp_path / "network.pkl", replace(found, options=changed)))
+
+
+def test_a_tensorflow_network_with_categories_or_other_layers_is_named(tmp_path):
+    with pytest.raises(Refused, match="mapping/embed/weight"):
+        read_published(write_tensorflow(tmp_path / "network.pkl", example("conditional")))
+    with pytest.raises(Refused, match="architecture 'orig'"):
+        read_published(write_tensorflow(tmp_path / "network.pkl", example("unconditional"), architecture="orig"))
+
+
+def test_another_filter_is_named(tmp_path):
+    found = example("unconditional")
+    name = "synthesis.b8.conv0.resample_filter"
+
+    with pytest.raises(Refused, match="filter"):
+        read_published(
+            write_ada(tmp_path / "n.pkl", replace(found, arrays=found.arrays | {name: np.ones((4, 4), "f4")}))
+        )
+
+
+# Hostile files
+
+
+def run(command: str) -> Reduced:
+    """What runs a command of the shell in anything that trusts pickles."""
+    return Reduced(os.system, (command,))
+
+
+def saved(obj: object, count: int, numbers: bytes) -> bytes:
+    """As torch.save wrote storages until 1.6, with this object in it."""
+    parts = (0x1950A86A20F9469CFC6C, 1001, {"little_endian": True}, obj, ["0"])
+    return b"".join(pickle.dumps(part, 2) for part in parts) + struct.pack("<q", count) + numbers
+
+
+def with_storage(path: Path, storage: bytes, size: tuple[int, ...] = (16,), stride: tuple[int, ...] = (1,)) -> None:
+    """A snapshot of which w_avg's tensor is made of this storage."""
+    load = torch.storage._load_from_bytes
+    tensor = Reduced(torch._utils._rebuild_tensor_v2, (Reduced(load, (storage,)), 0, size, stride, False, {}))
+    write_ada(path, example("unconditional"), more={"mapping.w_avg": tensor})
+
+
+class Key:
+    """A persistent id in `storage_of`."""
+
+    def __init__(self, count: int) -> None:
+        self.count = count
+
+
+def storage_of(count: int, numbers: bytes) -> bytes:
+    """A storage that claims so many numbers and has these."""
+    stream = io.BytesIO()
+
+    class Pickler(pickle.Pickler):
+        def persistent_id(self, obj):
+            return ("storage", torch.FloatStorage, "0", "cpu", obj.count, None) if isinstance(obj, Key) else None
+
+    Pickler(stream, 2).dump(Key(count))
+    return saved(None, count, numbers).replace(pickle.dumps(None, 2), stream.getvalue(), 1)
+
+
+def evil_files(folder: Path) -> dict[str, str]:
+    """Hostile files in the folder, and what the sentence about each is to have in it."""
+    marker = f"touch {folder / 'ran'}"
+    good = example("unconditional")
+    whole = write_ada(folder / "good.pkl", good).read_bytes()
+    big = 10 * 2**30
+
+    def put(name: str, tree: object) -> None:
+        (folder / name).write_bytes(pickle.dumps(tree, 4))
+
+    put("reduce.pkl", {"G_ema": run(marker)})
+    put("eval.pkl", [Reduced(eval, ("__import__('os').abort()",))])
+    put("class.pkl", {"G_ema": subprocess.Popen.__new__(subprocess.Popen)})
+    put("beside.pkl", {"G_ema": {}, "D": Path("/etc/passwd")})
+    write_ada(folder / "inside.pkl", good, more={"synthesis.hidden": run(marker)})
+    with_storage(folder / "nested.pkl", saved(run(marker), 16, bytes(64)))
+    zipped = io.BytesIO()
+    torch.save(torch.zeros(16), zipped)
+    with_storage(folder / "zip.pkl", zipped.getvalue())
+    with_storage(folder / "header.pkl", storage_of(big // 4, bytes(64)))
+    with_storage(folder / "size.pkl", storage_of(16, bytes(64)), (big // 4,), (0,))
+    with_storage(folder / "stride.pkl", storage_of(16, bytes(64)), (16,), (1000,))
+    with_storage(folder / "negative.pkl", storage_of(16, bytes(64)), (16,), (-1,))
+    (folder / "bytes.pkl").write_bytes(b"\x80\x04\x8e" + struct.pack("<Q", big) + b"abc.")
+    (folder / "long.pkl").write_bytes(b"\x80\x04\x8b" + struct.pack("<i", 2**31 - 1) + b"abc.")
+    (folder / "memo.pkl").write_bytes(b"\x80\x04]r\xff\xff\xff\xff" * 2 + b".")
+    (folder / "many.pkl").write_bytes(b"\x80\x04" + b"}" * 2_000_000 + b".")
+    (folder / "alias.pkl").write_bytes(_aliased(good))
+    (folder / "loop.pkl").write_bytes(_endless())
+    (folder / "empty.pkl").write_bytes(b"")
+    shape = np.zeros(16, "f4")
+    flax = write_flax(folder / "flax.pkl", replace(good, arrays=good.arrays | {"mapping.w_avg": shape})).read_bytes()
+    assert flax.count(b"K\x10\x85") > 1
+    (folder / "flax.pkl").write_bytes(
+        flax.replace(b"K\x10\x85", b"J\xff\xff\xff\x7f\x85")
+    )  # (16,) becomes (2**31 - 1,)
+    for tenth in range(10):
+        (folder / f"cut{tenth}.pkl").write_bytes(whole[: len(whole) * tenth // 10 + 7])
+    return {
+        "reduce.pkl": "posix.system",
+        "eval.pkl": "builtins.eval",
+        "class.pkl": "subprocess.Popen",
+        "beside.pkl": "pathlib.PosixPath",
+        "inside.pkl": "posix.system",
+        "nested.pkl": "posix.system",
+        "zip.pkl": "zip archive",
+        "header.pkl": "2,684,354,560 numbers, of which 16 are there",
+        "size.pkl": "2,684,354,560 numbers, of which 16 are there",
+        "stride.pkl": "damaged",
+        "negative.pkl": "damaged",
+        "bytes.pkl": "announces 10,737,418,240 bytes, of which 4 are there",
+        "long.pkl": "announces 2,147,483,647 bytes, of which 4 are there",
+        "memo.pkl": "damaged",
+        "many.pkl": "more than 500,000 instructions",
+        "alias.pkl": "more numbers than it holds",
+        "loop.pkl": "without end",
+        "empty.pkl": "damaged",
+        "flax.pkl": "2,147,483,647 numbers, of which 16 are there",
+        **{f"cut{tenth}.pkl": "damaged" for tenth in range(10)},
+    }
+
+
+def _aliased(found: Example) -> bytes:
+    """A hundred parameters of one storage of 4 MB."""
+    one = torch.nn.Parameter(torch.zeros(1_000_000))
+    with stand_ins("torch_utils.persistence._reconstruct_persistent_obj") as (rebuild,):
+        conv1 = {"state": {"_parameters": {}, "_buffers": {}, "_modules": {}}}
+        b4 = {"state": {"_parameters": {}, "_buffers": {}, "_modules": {"conv1": Reduced(rebuild, (conv1,))}}}
+        inner = {"_parameters": {}, "_buffers": {}, "_modules": {"b4": Reduced(rebuild, (b4,))}}
+        synthesis = Reduced(rebuild, ({"state": inner},))
+        state = {
+            "_parameters": {f"p{i}": one for i in range(100)},
+            "_buffers": {},
+            "_modules": {"synthesis": synthesis},
+            "_init_kwargs": {},
+        }
+        return pickle.dumps({"G_ema": Reduced(rebuild, ({"state": state},))}, 4)
+
+
+def _endless() -> bytes:
+    """Modules, each of which has the same module twice, which has itself."""
+    state: dict = {"_parameters": {}, "_buffers": {}, "_modules": {}, "_init_kwargs": {}}
+    module = {"state": state}
+    state["_modules"] |= {"synthesis": module, "b4": module, "conv1": module}
+    return pickle.dumps({"G_ema": module}, 4)
+
+
+READ_ALL = """
+import json, resource, sys
+from pathlib import Path
+from generate.model.stylegan2.layouts import read_published
+from generate.model.stylegan2.pickles import Refused
+
+pages = int(Path("/proc/self/statm").read_text().split()[0])
+limit = pages * resource.getpagesize() + 300 * 2**20
+resource.setrlimit(resource.RLIMIT_AS, (limit, limit))
+resource.setrlimit(resource.RLIMIT_CPU, (60, 60))
+said = {}
+for path in map(Path, sys.argv[1:]):
+    try:
+        said[path.name] = str(read_published(path))
+    except Refused as reason:
+        said[path.name] = f"refused: {reason}"
+print(json.dumps(said))
+"""
+
+
+def test_hostile_files_are_a_sentence_each_within_bounded_memory(tmp_path):
+    expected = evil_files(tmp_path)
+    command = [sys.executable, "-c", READ_ALL, *(str(tmp_path / name) for name in expected)]
+
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=120, check=False)
+
+    assert done.returncode == 0, done.stderr
+    said = json.loads(done.stdout)
+    assert said.keys() == expected.keys()
+    for name, what in expected.items():
+        assert said[name].startswith("refused: "), name
+        assert what in said[name], name
+        assert len(said[name]) < 250
+        assert "\n" not in said[name]
+    assert not (tmp_path / "ran").exists()
+
+
+def test_the_source_in_a_snapshot_is_never_run(tmp_path):
+    path = write_ada(tmp_path / "network.pkl", example("unconditional"))
+
+    assert b"raise SystemExit" in path.read_bytes()
+    assert read_published(path).arrays
