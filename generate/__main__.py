@@ -22,7 +22,7 @@ JOBS = {
     "publish": "Put a folder of pictures into a bucket as its new release.",
     "refill": "Sample, curate and publish: refill the bucket of a live site.",
     "releases": "List the releases of a bucket, go back to one, delete old ones.",
-    "export": "Hand a run over to the lightweight_gan command.",
+    "export": "Hand a run over: as ONNX, or to the lightweight_gan command.",
 }
 
 

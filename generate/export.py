@@ -1,4 +1,6 @@
-"""Hand a run over to the lightweight_gan command: its newest snapshot as a checkpoint of that package.
+"""Hand a run over to other programs: as ONNX, or as a checkpoint of the lightweight_gan command.
+
+python -m generate export runs/mine exported --format onnx
 
 python -m generate export runs/mine models/mine --number 12
 """
@@ -12,6 +14,9 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from generate.advice import to_bucket
+from generate.units import size_text
+
 if TYPE_CHECKING:
     from generate.model.checkpoints import Checkpoint
 
@@ -20,22 +25,56 @@ if TYPE_CHECKING:
 @click.argument("run", type=click.Path(path_type=Path))
 @click.argument("dest", type=click.Path(path_type=Path))
 @click.option(
+    "--format",
+    type=click.Choice(("lightweight-gan", "onnx")),
+    default="lightweight-gan",
+    show_default=True,
+    help="A checkpoint of that package's command, or one ONNX graph for any runtime.",
+)
+@click.option(
     "--number",
     type=click.IntRange(0),
     default=1,
     show_default=True,
     help="N of model_N.pt, which that command counts its steps by.",
 )
-def command(run: Path, dest: Path, number: int) -> None:
-    """Write a run's newest snapshot as a checkpoint of the lightweight_gan command.
+def command(run: Path, dest: Path, format: str, number: int) -> None:
+    """Write a run for other programs.
 
-    DEST is that command's models/<name>. The other way round, `train --from model_12.pt` takes one as its
-    beginning, and `sample` draws from it.
+    As lightweight-gan, its newest snapshot for that command, whose models/<name> is DEST. The other way round, `train
+    --from model_12.pt` takes one as its beginning, and `sample` draws from it.
+
+    As onnx, DEST/generator.onnx draws what `sample` draws, within 2 levels of 255; docs/live.md describes its inputs. RUN may
+    be a generator.safetensors, too. `publish --live` and `refill --live` put it into a release, for browsers to draw with.
 
     \b
-    Example:
+    Examples:
       python -m generate export runs/mine models/mine --number 12
+      python -m generate export runs/mine exported --format onnx
     """
+    if format == "onnx":
+        export_onnx(run, dest)
+    else:
+        export_checkpoint(run, dest, number)
+
+
+def export_onnx(run: Path, dest: Path) -> None:
+    """Write DEST/generator.onnx. Raises click.ClickException for a generator that can't be exported."""
+    from gallery.live import MODEL_FILE
+    from generate.images import atomic_path
+    from generate.model.generator import load_generator
+    from generate.model.portable import to_onnx
+
+    exported = to_onnx(load_generator(run))
+    dest.mkdir(parents=True, exist_ok=True)
+    with atomic_path(dest / MODEL_FILE) as temporary:
+        temporary.write_bytes(exported.data)
+    click.echo(f"{dest / MODEL_FILE} is ready: {size_text(len(exported.data))}.")
+    click.echo(f"Next: {to_bucket('refill', run, 'bucket', '--live')}")
+
+
+def export_checkpoint(run: Path, dest: Path, number: int) -> None:
+    """Write DEST/model_<number>.pt. Raises click.ClickException for a run that the package can't load."""
     from generate.model.checkpoints import write_checkpoint
 
     checkpoint = checkpoint_of(run)

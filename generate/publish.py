@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import click
 
 if TYPE_CHECKING:
+    from generate.releasing.live import BrowserModel
     from generate.releasing.publishing import Published
 
 
@@ -24,11 +25,23 @@ if TYPE_CHECKING:
 @click.option(
     "--description", help="A sentence for the site's pages and for search engines; default the live release's."
 )
+@click.option(
+    "--live",
+    type=click.Path(path_type=Path),
+    help="The run, or generator.safetensors, that visitors' browsers draw with on the page /live.  [default: no such page]",
+)
 @click.option("--keep", type=click.IntRange(1), help="Afterwards delete all but the KEEP newest releases.")
 @click.option("--yes", is_flag=True, help="Publish training pictures too, and other sizes or categories than are live.")
 @click.option("--dry-run", is_flag=True, help="Check everything and say what would be done; write nothing.")
 def command(
-    samples: Path, bucket: str, title: str | None, description: str | None, keep: int | None, yes: bool, dry_run: bool
+    samples: Path,
+    bucket: str,
+    title: str | None,
+    description: str | None,
+    live: Path | None,
+    keep: int | None,
+    yes: bool,
+    dry_run: bool,
 ) -> None:
     """Publish a folder of pictures as a bucket's new release.
 
@@ -40,9 +53,11 @@ def command(
     Example:
       python -m generate publish samples gs://my-pictures --title "This Emoji Does Not Exist"
     """
-    from generate.releasing.publishing import summarize
+    from generate.releasing.summary import summarize
 
-    published = publish(samples, bucket, title=title, description=description, keep=keep, yes=yes, dry_run=dry_run)
+    published = publish(
+        samples, bucket, title=title, description=description, live=live, keep=keep, yes=yes, dry_run=dry_run
+    )
     for line in summarize(published, bucket, dry_run):
         click.echo(line)
 
@@ -53,11 +68,12 @@ def publish(
     *,
     title: str | None = None,
     description: str | None = None,
+    live: Path | None = None,
     keep: int | None = None,
     yes: bool = False,
     dry_run: bool = False,
 ) -> Published:
-    """Make the pictures below `samples` the live release of the bucket at `url`.
+    """Make the pictures below `samples` the live release of the bucket at `url`, with the generator of the run `live`.
 
     Title and description default to those of the live release. Raises click.ClickException for pictures that can't
     be published, and without `yes` for training pictures and for another size or other categories than are live;
@@ -77,4 +93,16 @@ def publish(
     groups, title = read_folder(samples, title)
     if not yes:
         check_same_site(url, pointer.live, [category for category, _ in groups], groups[0][1][0].size)
-    return publish_pictures(bucket, pointer, groups, title, description or "", keep=keep, dry_run=dry_run)
+    browser = _browser_model(live, title, samples) if live else None
+    return publish_pictures(
+        bucket, pointer, groups, title, description or "", keep=keep, dry_run=dry_run, browser=browser
+    )
+
+
+def _browser_model(run: Path, title: str, samples: Path) -> BrowserModel:
+    from generate.model.generator import load_generator
+    from generate.releasing.live import browser_model
+    from generate.releasing.naming import read_names
+
+    home = run if run.is_dir() else run.parent
+    return browser_model(load_generator(run), home.resolve().name, title, read_names(samples))

@@ -36,6 +36,11 @@ from generate.units import Duration
 @batch_size_option
 @precision_option
 @device_option
+@click.option(
+    "--live/--no-live",
+    default=None,
+    help="Publish the generator too, for visitors' browsers to draw with on /live.  [default: as the live release]",
+)
 @click.option("--keep", type=click.IntRange(1), help="Afterwards delete all but the KEEP newest releases.")
 @click.option("--every", type=Duration(), help="Repeat for ever, once in this time: 30m, 24h, 7d.")
 @click.option(
@@ -57,8 +62,8 @@ def command(run: Path, bucket: str, every: float | None, **options: Any) -> None
       python -m generate refill runs/mine gs://my-pictures --count 384 --train prepared
     """
     from gallery.bucket import Conflict, Unavailable
-    from generate.releasing.publishing import summarize
     from generate.releasing.refilling import refill
+    from generate.releasing.summary import summarize
 
     while True:
         started = time.monotonic()

@@ -13,14 +13,13 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-import shlex
 import time
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 from PIL import Image
@@ -29,13 +28,16 @@ from tqdm import tqdm
 from gallery import GalleryError, commit, history
 from gallery.bucket import Bucket, Unavailable, crc32c
 from gallery.commit import Draft, Pointer
+from gallery.live import MODEL_FILE
 from gallery.release import EXTENSIONS, Catalog, Category
 from generate.folders import find_training_origin
 from generate.formats import FORMATS
 from generate.images import WRITTEN, BadPicture, category_of, decode, find_pictures
 from generate.releasing.naming import default_title, draw_developers, name_categories, read_names
 from generate.rows import RELEASE_TABLE, read_rows
-from generate.units import size_text
+
+if TYPE_CHECKING:
+    from generate.releasing.live import BrowserModel
 
 DEVELOPERS = 256  # imaginary people at most; each developed some of the pictures
 NAMED = 5  # how many bad pictures an error names
@@ -68,6 +70,8 @@ class Published:
     sent: int  # objects that were not there already
     before: str | None  # the release that was live until now
     was_live: bool
+    browser_bytes: int  # of the generator for browsers; 0: there is none
+    had_browser_model: bool  # until now
     pruned: Sequence[str]  # deleted releases
     seconds: float
     operations: dict[str, int]  # billed requests by class
@@ -137,14 +141,16 @@ def publish_pictures(
     model: Mapping[str, Any] | None = None,
     keep: int | None = None,
     dry_run: bool = False,
+    browser: BrowserModel | None = None,
 ) -> Published:
-    """Make the pictures the live release of the bucket; with `dry_run`, only find out what would be sent.
+    """Make the pictures, and a generator for browsers, the live release of the bucket; with `dry_run`, only find out
+    what would be sent.
 
     `keep` deletes all but that many of the newest releases afterwards, see `gallery.history.prune`.
     `pointer` is what was live when the pictures were chosen. Raises a BucketError, see `gallery.commit.publish`.
     """
     started = time.monotonic()
-    draft = draft_release(groups, title, description, model or {})
+    draft = draft_release(groups, title, description, model or {}, browser)
     plan = commit.plan_for(bucket, draft, pointer)
     if not dry_run:
         with tqdm(total=len(plan.missing), desc="publish", unit="object", disable=None) as bar:
@@ -162,6 +168,8 @@ def publish_pictures(
         sent=len(plan.missing),
         before=before,
         was_live=plan.is_live,
+        browser_bytes=len(browser.data) if browser else 0,
+        had_browser_model=bool(pointer.live and pointer.live.live),
         pruned=pruned,
         seconds=time.monotonic() - started,
         operations=dict(bucket.operations),
@@ -176,7 +184,9 @@ def _prune(bucket: Bucket, keep: int, before: str, release: str) -> list[str]:
         raise type(error)(f"Release {release} is live, but old ones could not be deleted: {error}") from error
 
 
-def draft_release(groups: Groups, title: str, description: str, model: Mapping[str, Any]) -> Draft:
+def draft_release(
+    groups: Groups, title: str, description: str, model: Mapping[str, Any], browser: BrowserModel | None = None
+) -> Draft:
     """Number the pictures and describe the release. The same input gives the same draft, byte for byte."""
     first = groups[0][1][0]
     pictures: dict[str, Picture] = {}
@@ -188,6 +198,7 @@ def draft_release(groups: Groups, title: str, description: str, model: Mapping[s
             stored = {"bytes": picture.length, "sha256": picture.sha256}
             rows.append({"file": name, "category": category.slug, **picture.made, **stored})
     table = "".join(json.dumps(row) + "\n" for row in rows).encode()
+    common = _common(pictures.values())
     catalog = Catalog(
         release="",
         created="",
@@ -197,7 +208,8 @@ def draft_release(groups: Groups, title: str, description: str, model: Mapping[s
         type=first.type,
         width=first.size[0],
         height=first.size[1],
-        model={**_common(pictures.values()), **model},
+        model={**common, **model},
+        live=replace(browser.described, truncation=common.get("truncation", 1.0)) if browser else None,
         total_bytes=sum(picture.length for picture in pictures.values()),
     )
     digest = hashlib.sha256(catalog.to_json() + table).hexdigest()[:8]
@@ -207,36 +219,13 @@ def draft_release(groups: Groups, title: str, description: str, model: Mapping[s
         developers = draw_developers(digest, min(len(pictures), DEVELOPERS))
         return replace(catalog, release=release, created=created, developers=developers)
 
+    others = {RELEASE_TABLE: table} | ({MODEL_FILE: browser.data} if browser else {})
     return Draft(
         digest,
-        {name: picture.crc32c for name, picture in pictures.items()} | {RELEASE_TABLE: crc32c(table)},
-        lambda name: table if name == RELEASE_TABLE else pictures[name].read(),
+        {name: picture.crc32c for name, picture in pictures.items()} | {n: crc32c(data) for n, data in others.items()},
+        lambda name: others[name] if name in others else pictures[name].read(),
         finish,
     )
-
-
-def summarize(published: Published, url: str, dry_run: bool = False) -> list[str]:
-    """The last lines of a command: what was published, how to undo it, what to do next."""
-    counts = ", ".join(f"{category.name} {category.count}" for category in published.categories)
-    total = sum(category.count for category in published.categories)
-    pictures = f"{total} pictures ({counts}), {size_text(published.total_bytes)}"
-    if dry_run:
-        state = "is live already" if published.was_live else f"would become live in {url}"
-        return [f"Release {published.release} {state}: {pictures}; {published.sent} objects to be sent."]
-    quoted = shlex.quote(url)
-    state = "was live already" if published.was_live else "is live"
-    line = (
-        f"Release {published.release} {state} in {url}: {pictures}, {published.sent} of {published.objects} objects "
-        f"sent in {published.seconds:.1f} s"
-    )
-    if published.operations:  # folders cost nothing
-        line += "; storage operations: {A} of class A, {B} of class B".format(**{"A": 0, "B": 0} | published.operations)
-    lines = [line + "."]
-    if published.before and not published.was_live:
-        lines.append(f"Undo: python -m generate releases {quoted} --rollback {published.before}")
-    if published.pruned:
-        lines.append(f"Deleted {len(published.pruned)} old releases: {', '.join(published.pruned)}.")
-    return [*lines, f"Next: CLOUD_STORAGE_BUCKET={quoted} make run"]
 
 
 def _check(path: Path, made: Mapping[str, Any]) -> Picture | str:

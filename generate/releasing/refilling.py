@@ -31,7 +31,8 @@ from generate.images import find_pictures
 from generate.measuring.curation import curate_folder, shares
 from generate.model.drawing import draw_folder
 from generate.model.generator import FAMILY, Model, load_generator
-from generate.releasing.naming import category_of_title, name_category
+from generate.releasing.live import browser_model
+from generate.releasing.naming import category_of_title, name_category, read_names
 from generate.releasing.publishing import (
     Groups,
     Picture,
@@ -61,6 +62,7 @@ def refill(
     batch_size: int = 0,
     precision: str = "auto",
     device: str = "auto",
+    live: bool | None = None,
     keep: int | None = None,
     yes: bool = False,
 ) -> Published:
@@ -69,6 +71,8 @@ def refill(
     With `curate`, OVERSAMPLE times as many are drawn and the best are published, see `generate.measuring.curation`.
     Given the `training` pictures, copies of them are left out, and pictures that barely resemble them are refused. Fewer
     than `count` are published if fewer are good; fewer than half of it is an error.
+
+    With `live` the release also holds the generator for browsers to draw with; by default if the live one does.
 
     Raises click.ClickException if the run can't be sampled or another refill uses it, and without `yes` if the pictures
     barely resemble the training pictures or would give the site another size or other categories; GalleryError for a
@@ -90,6 +94,10 @@ def refill(
         seeds = _new_seeds(bucket, model, ceil(count * OVERSAMPLE) if curate else count)
         precision = choose_precision(precision, choose_device(device))
         samples = _samples_folder(home, model, seeds, truncation, precision)
+        if live or (live is None and pointer.live and pointer.live.live):  # refused now rather than after the drawing
+            browser = browser_model(model, home.resolve().name, title, read_names(samples))
+        else:
+            browser = None
         draw_folder(model, samples, seeds, batch_size=batch_size, truncation=truncation, precision=precision)
         if curate:
             samples = _curate(samples, count, training, device, yes)
@@ -98,7 +106,9 @@ def refill(
         if add and pointer.live:
             groups = _added(_live_groups(bucket, pointer.live), groups)
         made = {"family": FAMILY, "run": home.resolve().name, "kimg": model.made.get("kimg")}
-        published = publish_pictures(bucket, pointer, groups, title, description or "", made, keep=keep)
+        published = publish_pictures(
+            bucket, pointer, groups, title, description or "", made, keep=keep, browser=browser
+        )
         for leftover in home.glob("refill-*"):
             if OURS.fullmatch(leftover.name):
                 shutil.rmtree(leftover)
