@@ -61,7 +61,7 @@ def command(source: str, dest: Path, **options: Any) -> None:
     where = shell_path(bucket)
     click.echo(f"\nLook at it: CLOUD_STORAGE_BUCKET={where} make run")
     click.echo(
-        f"Deploy it:  gcloud storage rsync --recursive {where} {PLACEHOLDER} && "
+        f"Deploy it:  gcloud storage rsync {where} {PLACEHOLDER} --recursive && "
         f"gcloud run deploy --source . --set-env-vars CLOUD_STORAGE_BUCKET={PLACEHOLDER}"
     )
     click.echo("            (what these need, and three other ways: docs/deploy.md)")

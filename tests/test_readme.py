@@ -1,4 +1,4 @@
-"""The README is held to the truth: its commands exist and its options are accepted."""
+"""The README and docs/deploy.md are held to the truth: their commands exist and their options are accepted."""
 
 from __future__ import annotations
 
@@ -14,12 +14,13 @@ from tests.conftest import ROOT
 
 README = (ROOT / "README.md").read_text()
 MAKEFILE = (ROOT / "Makefile").read_text()
-TOOLS = {"git", "cd", "mkdir", "curl", "gcloud", "."}  # what isn't ours
+DEPLOY = (ROOT / "docs" / "deploy.md").read_text()
+TOOLS = {"git", "cd", "mkdir", "cp", "curl", "gcloud", "docker", "systemctl", "."}  # what isn't ours
 
 
-def commands() -> list[list[str]]:
-    """Every command line in the README's shell blocks, split into words, without comments and assignments."""
-    blocks = re.findall(r"```sh\n(.*?)```", README, flags=re.DOTALL)
+def commands(text: str = README) -> list[list[str]]:
+    """Every command line in the text's shell blocks, split into words, without comments, assignments and sudo."""
+    blocks = re.findall(r"```sh\n(.*?)```", text, flags=re.DOTALL)
     lines = [line for block in blocks for line in block.replace("\\\n", " ").splitlines()]
     parts = [part for line in lines for part in re.split(r"&&", line.partition(" #")[0])]
     words = [shlex.split(part) for part in parts if part.strip() and not part.lstrip().startswith("#")]
@@ -29,13 +30,13 @@ def commands() -> list[list[str]]:
 
 
 def _strip(words: list[str]) -> list[str]:
-    """Without the assignments in front of a command."""
-    while words and re.match(r"[A-Z_]+=", words[0]):
+    """Without sudo and the assignments in front of a command."""
+    while words and (words[0] == "sudo" or re.match(r"[A-Z_]+=", words[0])):
         words = words[1:]
     return words
 
 
-@pytest.mark.parametrize("words", commands(), ids=" ".join)
+@pytest.mark.parametrize("words", commands() + commands(DEPLOY), ids=" ".join)
 def test_command_exists_and_its_options_are_accepted(words):
     if words[0] in ("python", "torchrun") and "generate" in words:
         name, *arguments = words[words.index("generate") + 1 :]
@@ -44,10 +45,11 @@ def test_command_exists_and_its_options_are_accepted(words):
             assert job is not None, f"there is no job {name}"
             job.make_context(name, arguments)  # parses, checks and runs nothing
     elif words[0] == "make":
-        targets = [word for word in words[1:] if "=" not in word]
+        options = words[1:3] if words[1] == "-C" else []
+        targets = [word for word in words[1 + len(options) :] if "=" not in word]
         assert targets
         for target in targets:
-            assert re.search(rf"^{target}:", MAKEFILE, flags=re.MULTILINE), f"there is no target {target}"
+            assert re.search(rf"^{re.escape(target)}:", MAKEFILE, flags=re.MULTILINE), f"there is no target {target}"
     else:
         assert words[0] in TOOLS
 
@@ -63,9 +65,15 @@ def test_settings_are_those_of_the_site():
     assert set(re.findall(r"^\| `([A-Z_]+)` \|", README, flags=re.MULTILINE)) == set(DEFAULTS)
 
 
-def test_files_it_points_to_exist():
-    for target in re.findall(r"\]\((?!https?:)([^)#]+)", README):
-        assert (ROOT / target).exists(), f"{target} is not there"
+@pytest.mark.parametrize("path", ["README.md", "docs/deploy.md"])
+def test_files_and_headings_it_points_to_exist(path):
+    text = (ROOT / path).read_text()
+    for target, heading in re.findall(r"\]\((?!https?:)([^)#]*)#?([^)]*)\)", text):
+        file = (ROOT / path).parent / target if target else ROOT / path
+        assert file.exists(), f"{target} is not there"
+        if heading:
+            headings = re.findall(r"^#+ (.+)$", file.read_text(), flags=re.MULTILINE)
+            assert heading in {re.sub(r"[^\w -]", "", words.lower()).replace(" ", "-") for words in headings}
 
 
 @pytest.mark.parametrize("job", JOBS)

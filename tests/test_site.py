@@ -44,7 +44,7 @@ def test_from_a_folder_to_a_served_page(tmp_path, site):
     assert "Next:" not in first.output
     look, deploy = first.output.strip().splitlines()[-3:-1]
     assert look == f"Look at it: CLOUD_STORAGE_BUCKET={dest / 'bucket'} make run"
-    assert f"rsync --recursive {dest / 'bucket'} gs://" in deploy
+    assert f"rsync {dest / 'bucket'} gs://" in deploy
     assert "These Smileys Do Not Exist" in requests.get(site(str(dest / "bucket")), timeout=10).text
 
     live = (dest / "bucket" / "site.json").read_bytes()
