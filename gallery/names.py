@@ -110,11 +110,11 @@ def does_not_exist(name: str, plural: bool = False) -> str:
 
 @dataclass(frozen=True)
 class Label:
-    """What somebody wants a category to be called. "" and None are for what nobody said."""
+    """What somebody wants a category to be called."""
 
-    name: str = ""
-    article: str = ""
-    plural: bool | None = None
+    name: str = ""  # "" if nobody said
+    article: str | None = None  # None if nobody said; "" for what has none, such as hay
+    plural: bool | None = None  # None if nobody said
 
 
 def read_labels(text: bytes | str, place: str) -> dict[str, Label]:
@@ -130,7 +130,7 @@ def read_labels(text: bytes | str, place: str) -> dict[str, Label]:
     except (ValueError, TypeError, RecursionError):
         labels = {"": Label(name=None)}  # type: ignore[arg-type]
     if not all(
-        isinstance(label.name, str) and isinstance(label.article, str) and label.plural in (None, False, True)
+        isinstance(label.name, str) and isinstance(label.article, str | None) and label.plural in (None, False, True)
         for label in labels.values()
     ):
         raise GalleryError(

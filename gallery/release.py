@@ -28,6 +28,7 @@ from gallery.live import LiveModel, parse_live
 from gallery.names import NAMES_FILE, Label, does_not_exist, looks_plural, read_labels, unique_slugs, words_of
 
 FORMAT = 1
+NAMED_TOGETHER = 100  # pictures whose recognised names are in one object: about 6 kB, read for one picture at a time
 TYPES = {"jpg": "image/jpeg", "jpeg": "image/jpeg", "png": "image/png", "webp": "image/webp", "gif": "image/gif"}
 EXTENSIONS = {"image/jpeg": "jpg", "image/png": "png", "image/webp": "webp", "image/gif": "gif"}
 
@@ -63,6 +64,7 @@ class Catalog:
     model: Mapping[str, Any] = field(default_factory=dict)
     live: LiveModel | None = None  # what browsers draw with
     total_bytes: int | None = None  # of all pictures: saves listing the objects
+    named_together: int | None = None  # pictures of a names object, see `names_object`; None if nobody recognised them
     files: Mapping[str, tuple[str, ...]] = field(
         default_factory=dict
     )  # names by slug, in a bucket that nobody published to
@@ -95,6 +97,16 @@ class Catalog:
             return self.files[slug][number]
         return picture_name(self.release, slug, number, self.type)
 
+    def names_object(self, slug: str, number: int) -> tuple[str, int] | None:
+        """The object that says what a picture was recognised as, and its index there; None if the release has none.
+
+        The object is a JSON list of texts such as "87 % a pineapple, 6 % a hedgehog", "" for what nobody recognised.
+        """
+        if not self.named_together:
+            return None
+        chunk, index = divmod(number, self.named_together)
+        return f"releases/{self.release}/{names_name(slug, chunk)}", index
+
     def content_type(self, slug: str, number: int) -> str:
         """The content type of one picture; an unpublished folder may mix them."""
         return TYPES[PurePosixPath(self.object_name(slug, number)).suffix[1:].lower()]
@@ -125,6 +137,8 @@ class Catalog:
         }
         if self.live:
             data["live"] = self.live.to_json()
+        if self.named_together:
+            data["named_together"] = self.named_together
         return (json.dumps(data, indent=1, ensure_ascii=False) + "\n").encode()
 
 
@@ -136,6 +150,22 @@ def release_name(release: str) -> str:
 def picture_name(release: str, slug: str, number: int, content_type: str) -> str:
     """The name of a numbered picture's object."""
     return f"releases/{release}/{slug}/{number:05d}.{EXTENSIONS[content_type]}"
+
+
+def names_name(slug: str, chunk: int) -> str:
+    """The name, below a release, of the object with the recognised names of some of a category's pictures."""
+    return f"names/{slug}/{chunk:05d}.json"
+
+
+def parse_names(data: bytes) -> list[str]:
+    """The texts in an object of recognised names. Raises CatalogError if it is damaged."""
+    try:
+        names = json.loads(data)
+    except (ValueError, RecursionError):
+        names = None
+    if not isinstance(names, list) or not all(isinstance(text, str) for text in names):
+        raise CatalogError("The names of some pictures are damaged: publish again.")
+    return names
 
 
 def parse(data: bytes) -> Catalog:
@@ -166,6 +196,7 @@ def parse(data: bytes) -> Catalog:
         model=take(raw, "model", dict, {}),
         live=parse_live(take(raw, "live", dict)) if raw.get("live") is not None else None,
         total_bytes=whole(raw.get("bytes"), "bytes", "the pictures' size"),
+        named_together=whole(raw.get("named_together"), "named_together", "pictures of a names object"),
     )
 
 
@@ -203,7 +234,8 @@ def list_folder(bucket: Bucket) -> Catalog:
         label = labels.get(folder, Label())
         name = label.name or words_of(folder) or "Picture"
         plural = looks_plural(name) if label.plural is None else label.plural
-        categories.append(Category(slug, name, len(files[slug]), label.article or article_of(name), plural))
+        article = article_of(name) if label.article is None else label.article
+        categories.append(Category(slug, name, len(files[slug]), article, plural))
     alone = len(categories) == 1
     title = does_not_exist(categories[0].name if alone else "Picture", alone and categories[0].plural)
     release = "folder-" + hashlib.sha256("\n".join(names).encode()).hexdigest()[:8]

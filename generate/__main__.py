@@ -17,6 +17,7 @@ JOBS = {
     "train": "Train a Lightweight GAN on prepared pictures; resumes.",
     "sample": "Draw pictures from a trained generator.",
     "curate": "Choose which samples to show: no copies, failures or duplicates.",
+    "recognise": "Name what pictures show, and sort them into categories.",
     "evaluate": "Measure the quality and variety of samples, and find copies.",
     "explore": "See what a generator has learnt: a video, mixtures, directions.",
     "publish": "Put a folder of pictures into a bucket as its new release.",

@@ -17,6 +17,7 @@ MAKERS = {
     "curate.json": "curate",
     "dataset.json": "prepare",
     "options.json": "train",
+    "recognise.json": "recognise",
     "stages.json": "site",
 }
 
@@ -62,10 +63,10 @@ def training_origin(folder: Path) -> str:
 
 
 def find_training_origin(folder: Path, pictures: list[Path]) -> str:
-    """The same for pictures in a folder that may be part of one, contain some, or hold what `curate` chose of some."""
+    """The same for pictures in a folder that may be part of one, contain some, or hold what `curate` or `recognise` took from one."""
     inside = {parent for path in pictures for parent in path.parents if parent.is_relative_to(folder)}
-    chosen = _read_object(folder / "curate.json").get("samples")
-    source = [Path(chosen)] if isinstance(chosen, str) else []
+    chosen = [_read_object(folder / mark).get("samples") for mark in ("curate.json", "recognise.json")]
+    source = [Path(samples) for samples in chosen if isinstance(samples, str)]
     for place in [folder, *sorted(inside - {folder}), *folder.resolve().parents, *source]:
         if origin := training_origin(place):
             return f"{place} holds pictures that {origin}"

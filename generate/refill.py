@@ -33,6 +33,11 @@ from generate.units import Duration
 @click.option(
     "--curate/--no-curate", default=True, show_default=True, help="Draw half as many more and publish the best of them."
 )
+@click.option(
+    "--recognise",
+    is_flag=True,
+    help="Name what each picture shows, and publish it in the category of that name.",
+)
 @batch_size_option
 @precision_option
 @device_option
@@ -54,7 +59,8 @@ def command(run: Path, bucket: str, every: float | None, **options: Any) -> None
     RUN is a run folder or a generator.safetensors, BUCKET a folder or gs://bucket[/prefix]. Seeds continue
     after the highest one in any release that the bucket keeps, so the pictures are new. The least realistic and near-duplicates are left out;
     with --train copies of training pictures too, and pictures that barely resemble them are refused. COUNT is the
-    number of pictures in all categories together. A rerun after an interruption continues; a second refill from the
+    number of pictures in all categories together. With --recognise they are named as `recognise` does it, whatever
+    categories the model has. A rerun after an interruption continues; a second refill from the
     same run stops while the first is running.
 
     \b

@@ -11,7 +11,7 @@ import click
 SAMPLES_TABLE, SAMPLES_OPTIONS = "samples.jsonl", "samples.json"  # what `sample` writes beside its pictures
 RELEASE_TABLE = "images.jsonl"  # what `publish` writes into a release, which may be a folder of samples again
 TABLES = (RELEASE_TABLE, SAMPLES_TABLE)
-MADE = ("seed", "truncation", "model", "scores")  # what is known of how a picture came about
+MADE = ("seed", "truncation", "model", "scores", "names")  # what is known of how a picture came about
 
 
 def read_rows(samples: Path) -> dict[Path, dict[str, Any]]:

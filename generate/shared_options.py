@@ -37,3 +37,10 @@ training_option = click.option(
     type=click.Path(path_type=Path),
     help="The prepared pictures the model was trained on; copies of them are left out.",
 )
+threshold_option = click.option(
+    "--threshold",
+    type=click.FloatRange(0, 1, min_open=True),
+    default=0.6,
+    show_default=True,
+    help="How likely a name must be; a picture without one is called a thing.",
+)

@@ -96,6 +96,7 @@
     document.title = card.title;
     element("title").textContent = card.title;
     element("text").textContent = card.text;
+    if (element("names")) element("names").textContent = card.names ?? ""; // of a card that was kept before there were names
     element("permalink").href = card.page;
     element("download").href = card.image;
     if (element("category")) element("category").href = card.category_page;

@@ -15,7 +15,7 @@ BLURBS = (
     "Designed by {developer}, who does not exist either.",
     "The finest {name} that {developer} never made.",
     "{developer} has been perfecting this {name} for years, and neither is real.",
-    "There never was {article} {name} like it, nor {developer} to thank for it.",
+    "There never was {one} like it, nor {developer} to thank for it.",
     "New this season from the studio of {developer}, which is on no map.",
     "“My best {name} yet”, says {developer}, whom nobody has met.",
 )
@@ -42,24 +42,27 @@ def within_sentence(name: str) -> str:
     return " ".join(word.lower() if word[1:].islower() or len(word) == 1 else word for word in name.split())
 
 
-def describe(catalog: Catalog, slug: str, number: int, data: bytes = b"") -> dict[str, Any]:
+def describe(catalog: Catalog, slug: str, number: int, data: bytes = b"", names: str = "") -> dict[str, Any]:
     """Everything that the pages and /random.json say about a picture: the same words every time.
 
-    `data` is the picture, where it is at hand: type and size are then its own, not what the catalog says.
+    `data` is the picture, where it is at hand: type and size are then its own, not what the catalog says. `names` is what
+    it was recognised as.
     Needs a request context, whose prefix the addresses get.
     """
     category = next(category for category in catalog.categories if category.slug == slug)
     developer = catalog.developer(slug, number)
     name = within_sentence(category.name)
+    one = f"{category.article} {name}".strip()  # hay has no article
     width, height = measure(data) or (catalog.width, catalog.height)
     blurbs, nobody = (OF_PLURALS, NOBODY_OF_PLURALS) if category.plural else (BLURBS, NOBODY)
     blurb = blurbs[zlib.crc32(f"{slug}/{number}".encode()) % len(blurbs)] if developer else nobody
-    shown = f"{category.name} that do" if category.plural else f"{category.article.capitalize()} {name} that does"
+    shown = f"{category.name} that do" if category.plural else f"{one[:1].upper()}{one[1:]} that does"
     return {
         "title": does_not_exist(category.name, category.plural),
         "name": category.name,
-        "text": blurb.format(name=name, article=category.article, developer=developer),
+        "text": blurb.format(name=name, one=one, developer=developer),
         "developer": developer,
+        "names": names,
         "alt": f"{shown} not exist, drawn by a neural network",
         "release": catalog.release,
         "category": slug,

@@ -30,12 +30,13 @@ class Page:
     compressed once; a request under another address compresses it again.
     """
 
-    def __init__(self, html: str, content_type: str, picture: bytes) -> None:
+    def __init__(self, html: str, content_type: str, picture: bytes, names: str = "") -> None:
         before, after = html.split(PICTURE)
         self._before = before.encode()
         self._after = after.encode()
         self._type = content_type.encode()
         self._picture = picture
+        self.names = names  # what the picture was recognised as, as on the page
         self._compressed: dict[str, tuple[Place, bytes]] = {}
 
     @property

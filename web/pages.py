@@ -71,12 +71,16 @@ def picture(release: str, slug: str, name: str) -> Response:
     if not catalog.has(slug, number):
         abort(404)
     if extension == "json":
-        return _say(describe(catalog, slug, number, site.in_memory(catalog, slug, number)), "public, max-age=300")
+        entry = describe(
+            catalog, slug, number, site.in_memory(catalog, slug, number), site.names(catalog, slug, number)
+        )
+        return _say(entry, "public, max-age=300")
     if extension not in (None, EXTENSIONS[catalog.content_type(slug, number)]):
         abort(404)
     data = site.picture(catalog, slug, number)
     if extension is None:
-        return _send(site.page(catalog, slug, number, data, permalink=True), site.place, "public, max-age=300")
+        page = site.page(catalog, slug, number, data, site.names(catalog, slug, number), permalink=True)
+        return _send(page, site.place, "public, max-age=300")
     response = Response(data, mimetype=sniff(data))
     # in a folder that nobody published to, a file may be replaced
     response.headers["Cache-Control"] = "no-cache" if catalog.files else YEAR
@@ -92,7 +96,7 @@ def random_json() -> Response:
     """The next picture as JSON. `?category=` takes the same slugs as /c/<category>."""
     site = get_site()
     card = site.deal(_asked_category())
-    return _say(describe(card.catalog, card.slug, card.number, card.data), "no-store")
+    return _say(describe(card.catalog, card.slug, card.number, card.data, card.names), "no-store")
 
 
 @pages.get("/random.jpg")

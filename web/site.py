@@ -21,6 +21,7 @@ from web.deck import Deck
 from web.label import describe
 from web.lookup import Busy, Lookup
 from web.models import Models
+from web.names import Names
 from web.page import ORIGIN, PICTURE, PREFIX, Page, Place
 from web.releases import Releases
 from web.sniff import sniff
@@ -54,6 +55,7 @@ class Site:
         self._template = app.jinja_env.get_template("picture.html")
         self.deck = Deck(self._open, self._ready, budget, refresh_s)
         self._releases = Releases()
+        self._names = Names()
         self._lookup = Lookup(READERS)
         self._models = Models(self._read_part)
         self._place = lru_cache(maxsize=256)(self._find_place)
@@ -111,21 +113,33 @@ class Site:
         card = self.deck.find(catalog.release, slug, number)
         return card.data if card else b""
 
-    def page(self, catalog: Catalog, slug: str, number: int, data: bytes, permalink: bool = False) -> Page:
+    def names(self, catalog: Catalog, slug: str, number: int) -> str:
+        """What one picture was recognised as, from memory or storage; "" if it was not."""
+        if card := self.deck.find(catalog.release, slug, number):
+            return card.names
+        if not catalog.named_together:
+            return ""
+        return self._look_up(lambda bucket: self._names.get(bucket, catalog, slug, number))
+
+    def page(
+        self, catalog: Catalog, slug: str, number: int, data: bytes, names: str = "", permalink: bool = False
+    ) -> Page:
         """A picture's page. Next leads to the same address again, on a permalink to the front page."""
         with self._app.test_request_context(base_url=ORIGIN + PREFIX):  # url_for writes the placeholders
             html = self._template.render(
                 catalog=catalog,
-                card=describe(catalog, slug, number, data),
+                card=describe(catalog, slug, number, data, names),
                 permalink=permalink,
                 enlarge=ENLARGE,
                 origin=ORIGIN,
                 picture=PICTURE,
             )
-        return Page(html, sniff(data), data)
+        return Page(html, sniff(data), data, names)
 
     def _ready(self, catalog: Catalog, slug: str, number: int, data: bytes) -> tuple[Page, int]:
-        page = self.page(catalog, slug, number, data)
+        bucket = self.deck.bucket
+        names = self._names.get(bucket, catalog, slug, number) if bucket else ""
+        page = self.page(catalog, slug, number, data, names)
         if self.url:
             for encoding in ("br", "gzip"):
                 page.body(Place(self.url), best_encoding(encoding))

@@ -35,6 +35,11 @@ class Card:
         """The picture's content type, as in image/jpeg."""
         return sniff(self.data)
 
+    @property
+    def names(self) -> str:
+        """What the picture was recognised as; "" if it was not."""
+        return str(getattr(self.page, "names", ""))
+
 
 class Shuffle:
     """The numbers below `count` in a random order that is computed, not stored: a cycle-walking Feistel network.

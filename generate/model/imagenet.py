@@ -14,10 +14,6 @@ from pathlib import Path
 import click
 
 TABLE = Path(__file__).with_name("imagenet.tsv")
-UNCOUNTED = frozenset(  # names of what is not counted: "a" or "an" before them would be wrong
-    "broccoli,carbonara,chain mail,chocolate sauce,corn,dough,eggnog,face powder,guacamole,hairspray,hay,lotion,"
-    "mashed potato,red wine,sunscreen,velvet".split(",")
-)
 
 
 @dataclass(frozen=True)

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import cache
 from itertools import takewhile
 from pathlib import Path
+from typing import Any
 
 import inflect
 from faker import Faker
@@ -25,10 +27,15 @@ from gallery.names import (
     words_of,
 )
 from gallery.names import slug_of as slug_of
-from gallery.release import Category
+from gallery.release import NAMED_TOGETHER, Category, names_name
 
 THIS = re.compile(r"This (.+) Does Not Exist", re.IGNORECASE)
 THESE = re.compile(r"These (.+) Do Not Exist", re.IGNORECASE)
+UNCOUNTED = frozenset(  # what is not counted has no article
+    "broccoli,carbonara,chain mail,chocolate sauce,corn,dough,eggnog,face powder,guacamole,hairspray,hay,lotion,"
+    "mashed potato,red wine,sunscreen,velvet".split(",")
+)
+SMALL = frozenset("a an and for in of on the to with".split())  # words that stay small in a headline
 
 
 def name_categories(
@@ -99,8 +106,48 @@ def singular(word: str) -> str:
 
 
 def article(name: str) -> str:
-    """ "a" or "an", by the sound: an hour, a unicorn."""
+    """ "a" or "an", by the sound: an hour, a unicorn; "" for hay and other things that are not counted."""
+    if name.lower() in UNCOUNTED:
+        return ""
     return str(_engine().a(name)).partition(" ")[0]
+
+
+def with_article(name: str) -> str:
+    """ "an hourglass", "hay", "jeans"."""
+    return name if is_plural(name) else f"{article(name)} {name}".strip()
+
+
+def names_objects(named: Mapping[str, Sequence[Any]]) -> dict[str, bytes]:
+    """The objects that say what the pictures of each category (slug) were recognised as; none if no picture was.
+
+    `named` are the `names` in the pictures' rows. See `gallery.release.Catalog.names_object`.
+    """
+    texts = {slug: [percentages(names) for names in some] for slug, some in named.items()}
+    if not any(text for some in texts.values() for text in some):
+        return {}
+    return {
+        names_name(slug, chunk): json.dumps(some[start : start + NAMED_TOGETHER], ensure_ascii=False).encode()
+        for slug, some in texts.items()
+        for chunk, start in enumerate(range(0, len(some), NAMED_TOGETHER))
+    }
+
+
+def percentages(names: Any) -> str:
+    """[["pineapple", 0.87], ["hedgehog", 0.06]] -> "87 % a pineapple, 6 % a hedgehog"; "" for what is not such a list."""
+    try:
+        shares = [(str(name), round(100 * float(share))) for name, share in names or ()]
+    except (TypeError, ValueError, OverflowError):
+        return ""
+    return ", ".join(f"{share} % {with_article(name)}" for name, share in shares if share > 0)
+
+
+def headline(name: str) -> str:
+    """A name as in a title: cup of coffee -> Cup of Coffee."""
+    words = name.split()
+    return " ".join(
+        word[:1].upper() + word[1:] if word.islower() and (i == 0 or word not in SMALL) else word
+        for i, word in enumerate(words)
+    )
 
 
 def draw_developers(seed: str, count: int) -> tuple[str, ...]:
@@ -118,8 +165,8 @@ def _category(slug: str, name: str, count: int) -> Category:
 def _labelled(category: Category, label: Label) -> Category:
     name = label.name or category.name
     plural = (is_plural(name) if label.name else category.plural) if label.plural is None else label.plural
-    said = label.article or (article(name) if label.name else category.article)
-    return replace(category, name=name, article=said, plural=plural)
+    said = article(name) if label.name else category.article
+    return replace(category, name=name, article=said if label.article is None else label.article, plural=plural)
 
 
 @cache

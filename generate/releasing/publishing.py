@@ -29,11 +29,11 @@ from gallery import GalleryError, commit, history
 from gallery.bucket import Bucket, Unavailable, crc32c
 from gallery.commit import Draft, Pointer
 from gallery.live import MODEL_FILE
-from gallery.release import EXTENSIONS, Catalog, Category
+from gallery.release import EXTENSIONS, NAMED_TOGETHER, Catalog, Category
 from generate.folders import find_training_origin
 from generate.formats import FORMATS
 from generate.images import WRITTEN, BadPicture, category_of, decode, find_pictures
-from generate.releasing.naming import default_title, draw_developers, name_categories, read_names
+from generate.releasing.naming import default_title, draw_developers, name_categories, names_objects, read_names
 from generate.rows import RELEASE_TABLE, read_rows
 
 if TYPE_CHECKING:
@@ -199,6 +199,7 @@ def draft_release(
             rows.append({"file": name, "category": category.slug, **picture.made, **stored})
     table = "".join(json.dumps(row) + "\n" for row in rows).encode()
     common = _common(pictures.values())
+    names = names_objects({category.slug: [picture.made.get("names") for picture in some] for category, some in groups})
     catalog = Catalog(
         release="",
         created="",
@@ -211,6 +212,7 @@ def draft_release(
         model={**common, **model},
         live=replace(browser.described, truncation=common.get("truncation", 1.0)) if browser else None,
         total_bytes=sum(picture.length for picture in pictures.values()),
+        named_together=NAMED_TOGETHER if names else None,
     )
     digest = hashlib.sha256(catalog.to_json() + table).hexdigest()[:8]
 
@@ -219,7 +221,7 @@ def draft_release(
         developers = draw_developers(digest, min(len(pictures), DEVELOPERS))
         return replace(catalog, release=release, created=created, developers=developers)
 
-    others = {RELEASE_TABLE: table} | ({MODEL_FILE: browser.data} if browser else {})
+    others = {RELEASE_TABLE: table, **names} | ({MODEL_FILE: browser.data} if browser else {})
     return Draft(
         digest,
         {name: picture.crc32c for name, picture in pictures.items()} | {n: crc32c(data) for n, data in others.items()},

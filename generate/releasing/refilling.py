@@ -11,7 +11,7 @@ import json
 import re
 import shutil
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from dataclasses import replace
@@ -31,6 +31,7 @@ from generate.images import find_pictures
 from generate.measuring.curation import curate_folder, shares
 from generate.model.drawing import draw_folder
 from generate.model.generator import FAMILY, Model, load_generator
+from generate.releasing.filing import file_pictures
 from generate.releasing.live import browser_model
 from generate.releasing.naming import category_of_title, name_category, read_names
 from generate.releasing.publishing import (
@@ -45,7 +46,7 @@ from generate.releasing.publishing import (
 from generate.rows import MADE, RELEASE_TABLE
 
 OVERSAMPLE = 1.5  # pictures drawn for each one that is published
-OURS = re.compile(r"refill-[0-9a-f]{8}(-chosen)?")  # our folders beside the generator; no others are deleted
+OURS = re.compile(r"refill-[0-9a-f]{8}(-chosen)?(-named)?")  # our folders beside the generator; no others are deleted
 
 
 def refill(
@@ -59,6 +60,7 @@ def refill(
     truncation: float = 1.0,
     training: Path | None = None,
     curate: bool = True,
+    recognise: bool = False,
     batch_size: int = 0,
     precision: str = "auto",
     device: str = "auto",
@@ -69,6 +71,7 @@ def refill(
     """Draw `count` new pictures from the run's generator and make them the live release of the bucket.
 
     With `curate`, OVERSAMPLE times as many are drawn and the best are published, see `generate.measuring.curation`.
+    With `recognise`, each picture is published in the category that it is recognised as, see `generate.releasing.filing`.
     Given the `training` pictures, copies of them are left out, and pictures that barely resemble them are refused. Fewer
     than `count` are published if fewer are good; fewer than half of it is an error.
 
@@ -89,8 +92,9 @@ def refill(
             title = title or pointer.live.title
             description = pointer.live.description if description is None else description
         if not yes and not add:
-            expected = [name_category(name, 1) for name in model.categories] or [category_of_title(title, 1)]
-            check_same_site(url, pointer.live, expected, (model.network.size, model.network.size))
+            check_same_site(
+                url, pointer.live, _expected(model, pointer.live, title, recognise), (model.network.size,) * 2
+            )
         seeds = _new_seeds(bucket, model, ceil(count * OVERSAMPLE) if curate else count)
         precision = choose_precision(precision, choose_device(device))
         samples = _samples_folder(home, model, seeds, truncation, precision)
@@ -101,6 +105,8 @@ def refill(
         draw_folder(model, samples, seeds, batch_size=batch_size, truncation=truncation, precision=precision)
         if curate:
             samples = _curate(samples, count, training, device, yes)
+        if recognise:
+            samples = _recognise(samples, device)
         groups, title = read_folder(samples, title)
         groups = _limit(groups, count)
         if add and pointer.live:
@@ -160,6 +166,23 @@ def _curate(samples: Path, count: int, training: Path | None, device: str, yes: 
         click.echo("Not compared with training pictures: give the prepared pictures with --train. "
                    "Copies of training pictures were not looked for.")  # fmt: skip
     return chosen
+
+
+def _expected(model: Model, live: Catalog | None, title: str | None, recognise: bool) -> Sequence[Category]:
+    """The categories that the release will have; those of a live release that was recognised too may vary."""
+    if recognise and live and live.named_together:
+        return live.categories
+    if recognise:
+        return [Category("recognised", "of what is recognised", 1)]
+    return [name_category(name, 1) for name in model.categories] or [category_of_title(title, 1)]
+
+
+def _recognise(samples: Path, device: str) -> Path:
+    """The folder of the same pictures, in folders named by what they show."""
+    named = samples.with_name(f"{samples.name}-named")
+    filed = file_pictures(samples, named, device=device)
+    click.echo(f"Recognised: {filed.summary()}.")
+    return named
 
 
 def _limit(groups: Groups, count: int) -> Groups:
