@@ -22,7 +22,7 @@ from torchvision.utils import save_image
 
 from generate.devices import choose_device, choose_precision
 from generate.model.drawing import choose_batch_size, draw_folder
-from generate.model.generator import Model, load_generator
+from generate.model.generator import LightweightModel, load_generator
 from generate.model.networks import package
 
 MODEL = Path(__file__).parent.parent / "demo" / "generator.safetensors"
@@ -39,7 +39,7 @@ def main(model: Path, count: int, rounds: int, device: str) -> None:
     where = choose_device(device)
     loaded = load_generator(model, where)
     precision = choose_precision("auto", where)
-    batch = choose_batch_size(loaded, precision, where)
+    batch = choose_batch_size(loaded, precision)
     print(
         f"{loaded.network.size} px, {count} pictures, on {where}, {torch.get_num_threads()} threads, torch {torch.__version__}; "
         f"ours in {precision}, batches of {batch}"
@@ -66,7 +66,7 @@ def main(model: Path, count: int, rounds: int, device: str) -> None:
         )
 
 
-def their_generator(model: Model, device: torch.device) -> nn.Module:
+def their_generator(model: LightweightModel, device: torch.device) -> nn.Module:
     """The same weights in the package's own network, as its Trainer builds it; a category is more of the latent to it."""
     network, weights = model.network, model.generator.state_dict()
     weights.pop("embed.weight", None)
@@ -81,7 +81,7 @@ def their_generator(model: Model, device: torch.device) -> nn.Module:
     return generator.to(device).eval()
 
 
-def width_of(model: Model) -> int:
+def width_of(model: LightweightModel) -> int:
     """Of what goes into the first convolution: the latent, and a category's embedding if the model has some."""
     return model.network.latent_dim * (2 if model.categories else 1)
 
@@ -97,7 +97,7 @@ def theirs_per_s(generator: nn.Module, latent_dim: int, dest: Path, count: int, 
     return count / (time.perf_counter() - started)
 
 
-def ours_per_s(model: Model, dest: Path, count: int, precision: str) -> float:
+def ours_per_s(model: LightweightModel, dest: Path, count: int, precision: str) -> float:
     """As `sample` does it, the table of samples included."""
     started = time.perf_counter()
     draw_folder(model, dest, range(count), categories=model.categories[:1], precision=precision)
@@ -105,7 +105,7 @@ def ours_per_s(model: Model, dest: Path, count: int, precision: str) -> float:
 
 
 @torch.inference_mode()
-def forward_per_s(model: Model, batch: int, count: int, device: torch.device, precision: str) -> float:
+def forward_per_s(model: LightweightModel, batch: int, count: int, device: torch.device, precision: str) -> float:
     """The forward pass alone."""
     joined = torch.randn(batch, width_of(model), device=device)
     rounds = max(1, count // batch)

@@ -107,13 +107,13 @@ def evaluate(
     from generate.measuring.evaluation import encoding_of, measure, treat_alike
     from generate.measuring.extractors import load_extractor
     from generate.model.drawing import draw_evenly
-    from generate.model.generator import load_generator
+    from generate.model.opening import open_model
 
     where, known = choose_device(device), find_pictures(data)
     extractor = None if features == "lite0" else load_extractor(features, weights, where)
     if is_model(source):
         dest = dest or (source if source.is_dir() else source.parent) / "evaluation"
-        model = load_generator(source, where)
+        model = open_model(source, where)
         drawn, asked = draw_evenly(model, count or len(known), FIRST_SEED, truncation, precision)
         how: dict[str, Any] = {"truncation": truncation, "encoded": None}
     else:

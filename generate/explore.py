@@ -50,9 +50,9 @@ def command(
     if len(seeds) < 2:
         raise click.BadParameter("One seed leads nowhere: give two or more, as in 0-9.", param_hint="--seeds")
     from generate.model.exploring import explore
-    from generate.model.generator import load_generator
+    from generate.model.opening import open_model
 
-    loaded = load_generator(model, choose_device(device))
+    loaded = open_model(model, choose_device(device))
     explore(loaded, dest, seeds, categories, seconds=seconds, directions=directions, truncation=truncation)
     click.echo(f"In {dest}: interpolation.mp4, mixing.png, directions.png.")
     click.echo(f"Next: {command_line('sample', model, 'samples', '--count', 384)}")

@@ -56,16 +56,16 @@ def command(
     import torch
 
     from generate.model.drawing import draw_folder
-    from generate.model.generator import load_generator
+    from generate.model.opening import open_model
 
     seeds = seeds if seeds is not None else range(count or 0)
     rank, world = int(os.environ.get("RANK", 0)), int(os.environ.get("WORLD_SIZE", 1))
     if world > 1 and device in ("auto", "cuda") and torch.cuda.is_available():
         device = f"cuda:{os.environ.get('LOCAL_RANK', 0)}"
-    loaded = load_generator(model, choose_device(device))
+    loaded = open_model(model, choose_device(device))
     drawn = draw_folder(loaded, dest, seeds, rank=rank, world=world, **options)
     of = f" (process {rank + 1} of {world})" if world > 1 else ""
-    click.echo(f"{drawn} pictures of {loaded.network.size} px in {dest}{of}")
+    click.echo(f"{drawn} pictures of {loaded.size} px in {dest}{of}")
     if rank == 0:
         total = len(set(seeds)) * max(1, len(loaded.choose(options["categories"])))
         keep = max(1, total * 2 // 3)

@@ -13,7 +13,7 @@ from PIL import Image
 
 from generate.__main__ import main
 from generate.images import find_pictures
-from generate.model.generator import as_rgb
+from generate.model.family import as_rgb
 from generate.prepare import prepare
 from tests.conftest import EMOJI
 

@@ -9,8 +9,9 @@ from click.testing import CliRunner
 from PIL import Image
 
 from generate.__main__ import main
+from generate.model.exploring import walk
+from generate.model.family import slerp
 from generate.model.generator import draw_pictures, load_generator, save_generator
-from generate.model.latent import along, draw_points, mixtures, points_of, principal_directions, slerp, walk
 from generate.model.networks import NetworkOptions, build_generator
 
 SEEDS = [3, 1, 4]
@@ -43,8 +44,8 @@ def test_a_walk_passes_through_its_pictures_and_back_to_the_first(models, trunca
     model = load_generator(models / "one")
     seen = draw_pictures(model.generator, SEEDS, 1, truncation=truncation, means=model.means)
 
-    way = list(walk(points_of(model, SEEDS), steps=4))
-    drawn = draw_points(model.generator, way, truncation)
+    way = list(walk(model, model.points(SEEDS), steps=4))
+    drawn = model.draw_points(way, truncation)
 
     assert len(way) == 4 * len(SEEDS)
     assert levels_apart(drawn[::4], seen) <= 1
@@ -54,9 +55,9 @@ def test_a_walk_passes_through_its_pictures_and_back_to_the_first(models, trunca
 
 def test_between_categories_is_something_of_both(models):
     model = load_generator(models / "two")
-    cat, dog = points_of(model, [5, 5], ["cats", "dogs"])
+    cat, dog = model.points([5, 5], [0, 1])
 
-    drawn = draw_points(model.generator, list(walk([cat, dog], steps=2)))
+    drawn = model.draw_points(list(walk(model, [cat, dog], steps=2)))
 
     assert levels_apart(drawn[0], drawn[2]) > 10
     assert levels_apart(drawn[1], drawn[0]) > 0
@@ -76,31 +77,31 @@ def test_an_arc_keeps_its_length():
 
 def test_a_mixture_with_itself_is_the_picture_and_with_another_is_neither(models):
     model = load_generator(models / "one")
-    points = points_of(model, SEEDS)
-    own = draw_points(model.generator, points)
+    points = model.points(SEEDS)
+    own = model.draw_points(points)
 
-    mixed = mixtures(model.generator, points, points)
+    mixed = model.mix(points, points)
 
     assert mixed.shape[:2] == (3, 3)
     for i in range(3):
         assert levels_apart(mixed[i, i], own[i]) <= 1
         assert levels_apart(mixed[i, i - 1], own[i]) > 1
         assert levels_apart(mixed[i, i - 1], own[i - 1]) > 10
-    assert levels_apart(draw_points(model.generator, points), own) == 0  # nothing is left behind in the generator
+    assert levels_apart(model.draw_points(points), own) == 0  # nothing is left behind in the generator
 
 
 def test_principal_directions_are_orthonormal_ordered_and_lead_somewhere(models):
     model = load_generator(models / "two")
-    (point,) = points_of(model, [7], ["dogs"])
+    (point,) = model.points([7], [1])
 
-    found = principal_directions(model.generator, 5, category=1)
+    found = model.directions(5, 1)
     flat = found.components.flatten(1)
-    drawn = along(model.generator, point, found.components[0], [-3 * float(found.deviations[0]), 0.0])
+    drawn = model.along(point, found.components[0], [-3 * float(found.deviations[0]), 0.0])
 
     assert torch.allclose(flat @ flat.T, torch.eye(5), atol=1e-4)
     assert found.shares.diff().max() <= 0
     assert 0 < found.shares.sum() < 1
-    assert levels_apart(drawn[1], draw_points(model.generator, [point])[0]) <= 1
+    assert levels_apart(drawn[1], model.draw_points([point])[0]) <= 1
     assert levels_apart(drawn[0], drawn[1]) > 3
 
 
@@ -116,11 +117,11 @@ def test_nothing_that_is_drawn_keeps_a_graph(models):
     model = load_generator(models / "one")
     seen = []
     model.generator.out_conv.register_forward_hook(lambda _, __, out: seen.append(out.requires_grad))
-    points = points_of(model, SEEDS)
+    points = model.points(SEEDS)
 
-    draw_points(model.generator, points)
-    mixtures(model.generator, points[:1], points[1:])
-    along(model.generator, points[0], torch.zeros_like(points[0].mean), [0.0])
+    model.draw_points(points)
+    model.mix(points[:1], points[1:])
+    model.along(points[0], torch.zeros_like(points[0].mean), [0.0])
 
     assert seen == [False] * 3
 

@@ -12,14 +12,13 @@ from pathlib import Path
 from typing import Any
 
 import click
-import torch
 from torch import Tensor
 from tqdm import tqdm
 
 from generate.devices import choose_precision
 from generate.folders import check_dest
 from generate.images import BadPicture, decode, format_of, paint, read_json, to_picture, write_text
-from generate.model.generator import Model, as_rgb, draw_pictures
+from generate.model.family import Model, as_rgb, numbers_of
 from generate.rows import SAMPLES_OPTIONS, SAMPLES_TABLE
 
 Work = Sequence[tuple[str, int]]  # category, or "" where the model knows none, and seed
@@ -46,9 +45,8 @@ def draw_folder(
     are kept, which continues an interrupted run; click.ClickException where they were drawn otherwise. Of `world`
     processes each draws its share; returns how many pictures that is.
     """
-    device = next(model.generator.parameters()).device
-    precision = choose_precision(precision, device)
-    batch_size = batch_size or choose_batch_size(model, precision, device)
+    precision = choose_precision(precision, model.device)
+    batch_size = batch_size or choose_batch_size(model, precision)
     how = {
         "truncation": truncation,
         "model": model.sha256,
@@ -59,7 +57,7 @@ def draw_folder(
     work = _work(model, seeds, categories)
     _check_same_drawing(dest, how, batch_size)
     share = work[rank::world]
-    missing = _missing(dest, share, model.network.size, format)
+    missing = _missing(dest, share, model.size, format)
     there, hidden = len(share) - len(missing), True if rank else None  # None: hidden where there is no terminal
 
     with (
@@ -88,12 +86,12 @@ def file_name(seed: int, format: str, category: str = "") -> str:
     return f"{category}/{seed:07d}.{format}" if category else f"{seed:07d}.{format}"
 
 
-def choose_batch_size(model: Model, precision: str, device: torch.device) -> int:
+def choose_batch_size(model: Model, precision: str) -> int:
     """A CPU is fastest while a batch stays in its caches; a GPU wants enough pixels. A fixed rule, so that a run that
     is continued draws the same bytes."""
-    if device.type == "cpu":
+    if model.device.type == "cpu":
         return 4 if precision == "bf16" else 8
-    return max(8, min(256, 64 * 256**2 // model.network.size**2))
+    return max(8, min(256, 64 * 256**2 // model.size**2))
 
 
 def _work(model: Model, seeds: Sequence[int], categories: Sequence[str]) -> Work:
@@ -101,23 +99,22 @@ def _work(model: Model, seeds: Sequence[int], categories: Sequence[str]) -> Work
 
 
 def draw_some(model: Model, batch: Work, batch_size: int, truncation: float, precision: str) -> Tensor:
-    """Pictures (N, 3, H, W), uint8 on the CPU, of at most a batch of work, in that precision."""
-    numbers = [model.categories.index(category) for category, _ in batch] if model.categories else None
-    means = None if truncation == 1 else model.means
-    device = next(model.generator.parameters()).device
-    with torch.autocast(device.type, torch.bfloat16, enabled=precision == "bf16"):
-        return draw_pictures(
-            model.generator, [seed for _, seed in batch], batch_size, numbers, truncation=truncation, means=means
-        )
+    """Pictures (N, channels, H, W), uint8 on the CPU, of at most a batch of work, in that precision.
+
+    The batch is filled up with repeats, so that a picture comes out of the same arithmetic wherever in the list its
+    seed stands.
+    """
+    full = [*batch, *[batch[-1]] * (batch_size - len(batch))]
+    numbers = numbers_of(model, [category for category, _ in full])
+    return model.draw([seed for _, seed in full], numbers, truncation, precision)[: len(batch)]
 
 
 def draw_evenly(
     model: Model, count: int, first_seed: int, truncation: float = 1.0, precision: str = "auto"
 ) -> tuple[list[Tensor], list[str]]:
     """`count` pictures (3, H, W) from `first_seed` on, as many of each category, and the category of each ("" without)."""
-    device = next(model.generator.parameters()).device
-    precision = choose_precision(precision, device)
-    size = choose_batch_size(model, precision, device)
+    precision = choose_precision(precision, model.device)
+    size = choose_batch_size(model, precision)
     names = model.categories or ("",)
     work = [(names[i % len(names)], first_seed + i) for i in range(count)]
     drawn: list[Tensor] = []

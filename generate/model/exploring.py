@@ -1,13 +1,14 @@
 """What `explore` writes: a video from picture to picture, a table of mixtures, and principal directions.
 
-from generate.model.generator import load_generator
-explore(load_generator(Path("runs/mine")), Path("explored"), seeds=range(10))
+from generate.model.opening import open_model
+explore(open_model("runs/mine"), Path("explored"), seeds=range(10))
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Sequence
-from itertools import islice
+from itertools import islice, pairwise
 from pathlib import Path
 
 import matplotlib.figure
@@ -16,19 +17,9 @@ from torch import Tensor
 from tqdm import tqdm
 
 from generate.figures import save_figure, write_video
-from generate.model.generator import Model
-from generate.model.latent import (
-    BATCH,
-    Directions,
-    Point,
-    along,
-    draw_points,
-    mixtures,
-    points_of,
-    principal_directions,
-    walk,
-)
+from generate.model.family import Directions, Model, Point, numbers_of
 
+BATCH = 8  # frames in memory: noise is as large as pictures
 FRAMES_PER_S = 24
 LEAST_SIDE = 256  # of the video, which players don't enlarge
 MIXED = 6  # forms and colours at most: a sheet is to be looked at
@@ -51,8 +42,9 @@ def explore(
     are those of the first one. Raises click.ClickException for categories that it does not know.
     """
     names = model.choose(categories)
-    points = points_of(model, seeds, [names[i % len(names)] for i in range(len(seeds))] if names else ())
-    found = principal_directions(model.generator, directions, model.categories.index(names[0]) if names else None)
+    numbers = numbers_of(model, [names[i % len(names)] for i in range(len(seeds))] if names else [])
+    points = model.points(seeds, numbers)
+    found = model.directions(directions, numbers[0] if numbers else None)
     dest.mkdir(parents=True, exist_ok=True)
     write_video(dest / "interpolation.mp4", _frames(model, points, seconds, truncation), FRAMES_PER_S)
     half = min(MIXED, (len(points) + 1) // 2)
@@ -60,22 +52,32 @@ def explore(
     _draw_directions(dest / "directions.png", model, points[0], found, truncation)
 
 
+def walk(model: Model, points: Sequence[Point], steps: int) -> Iterator[Point]:
+    """From each point to the next in so many steps, and back to the first: a way that can be walked again and again.
+
+    The step grows and shrinks, so that the walk rests a little at every point.
+    """
+    for one, other in pairwise([*points, points[0]]):
+        for step in range(steps):
+            yield model.between(one, other, (1 - math.cos(math.pi * step / steps)) / 2)
+
+
 def _frames(model: Model, points: Sequence[Point], seconds: float, truncation: float) -> Iterator[np.ndarray]:
     """Enlarged by whole pixels where they are small."""
     steps = max(1, round(seconds * FRAMES_PER_S))
-    way = walk(points, steps)
-    scale = max(1, LEAST_SIDE // model.network.size)
+    way = walk(model, points, steps)
+    scale = max(1, LEAST_SIDE // model.size)
     with tqdm(total=len(points) * steps, desc="interpolation", unit="frame", disable=None) as bar:
-        while some := list(islice(way, BATCH)):  # no more of them in memory: noise is as large as pictures
-            for picture in draw_points(model.generator, some, truncation):
+        while some := list(islice(way, BATCH)):
+            for picture in model.draw_points(some, truncation):
                 yield _array(picture).repeat(scale, axis=0).repeat(scale, axis=1)
                 bar.update()
 
 
 def _draw_mixing(path: Path, model: Model, shapes: Sequence[Point], styles: Sequence[Point], truncation: float) -> None:
     """A table: forms on the left, colours above, mixtures where they meet."""
-    mixed = mixtures(model.generator, shapes, styles, truncation)
-    left, above = (draw_points(model.generator, points, truncation) for points in (shapes, styles))
+    mixed = model.mix(shapes, styles, truncation)
+    left, above = (model.draw_points(points, truncation) for points in (shapes, styles))
     figure = matplotlib.figure.Figure(
         figsize=(1.25 * (len(styles) + 1), 1.25 * (len(shapes) + 1) + 0.4), layout="constrained"
     )
@@ -98,7 +100,7 @@ def _draw_directions(path: Path, model: Model, point: Point, found: Directions, 
     grid = figure.subplots(count, len(STEPS), squeeze=False)
     for number, cells in enumerate(grid):
         distances = [step * float(found.deviations[number]) for step in STEPS]
-        pictures = along(model.generator, point, found.components[number], distances, truncation)
+        pictures = model.along(point, found.components[number], distances, truncation)
         for step, axes, picture in zip(STEPS, cells, pictures, strict=True):
             axes.imshow(_array(picture))
             axes.set(xticks=[], yticks=[])
@@ -106,7 +108,7 @@ def _draw_directions(path: Path, model: Model, point: Point, found: Directions, 
             if number == 0:
                 axes.set_title(f"{step:+g} sd" if step else "as it is", fontsize=8)
         cells[0].set_ylabel(f"{number + 1}: {found.shares[number]:.1%}", fontsize=8)
-    figure.suptitle("Principal directions of the first feature map, and their share of its variance", fontsize=9)
+    figure.suptitle("Principal directions of an early layer, and their share of its variance", fontsize=9)
     save_figure(figure, path)
 
 

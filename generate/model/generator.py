@@ -8,8 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from functools import cached_property
 from pathlib import Path
@@ -17,58 +16,84 @@ from typing import Any
 
 import click
 import torch
-import torch.nn.functional as F
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 from torch import Tensor, nn
 
 from generate.images import atomic_path
 from generate.model.checkpoints import misfit, read_checkpoint
+from generate.model.family import Directions, choose_among
+from generate.model.latent import Point, along, between, draw_points, mixtures, points_of, principal_directions
 from generate.model.networks import Generator, NetworkOptions, build_generator, read_options
 from generate.model.noise import draw_inputs, fixed_noise
+from generate.model.truncation import mean_maps, truncated
 
 FAMILY = "lightweight-gan"
-MEAN_OF = 4096  # latents: the mean that truncation interpolates towards is taken over these
 
 
 @dataclass(frozen=True)
-class Model:
-    """A loaded generator in eval mode, how it was made, and the first half of its file's SHA-256."""
+class LightweightModel:
+    """A `generate.model.family.Model` of lightweight-gan's generator."""
 
     generator: Generator
     network: NetworkOptions
     made: dict[str, Any]
     sha256: str
+    family: str = FAMILY
+
+    @property
+    def size(self) -> int:
+        return self.network.size
+
+    @property
+    def channels(self) -> int:
+        return self.network.channels
 
     @property
     def categories(self) -> tuple[str, ...]:
-        """The names of its categories, by number; empty for an unconditional model."""
         return self.network.categories
 
     @cached_property
-    def means(self) -> Tensor:
-        """The targets of truncation: the mean first feature map, (1, C, 4, 4), or one for each category, (K, C, 4, 4).
+    def device(self) -> torch.device:
+        where: torch.device = next(self.generator.parameters()).device
+        return where
 
-        Of unit length at every position, and computed once, in full precision whatever the pictures are drawn in.
-        """
-        device = next(self.generator.parameters()).device
-        latents = torch.randn(MEAN_OF, self.network.latent_dim, generator=torch.Generator().manual_seed(0)).to(device)
-        means = []
-        with torch.inference_mode(), torch.autocast(device.type, enabled=False):
-            for number in range(len(self.categories)) or (None,):
-                told = None if number is None else torch.full((MEAN_OF,), number, device=device)
-                means.append(F.normalize(self.generator.first_map(latents, told).mean(dim=0, keepdim=True)))
-        return torch.cat(means)
+    @cached_property
+    def means(self) -> Tensor:
+        """The targets of truncation, see `mean_maps`; computed once."""
+        return mean_maps(self.generator, len(self.categories))
 
     def choose(self, asked: Sequence[str]) -> tuple[str, ...]:
-        """The categories asked for, each once; all of them if none is. Raises click.ClickException for an unknown one."""
-        if asked and not self.categories:
-            raise click.ClickException(
-                f"This model has no categories, so it has no {asked[0]!r}: leave out --category."
-            )
-        if unknown := [name for name in asked if name not in self.categories]:
-            raise click.ClickException(f"This model can't draw {unknown[0]!r}: it knows {', '.join(self.categories)}.")
-        return tuple(dict.fromkeys(asked)) or self.categories
+        return choose_among(self.categories, asked)
+
+    def draw(
+        self,
+        seeds: Sequence[int],
+        numbers: Sequence[int] | None = None,
+        truncation: float = 1.0,
+        precision: str = "fp32",
+    ) -> Tensor:
+        means = None if truncation == 1 else self.means
+        with torch.autocast(self.device.type, torch.bfloat16, enabled=precision == "bf16"):
+            return draw_pictures(self.generator, seeds, len(seeds), numbers, truncation, means)
+
+    def points(self, seeds: Sequence[int], numbers: Sequence[int] | None = None) -> list[Point]:
+        return points_of(self.generator, self.means, seeds, numbers)
+
+    def between(self, one: Point, other: Point, t: float) -> Point:
+        return between(one, other, t)
+
+    def draw_points(self, points: Sequence[Point], truncation: float = 1.0) -> Tensor:
+        return draw_points(self.generator, points, truncation)
+
+    def mix(self, shapes: Sequence[Point], styles: Sequence[Point], truncation: float = 1.0) -> Tensor:
+        return mixtures(self.generator, shapes, styles, truncation)
+
+    def directions(self, count: int, number: int | None = None) -> Directions:
+        return principal_directions(self.generator, count, number)
+
+    def along(self, point: Point, component: Tensor, distances: Sequence[float], truncation: float = 1.0) -> Tensor:
+        return along(self.generator, point, component, distances, truncation)
 
 
 def save_generator(path: Path, generator: Generator, network: NetworkOptions, made: dict[str, Any]) -> None:
@@ -87,7 +112,7 @@ def save_weights(path: Path, network: nn.Module, metadata: dict[str, str]) -> No
         temporary.write_bytes(save(weights, metadata))
 
 
-def load_generator(path: Path, device: torch.device | None = None) -> Model:
+def load_generator(path: Path, device: torch.device | None = None) -> LightweightModel:
     """Load a run folder's generator, a `generator.safetensors`, or a model_N.pt of the lightweight_gan command.
 
     Half-precision weights are widened. Raises click.ClickException if there is none, or the file is
@@ -120,13 +145,13 @@ def load_generator(path: Path, device: torch.device | None = None) -> Model:
 
 def _model(
     file: Path, network: NetworkOptions, weights: dict[str, Tensor], made: dict[str, Any], device: torch.device | None
-) -> Model:
+) -> LightweightModel:
     generator = build_generator(network)
     if reason := misfit(generator, weights):
         raise ValueError(reason)
     generator.load_state_dict({n: w.float() if w.is_floating_point() else w for n, w in weights.items()})
     digest = hashlib.sha256(file.read_bytes()).hexdigest()[:32]
-    return Model(generator.eval().to(device or "cpu"), network, made, digest)
+    return LightweightModel(generator.eval().to(device or "cpu"), network, made, digest)
 
 
 @torch.inference_mode()
@@ -159,34 +184,3 @@ def draw_pictures(
             drawn = generator(latents.to(device), told)[: len(batch)]
         pictures.append(drawn.float().clamp(0, 1).mul(255).round().to("cpu", torch.uint8))
     return torch.cat(pictures)
-
-
-def as_rgb(pictures: Tensor) -> Tensor:
-    """(N, 1, 3 or 4, H, W) uint8 as people see them on black: (N, 3, H, W)."""
-    if pictures.shape[1] == 4:
-        return (pictures[:, :3].float() * (pictures[:, 3:].float() / 255)).round().to(torch.uint8)
-    return pictures.expand(-1, 3, -1, -1)
-
-
-@contextmanager
-def truncated(generator: Generator, truncation: float, mean: Tensor | None) -> Iterator[None]:
-    """Within this context what a latent becomes is drawn towards `mean`, of a Model's `means`; 1 changes nothing.
-
-    Karras et al., "A Style-Based Generator Architecture for Generative Adversarial Networks", CVPR 2019, appendix B.
-    It acts on the first feature map, this generator's intermediate latent. The network divides every position of
-    that by its length: so a shorter latent would make much the same picture, and what is mixed here are directions.
-    """
-    if truncation == 1:
-        yield
-        return
-    if mean is None:
-        raise ValueError(f"A truncation of {truncation} needs a mean to draw towards.")
-
-    def draw_towards(_: nn.Module, __: object, out: Tensor) -> Tensor:
-        return torch.lerp(mean.to(out.dtype), F.normalize(out, dim=1), truncation)
-
-    handle = generator.get_submodule("initial_conv").register_forward_hook(draw_towards)
-    try:
-        yield
-    finally:
-        handle.remove()

@@ -1,24 +1,23 @@
-"""What a generator has learnt: the ways between its pictures, mixtures of two, and directions that each change one thing.
+"""What lightweight-gan's generator has learnt: ways between its pictures, mixtures of two, directions that each change one thing.
 
-points = points_of(model, seeds=[0, 1, 2], categories=["food"] * 3)
-pictures = draw_points(model.generator, list(walk(points, steps=48)))  # (144, 3, H, W), uint8
+points = points_of(model.generator, model.means, seeds=[0, 1])
+pictures = draw_points(model.generator, [points[0], between(points[0], points[1], 0.5), points[1]])  # (3, 3, H, W), uint8
 """
 
 from __future__ import annotations
 
-import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import pairwise
 
 import torch
 import torch.nn.functional as F
 from sklearn.decomposition import PCA
 from torch import Tensor, nn
 
-from generate.model.generator import Model, as_rgb, truncated
+from generate.model.family import Directions, as_rgb, slerp
 from generate.model.networks import Generator
 from generate.model.noise import draw_inputs, fixed_noise
+from generate.model.truncation import truncated
 
 LATENTS = 4096  # that principal directions are found among
 STYLE_FROM = 16  # pixels: maps of this side and above are given another picture's statistics
@@ -35,15 +34,16 @@ class Point:
     mean: Tensor  # (C, 4, 4), that truncation draws towards
 
 
-def points_of(model: Model, seeds: Sequence[int], categories: Sequence[str] = ()) -> list[Point]:
-    """The points of these seeds, and of the category of each where the model has some."""
-    generator = model.generator
+def points_of(
+    generator: Generator, means: Tensor, seeds: Sequence[int], categories: Sequence[int] | None = None
+) -> list[Point]:
+    """The points of these seeds, and of the number of each's category where the model has some."""
     latents, noises = draw_inputs(generator, seeds, generator.latent_dim)
     if generator.embed is None:
-        embedded, means = torch.empty(len(seeds), 0), model.means.expand(len(seeds), -1, -1, -1)
+        embedded, means = torch.empty(len(seeds), 0), means.expand(len(seeds), -1, -1, -1)
     else:
-        told = torch.tensor([model.categories.index(name) for name in categories])
-        embedded, means = generator.embedded(told.to(generator.embed.weight.device)).detach().cpu(), model.means[told]
+        told = torch.tensor(categories)
+        embedded, means = generator.embedded(told.to(generator.embed.weight.device)).detach().cpu(), means[told]
     rows = zip(*noises, strict=True)
     return [Point(*point) for point in zip(latents, embedded, rows, means, strict=True)]
 
@@ -67,29 +67,18 @@ def _draw(generator: Generator, points: Sequence[Point], truncation: float) -> T
     return as_rgb(pictures.float().clamp(0, 1).mul(255).round().to("cpu", torch.uint8))
 
 
-def walk(points: Sequence[Point], steps: int) -> Iterator[Point]:
-    """From each point to the next in so many steps, and back to the first: a way that can be walked again and again.
+def between(one: Point, other: Point, t: float) -> Point:
+    """At t, 0..1, from one to the other.
 
     Latents and noise go along great circles, on which they stay as likely as those that were trained with (White,
-    "Sampling Generative Networks", 2016); the step grows and shrinks so that the walk rests a little at every point.
+    "Sampling Generative Networks", 2016).
     """
-    for one, other in pairwise([*points, points[0]]):
-        for step in range(steps):
-            t = (1 - math.cos(math.pi * step / steps)) / 2
-            yield Point(
-                slerp(one.latent, other.latent, t),
-                torch.lerp(one.category, other.category, t),
-                tuple(slerp(a, b, t) for a, b in zip(one.noises, other.noises, strict=True)),
-                torch.lerp(one.mean, other.mean, t),
-            )
-
-
-def slerp(a: Tensor, b: Tensor, t: float) -> Tensor:
-    """The point at t, 0..1, on the arc from a to b (Shoemake, "Animating Rotation with Quaternion Curves", 1985)."""
-    angle = torch.acos(F.cosine_similarity(a.flatten(), b.flatten(), dim=0).clamp(-1, 1)).item()
-    if angle < 1e-4 or angle > math.pi - 1e-4:
-        return torch.lerp(a, b, t)
-    return (math.sin((1 - t) * angle) * a + math.sin(t * angle) * b) / math.sin(angle)
+    return Point(
+        slerp(one.latent, other.latent, t),
+        torch.lerp(one.category, other.category, t),
+        tuple(slerp(a, b, t) for a, b in zip(one.noises, other.noises, strict=True)),
+        torch.lerp(one.mean, other.mean, t),
+    )
 
 
 def mixtures(generator: Generator, shapes: Sequence[Point], styles: Sequence[Point], truncation: float = 1.0) -> Tensor:
@@ -113,15 +102,6 @@ def mixtures(generator: Generator, shapes: Sequence[Point], styles: Sequence[Poi
         for handle in handles:
             handle.remove()
     return torch.stack(rows)
-
-
-@dataclass(frozen=True)
-class Directions:
-    """Principal directions of the first feature map: components (K, C, 4, 4), unit length, and how far the maps spread."""
-
-    components: Tensor
-    deviations: Tensor  # (K,)
-    shares: Tensor  # (K,), of all variance
 
 
 @torch.inference_mode()

@@ -1,5 +1,6 @@
 """A generator as one ONNX graph that takes all a picture is drawn from as inputs: what a browser draws with.
 
+    from pathlib import Path
     from generate.model.generator import load_generator
     data = to_onnx(load_generator(Path("runs/mine")))
 
@@ -14,13 +15,16 @@ import warnings
 from dataclasses import dataclass
 from typing import Any
 
+import click
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from generate.model.generator import MEAN_OF, Model
-from generate.model.latent import Directions, directions_of
+from generate.model.family import Directions, Model
+from generate.model.generator import LightweightModel
+from generate.model.latent import directions_of
 from generate.model.networks import EMBEDDING_GAIN, Generator
+from generate.model.truncation import MEAN_OF
 
 OPSET = 17  # the newest that torch's exporter writes without another package, and that every runtime of today reads
 DIRECTIONS = 8  # as many as `explore` shows
@@ -44,7 +48,7 @@ class Portable(nn.Module):
     Everything is computed in double precision and then rounded, so that it does not depend on the processor.
     """
 
-    def __init__(self, model: Model, count: int) -> None:
+    def __init__(self, model: LightweightModel, count: int) -> None:
         super().__init__()
         generator = copy.deepcopy(model.generator).cpu().double()
         weight, bias = _first_layer(generator)  # (D or 2 D, 2 C * 16), (2 C * 16,)
@@ -90,8 +94,17 @@ class Portable(nn.Module):
         return pictures
 
 
+def our_own(model: Model) -> LightweightModel:
+    """The model if it is lightweight-gan's. Raises click.ClickException for one of another family, which can't be exported."""
+    if not isinstance(model, LightweightModel):
+        raise click.ClickException(
+            f"A {model.family} generator can't draw in browsers, only one that `train` made: leave out --live."
+        )
+    return model
+
+
 @torch.no_grad()
-def to_onnx(model: Model, directions: int = DIRECTIONS) -> Exported:
+def to_onnx(model: LightweightModel, directions: int = DIRECTIONS) -> Exported:
     """The generator as an ONNX file with so many directions: the same bytes for the same weights."""
     portable = Portable(model, directions).eval()
     inputs = example_inputs(model, len(portable.shares))
@@ -110,7 +123,7 @@ def to_onnx(model: Model, directions: int = DIRECTIONS) -> Exported:
     return Exported(file.getvalue(), portable.shares)
 
 
-def example_inputs(model: Model, directions: int) -> dict[str, Tensor | None]:
+def example_inputs(model: LightweightModel, directions: int) -> dict[str, Tensor | None]:
     """Zeros of the shapes that the graph takes, by the names of its inputs and in the order of `Portable.forward`."""
     size, categories = model.network.size, len(model.categories)
     noises = {f"noise_{side}": torch.zeros(1, 1, side, side) for side in noise_sides(size)}

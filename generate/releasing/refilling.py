@@ -30,7 +30,8 @@ from generate.devices import choose_device, choose_precision
 from generate.images import find_pictures
 from generate.measuring.curation import curate_folder, shares
 from generate.model.drawing import draw_folder
-from generate.model.generator import FAMILY, Model, load_generator
+from generate.model.family import Model
+from generate.model.opening import open_model
 from generate.releasing.filing import file_pictures
 from generate.releasing.live import browser_model
 from generate.releasing.naming import category_of_title, name_category, read_names
@@ -82,7 +83,7 @@ def refill(
     bucket that can't take them. The live release has not changed then.
     """
     bucket = open_bucket(url)
-    model = load_generator(run, choose_device(device))
+    model = open_model(run, choose_device(device))
     home = run if run.is_dir() else run.parent
     if curate and training:
         find_pictures(training)  # raises now rather than after minutes of drawing
@@ -92,9 +93,7 @@ def refill(
             title = title or pointer.live.title
             description = pointer.live.description if description is None else description
         if not yes and not add:
-            check_same_site(
-                url, pointer.live, _expected(model, pointer.live, title, recognise), (model.network.size,) * 2
-            )
+            check_same_site(url, pointer.live, _expected(model, pointer.live, title, recognise), (model.size,) * 2)
         seeds = _new_seeds(bucket, model, ceil(count * OVERSAMPLE) if curate else count)
         precision = choose_precision(precision, choose_device(device))
         samples = _samples_folder(home, model, seeds, truncation, precision)
@@ -111,7 +110,7 @@ def refill(
         groups = _limit(groups, count)
         if add and pointer.live:
             groups = _added(_live_groups(bucket, pointer.live), groups)
-        made = {"family": FAMILY, "run": home.resolve().name, "kimg": model.made.get("kimg")}
+        made = {"family": model.family, "run": home.resolve().name, "kimg": model.made.get("kimg")}
         published = publish_pictures(
             bucket, pointer, groups, title, description or "", made, keep=keep, browser=browser
         )

@@ -13,7 +13,8 @@ from tqdm import tqdm
 
 from generate.figures import contact_sheet
 from generate.images import atomic_path, to_picture
-from generate.model.generator import as_rgb, draw_pictures, save_generator, save_weights
+from generate.model.family import as_rgb
+from generate.model.generator import draw_pictures, save_generator, save_weights
 from generate.model.networks import Generator, NetworkOptions
 from generate.ranks import world
 from generate.training.beginning import DISCRIMINATOR

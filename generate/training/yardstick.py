@@ -15,7 +15,8 @@ from generate.measuring.extractors import Extractor, extract
 from generate.measuring.features import load_features
 from generate.measuring.metrics import Gaussian, frechet_distance, gaussian, precision_recall
 from generate.measuring.similarity import copy_limit, look, nearest_alike
-from generate.model.generator import as_rgb, draw_pictures
+from generate.model.family import as_rgb
+from generate.model.generator import draw_pictures
 from generate.model.networks import Generator
 from generate.training.dataset import Pictures
 
