@@ -4,7 +4,7 @@
     CLOUD_STORAGE_BUCKET=gs://my-pictures gunicorn main:app
 
 This file reads the settings, which are environment variables (see DEFAULTS), and makes the application. The routes
-are in web/pages.py. The pictures are in a bucket, see gallery/release.py.
+are in web/pages.py and web/wall.py. The pictures are in a bucket, see gallery/release.py.
 """
 
 from __future__ import annotations
@@ -26,6 +26,7 @@ from web.front import FrontDoor
 from web.live import live
 from web.pages import pages
 from web.site import Site
+from web.wall import wall
 
 DEFAULTS = {
     "CLOUD_STORAGE_BUCKET": str(Path(__file__).parent / "demo" / "bucket"),  # gs://bucket, gs://bucket/prefix, a folder
@@ -45,6 +46,7 @@ def create_app(config: Mapping[str, str] | None = None) -> Flask:
     app.jinja_env.trim_blocks = app.jinja_env.lstrip_blocks = True
     app.register_blueprint(pages)
     app.register_blueprint(live)
+    app.register_blueprint(wall)
     app.extensions["site"] = site = Site(
         app,
         settings["CLOUD_STORAGE_BUCKET"],

@@ -20,13 +20,18 @@ from pathlib import PurePosixPath
 
 from gallery import GalleryError
 from gallery.bucket import Bucket, Conflict, NotFound, Unavailable, crc32c
-from gallery.live import MODEL_FILE, MODEL_TYPE
+from gallery.live import MODEL_TYPE
 from gallery.release import POINTER, TYPES, Catalog, CatalogError, parse, release_name
 
 THREADS = 24  # more gain little on two cores (benchmarks/README.md)
 ROUNDS = 3  # of sending and verifying; the later ones repair what the first got wrong
 ID_TIME = "%Y%m%dT%H%M%SZ"
-TEXTS = {"jsonl": "application/x-ndjson", "json": "application/json"}
+OTHERS = {  # content types of what is not a picture
+    "jsonl": "application/x-ndjson",
+    "json": "application/json",
+    "zip": "application/zip",
+    "onnx": MODEL_TYPE,
+}
 REMEMBERED = 100  # releases whose replacement site.json records
 
 
@@ -207,7 +212,7 @@ def _send_one(bucket: Bucket, draft: Draft, release: str, name: str) -> None:
     if crc32c(data) != draft.checksums[name]:
         raise GalleryError(f"{name} has changed since it was checked: publish again.")
     object_name = f"releases/{release}/{name}"
-    content_type = MODEL_TYPE if name == MODEL_FILE else (TYPES | TEXTS)[PurePosixPath(name).suffix[1:]]
+    content_type = (TYPES | OTHERS)[PurePosixPath(name).suffix[1:]]
     try:
         bucket.create(object_name, data, content_type)
     except Conflict:  # the id is a hash of the content, so other bytes there are damaged

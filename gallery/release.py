@@ -65,6 +65,7 @@ class Catalog:
     live: LiveModel | None = None  # what browsers draw with
     total_bytes: int | None = None  # of all pictures: saves listing the objects
     named_together: int | None = None  # pictures of a names object, see `names_object`; None if nobody recognised them
+    thumbnails: int = 0  # in a pack, see gallery/thumbnails.py; 0 if there are none
     files: Mapping[str, tuple[str, ...]] = field(
         default_factory=dict
     )  # names by slug, in a bucket that nobody published to
@@ -135,6 +136,8 @@ class Catalog:
             "model": dict(self.model),
             "bytes": self.total_bytes,
         }
+        if self.thumbnails:
+            data["thumbnails"] = {"pack": self.thumbnails}
         if self.live:
             data["live"] = self.live.to_json()
         if self.named_together:
@@ -197,6 +200,8 @@ def parse(data: bytes) -> Catalog:
         live=parse_live(take(raw, "live", dict)) if raw.get("live") is not None else None,
         total_bytes=whole(raw.get("bytes"), "bytes", "the pictures' size"),
         named_together=whole(raw.get("named_together"), "named_together", "pictures of a names object"),
+        thumbnails=whole(take(raw, "thumbnails", dict, {}).get("pack"), "thumbnails.pack", "how many are in a pack")
+        or 0,
     )
 
 

@@ -11,7 +11,7 @@
   }
 
   function tile(card) {
-    const picture = element("img", { src: card.image, alt: card.alt, loading: "lazy" });
+    const picture = element("img", { src: card.thumbnail ?? card.image, alt: card.alt, loading: "lazy" });
     picture.addEventListener("error", () => picture.replaceWith("This picture is gone."));
     const remove = element("button", { type: "button", ariaLabel: `Remove: ${card.title}. ${card.text}` }, "Remove");
     const item = element("li", {}, element("a", { href: card.page }, picture), remove);

@@ -166,6 +166,32 @@ def published(samples, tmp_path_factory) -> Path:
     return bucket
 
 
+LARGE = {"animals": 3, "faces": 40, "food": 70}  # pictures in `large`
+
+
+@pytest.fixture(scope="session")
+def photos(tmp_path_factory) -> Path:
+    """Pictures that are too large for a wall: 256 px, 25 kB. Not to be changed."""
+    folder = tmp_path_factory.mktemp("photos")
+    for category, count in LARGE.items():
+        (folder / category).mkdir()
+        pictures = [Image.open(path).convert("RGB").resize((256, 256)) for path in sorted((EMOJI / category).iterdir())]
+        for number in range(count):
+            picture = pictures[number % len(pictures)].rotate(17 * (number // len(pictures)))
+            picture.save(folder / category / f"{number:07d}.jpg", quality=98)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def large(photos, tmp_path_factory) -> Path:
+    """A folder bucket with a release of `photos`, which has thumbnails."""
+    from generate.publish import publish
+
+    bucket = tmp_path_factory.mktemp("large")
+    publish(photos, str(bucket))
+    return bucket
+
+
 @pytest.fixture(scope="session")
 def tiny_run(tmp_path_factory) -> Path:
     """A run folder after two real training steps of a tiny network on real pictures. Not to be changed."""

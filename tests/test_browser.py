@@ -105,6 +105,18 @@ def ready(page: Page) -> None:
     page.wait_for_load_state("networkidle")
 
 
+def watch_shifts(page: Page) -> None:
+    """Count from now on how far things move that are in sight."""
+    page.evaluate(
+        "window.shift = 0; new PerformanceObserver(list => list.getEntries().forEach(entry => "
+        "window.shift += entry.value)).observe({type: 'layout-shift', buffered: true})"
+    )
+
+
+def shifts(page: Page) -> float:
+    return page.evaluate("window.shift")
+
+
 @pytest.mark.parametrize("java_script_enabled", [True, False])
 def test_a_picture_and_after_a_refresh_another(open_page, java_script_enabled):
     page = open_page(java_script_enabled=java_script_enabled)
@@ -249,6 +261,80 @@ def test_from_the_wall_to_a_permalink_and_from_categories_to_one(open_page):
     expect(page.locator("h1")).to_have_text("This Snack Does Not Exist")
 
 
+def on_the_wall(page: Page) -> list[str]:
+    return page.evaluate("[...document.querySelectorAll('.wall a')].map(link => link.getAttribute('href'))")
+
+
+def scroll_to_the_end(page: Page) -> None:
+    """As far as the wall goes."""
+
+    def at_the_end() -> bool:
+        page.evaluate("scrollTo(0, document.body.scrollHeight)")
+        return page.locator("#end").text_content() == "That is all."
+
+    wait_until(at_the_end)
+
+
+@pytest.mark.parametrize("category", ["", "?category=food"])
+def test_the_wall_goes_on_until_every_picture_was_there_once(open_page, serve, large, category):
+    url = serve(str(large))
+    page = open_page(f"/grid{category}", at=url)
+    watch_shifts(page)
+    scroll_to_the_end(page)
+    seen = on_the_wall(page)
+    assert len(seen) == len(set(seen)) == (70 if category else 113)
+    fetched = page.evaluate("performance.getEntriesByType('resource').map(entry => [entry.name, entry.transferSize])")
+    assert all(size < 300_000 for _, size in fetched)
+    assert any("/grid" in name for name, _ in fetched)
+    assert not any("/i/" in name for name, _ in fetched)
+    assert page.evaluate("Promise.all([...document.images].map(image => image.decode())).then(() => true)")
+    assert shifts(page) < 0.02
+
+
+def test_whoever_comes_back_to_the_wall_finds_it_as_it_was(open_page, serve, large):
+    page = open_page("/grid", at=serve(str(large)))
+    scroll_to_the_end(page)
+    seen = on_the_wall(page)
+    link = page.locator(".wall a").nth(100)
+    link.scroll_into_view_if_needed()
+    top = page.evaluate("scrollY")
+    link.click()
+    page.wait_for_selector("#picture")
+    page.go_back()
+    wait_until(lambda: on_the_wall(page) == seen)
+    wait_until(lambda: abs(page.evaluate("scrollY") - top) < 200)
+
+
+def test_without_javascript_more_leads_on_through_the_wall(open_page, serve, large):
+    page = open_page("/grid?category=food", at=serve(str(large)), java_script_enabled=False)
+    seen = {link.get_attribute("href") for link in page.locator(".wall a").all()}
+    page.click("#more")
+    seen |= {link.get_attribute("href") for link in page.locator(".wall a").all()}
+    assert len(seen) == 70
+    page.get_by_role("link", name="Animal").click()
+    assert page.locator(".wall a").count() == 3
+    assert page.locator("#more").count() == 0
+
+
+def test_offline_the_wall_stays_and_says_so(open_page, serve, large):
+    page = open_page("/grid", at=serve(str(large)), complains=True, viewport={"width": 400, "height": 300})
+    page.context.set_offline(True)
+    before = len(on_the_wall(page))
+    page.evaluate("scrollTo(0, document.body.scrollHeight)")
+    expect(page.locator("#end")).to_contain_text("offline")
+    page.context.set_offline(False)
+    scroll_to_the_end(page)
+    assert len(on_the_wall(page)) == 113 > before
+
+
+def test_the_wall_in_print_is_its_pictures(open_page, serve, large):
+    page = open_page("/grid", at=serve(str(large)))
+    page.emulate_media(media="print")
+    expect(page.locator("nav").first).to_be_hidden()
+    expect(page.locator("#more")).to_be_hidden()
+    expect(page.locator(".wall img").first).to_be_visible()
+
+
 @pytest.mark.parametrize("path", ["/", "/c/food", "/grid", "/categories", "/about"])
 @pytest.mark.parametrize("width", [320, 1280])
 def test_nothing_is_wider_than_the_window(open_page, path, width):
@@ -290,10 +376,7 @@ SIZES = [(320, 568), (375, 553), (844, 390), (640, 400), (1280, 800)]  # 640 x 4
 def test_next_is_in_sight_and_never_moves(open_page, serve, mixed, size):
     width, height = size
     page = open_page(at=serve(str(mixed)), viewport={"width": width, "height": height})
-    page.evaluate(
-        "new PerformanceObserver(list => list.getEntries().forEach(entry => window.shift = (window.shift ?? 0) + "
-        "entry.value)).observe({type: 'layout-shift', buffered: true})"
-    )
+    watch_shifts(page)
     ready(page)
     places, seen = [page.locator("#next").bounding_box()], {shown(page)}
     for _ in range(5):
@@ -303,7 +386,7 @@ def test_next_is_in_sight_and_never_moves(open_page, serve, mixed, size):
     assert len(seen) == 6
     assert places == [places[0]] * 6
     assert places[0]["y"] + places[0]["height"] <= height
-    assert page.evaluate("window.shift ?? 0") < 0.02
+    assert shifts(page) < 0.02
     if width == 1280:
         assert page.evaluate("document.documentElement.scrollHeight") == height
 

@@ -11,6 +11,7 @@ from PIL import Image
 from gallery.release import Catalog, Category
 from web.label import describe, within_sentence
 from web.pages import pages
+from web.wall import wall
 
 RELEASE = "20260101T000000Z-00000000"
 
@@ -24,6 +25,7 @@ def catalog(*developers: str) -> Catalog:
 def request_context():
     app = Flask(__name__)
     app.register_blueprint(pages)
+    app.register_blueprint(wall)
     with app.test_request_context(base_url="https://one.example/below"):
         yield
 

@@ -69,7 +69,9 @@ def test_probes_use_addresses_and_are_answered_all_the_same(make_client, publish
             assert client.get(path, headers={"Host": host}).status_code == 200
 
 
-@pytest.mark.parametrize("host", ["my_site:8080", "a b", "emoji.example:99999", "/", "ä.example"])
+@pytest.mark.parametrize(
+    "host", ["my_site:8080", "a b", "emoji.example:99999", "/", "ä.example", ".", "a..b", "x" * 64]
+)
 def test_a_host_that_links_cannot_name_is_refused(client, host):
     for path in ("/", "/c/food", "/about", "/random.json", "//c//food"):
         answer = client.get(path, environ_overrides={"HTTP_HOST": host})

@@ -37,6 +37,13 @@ def image_address(catalog: Catalog, slug: str, number: int) -> str:
     return url_for("pages.picture", release=catalog.release, slug=slug, name=f"{number}.{extension}")
 
 
+def thumbnail_address(catalog: Catalog, slug: str, number: int) -> str:
+    """The path of a picture's thumbnail; of the picture itself if the release has none."""
+    if not catalog.thumbnails:
+        return image_address(catalog, slug, number)
+    return url_for("wall.thumbnail", release=catalog.release, slug=slug, number=number)
+
+
 def within_sentence(name: str) -> str:
     """The name with the capitals that it keeps inside of a sentence: Ice Cream as ice cream, NASA Rocket as NASA rocket."""
     return " ".join(word.lower() if word[1:].islower() or len(word) == 1 else word for word in name.split())
@@ -70,6 +77,7 @@ def describe(catalog: Catalog, slug: str, number: int, data: bytes = b"", names:
         "count": category.count,
         "page": url_for("pages.picture", release=catalog.release, slug=slug, name=str(number)),
         "image": image_address(catalog, slug, number),
+        "thumbnail": thumbnail_address(catalog, slug, number),
         "category_page": url_for("pages.random_picture", slug=slug),
         "type": sniff(data) or catalog.content_type(slug, number),
         "width": width,

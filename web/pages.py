@@ -18,12 +18,11 @@ from gallery import GalleryError
 from gallery.release import EXTENSIONS, RELEASE_ID, SLUG
 from web.compression import best_encoding, compress_text
 from web.front import canonical, page_headers
-from web.label import describe, image_address
+from web.label import describe, image_address, thumbnail_address
 from web.page import Page, Place
-from web.site import ENLARGE, FIRST_S, get_site
+from web.site import ENLARGE, FIRST_S, asked_category, get_site
 from web.sniff import sniff
 
-WALL = 60  # pictures on /grid
 FEED_DAYS = 7  # pictures in /feed.xml, one a day
 STRIDE = 7919  # from one day's picture to the next day's: a prime, so that all come before any comes again
 YEAR = "public, max-age=31536000, immutable"
@@ -95,14 +94,14 @@ def picture(release: str, slug: str, name: str) -> Response:
 def random_json() -> Response:
     """The next picture as JSON. `?category=` takes the same slugs as /c/<category>."""
     site = get_site()
-    card = site.deal(_asked_category())
+    card = site.deal(asked_category() or None)
     return _say(describe(card.catalog, card.slug, card.number, card.data, card.names), "no-store")
 
 
 @pages.get("/random.jpg")
 def random_jpg() -> Response:
     """Leads to the next picture itself, for <img> tags. `?category=` as for /random.json."""
-    card = get_site().deal(_asked_category())
+    card = get_site().deal(asked_category() or None)
     response = Response(status=302)
     response.headers["Location"] = image_address(card.catalog, card.slug, card.number)
     response.headers["Access-Control-Allow-Origin"] = "*"
@@ -140,22 +139,9 @@ def categories() -> str | Response:
         return redirect(url_for("pages.random_picture"))  # type: ignore[return-value]
     covers = {}
     for slug in (category.slug for category in catalog.categories):
-        cards = [card for card in site.deck.peek(1, slug) if card.catalog is catalog]
-        covers[slug] = image_address(catalog, slug, cards[0].number if cards else 0)
+        cards = [] if catalog.thumbnails else [card for card in site.deck.peek(1, slug) if card.catalog is catalog]
+        covers[slug] = thumbnail_address(catalog, slug, cards[0].number if cards else 0)
     return render_template("categories.html", catalog=catalog, covers=covers)
-
-
-@pages.get("/grid")
-def grid() -> str:
-    """A wall of random pictures, of one category or of all."""
-    site = get_site()
-    slug = _asked_category()
-    if slug and not site.live().category(slug):
-        abort(404)
-    cards = site.deck.peek(WALL, slug) or abort(503)
-    catalog = cards[0].catalog
-    entries = [describe(card.catalog, card.slug, card.number, card.data) for card in cards]
-    return render_template("grid.html", catalog=catalog, category=catalog.category(slug or ""), cards=entries)
 
 
 @pages.get("/about")
@@ -242,13 +228,6 @@ def version_static(endpoint: str, values: dict[str, Any]) -> None:
 @cache
 def _checksum(path: Path) -> str:
     return f"{zlib.crc32(path.read_bytes()):08x}"
-
-
-def _asked_category() -> str | None:
-    try:
-        return request.args.get("category") or None
-    except UnicodeDecodeError:  # the query is not UTF-8
-        abort(400)
 
 
 def _say(entry: dict[str, Any], cache_control: str) -> Response:

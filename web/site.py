@@ -16,12 +16,14 @@ from werkzeug.sansio.utils import get_host
 from gallery.bucket import Bucket, Forbidden, NotFound, Unavailable, open_bucket
 from gallery.live import LiveModel, live_name
 from gallery.release import Catalog
+from gallery.thumbnails import Key
 from web.compression import best_encoding
 from web.deck import Deck
 from web.label import describe
 from web.lookup import Busy, Lookup
 from web.models import Models
 from web.names import Names
+from web.packs import Packs
 from web.page import ORIGIN, PICTURE, PREFIX, Page, Place
 from web.releases import Releases
 from web.sniff import sniff
@@ -56,6 +58,7 @@ class Site:
         self.deck = Deck(self._open, self._ready, budget, refresh_s)
         self._releases = Releases()
         self._names = Names()
+        self._packs = Packs()
         self._lookup = Lookup(READERS)
         self._models = Models(self._read_part)
         self._place = lru_cache(maxsize=256)(self._find_place)
@@ -121,6 +124,12 @@ class Site:
             return ""
         return self._look_up(lambda bucket: self._names.get(bucket, catalog, slug, number))
 
+    def thumbnails(self, catalog: Catalog, slug: str, page: int) -> dict[Key, bytes]:
+        """The thumbnails on a page of the wall of a category, or of all if `slug` is "". Raises GalleryError if it is damaged."""
+        return self._packs.find(catalog, slug, page) or self._look_up(
+            lambda bucket: self._packs.get(bucket, catalog, slug, page)
+        )
+
     def page(
         self, catalog: Catalog, slug: str, number: int, data: bytes, names: str = "", permalink: bool = False
     ) -> Page:
@@ -148,7 +157,8 @@ class Site:
     def _find_place(self, scheme: str, host: str, prefix: str) -> Place | None:
         try:
             host = get_host(scheme, host, None, self.hosts)
-        except SecurityError:
+            host.encode("idna")  # as the router will: not of "." or "a..b"
+        except (SecurityError, UnicodeError):
             return None
         prefix = prefix.rstrip("/")
         if not (host and scheme in ("http", "https") and MOUNT.fullmatch(prefix)):
@@ -186,3 +196,11 @@ def get_site() -> Site:
     """The site of the current application."""
     site: Site = current_app.extensions["site"]
     return site
+
+
+def asked_category() -> str:
+    """The query's `category`; "" if it has none."""
+    try:
+        return request.args.get("category") or ""
+    except UnicodeDecodeError:  # the query is not UTF-8
+        abort(400)

@@ -11,13 +11,12 @@ published = publish_pictures(bucket, pointer, groups, title)
 from __future__ import annotations
 
 import hashlib
-import json
 import os
 import time
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -27,36 +26,19 @@ from tqdm import tqdm
 
 from gallery import GalleryError, commit, history
 from gallery.bucket import Bucket, Unavailable, crc32c
-from gallery.commit import Draft, Pointer
-from gallery.live import MODEL_FILE
-from gallery.release import EXTENSIONS, NAMED_TOGETHER, Catalog, Category
+from gallery.commit import Pointer
+from gallery.release import EXTENSIONS, Catalog, Category
 from generate.folders import find_training_origin
 from generate.formats import FORMATS
 from generate.images import WRITTEN, BadPicture, category_of, decode, find_pictures
-from generate.releasing.naming import default_title, draw_developers, name_categories, names_objects, read_names
-from generate.rows import RELEASE_TABLE, read_rows
+from generate.releasing.drafting import Groups, Picture, draft_release
+from generate.releasing.naming import default_title, name_categories, read_names
+from generate.rows import read_rows
 
 if TYPE_CHECKING:
     from generate.releasing.live import BrowserModel
 
-DEVELOPERS = 256  # imaginary people at most; each developed some of the pictures
 NAMED = 5  # how many bad pictures an error names
-
-
-@dataclass(frozen=True)
-class Picture:
-    """A picture to publish: how to get its bytes, and what is known of it."""
-
-    read: Callable[[], bytes]
-    type: str  # as in image/jpeg
-    size: tuple[int, int]  # width and height in pixels
-    length: int  # in bytes
-    crc32c: int
-    sha256: str
-    made: Mapping[str, Any] = field(default_factory=dict)  # those of generate.rows.MADE that are known
-
-
-Groups = Sequence[tuple[Category, Sequence[Picture]]]
 
 
 @dataclass(frozen=True)
@@ -184,52 +166,6 @@ def _prune(bucket: Bucket, keep: int, before: str, release: str) -> list[str]:
         raise type(error)(f"Release {release} is live, but old ones could not be deleted: {error}") from error
 
 
-def draft_release(
-    groups: Groups, title: str, description: str, model: Mapping[str, Any], browser: BrowserModel | None = None
-) -> Draft:
-    """Number the pictures and describe the release. The same input gives the same draft, byte for byte."""
-    first = groups[0][1][0]
-    pictures: dict[str, Picture] = {}
-    rows = []
-    for category, members in groups:
-        for number, picture in enumerate(members):
-            name = f"{category.slug}/{number:05d}.{EXTENSIONS[picture.type]}"
-            pictures[name] = picture
-            stored = {"bytes": picture.length, "sha256": picture.sha256}
-            rows.append({"file": name, "category": category.slug, **picture.made, **stored})
-    table = "".join(json.dumps(row) + "\n" for row in rows).encode()
-    common = _common(pictures.values())
-    names = names_objects({category.slug: [picture.made.get("names") for picture in some] for category, some in groups})
-    catalog = Catalog(
-        release="",
-        created="",
-        title=title,
-        description=description,
-        categories=tuple(category for category, _ in groups),
-        type=first.type,
-        width=first.size[0],
-        height=first.size[1],
-        model={**common, **model},
-        live=replace(browser.described, truncation=common.get("truncation", 1.0)) if browser else None,
-        total_bytes=sum(picture.length for picture in pictures.values()),
-        named_together=NAMED_TOGETHER if names else None,
-    )
-    digest = hashlib.sha256(catalog.to_json() + table).hexdigest()[:8]
-
-    def finish(release: str) -> Catalog:
-        created = commit.created_at(release).isoformat().replace("+00:00", "Z")
-        developers = draw_developers(digest, min(len(pictures), DEVELOPERS))
-        return replace(catalog, release=release, created=created, developers=developers)
-
-    others = {RELEASE_TABLE: table, **names} | ({MODEL_FILE: browser.data} if browser else {})
-    return Draft(
-        digest,
-        {name: picture.crc32c for name, picture in pictures.items()} | {n: crc32c(data) for n, data in others.items()},
-        lambda name: others[name] if name in others else pictures[name].read(),
-        finish,
-    )
-
-
 def _check(path: Path, made: Mapping[str, Any]) -> Picture | str:
     """The picture, or why it can't be published."""
     try:
@@ -254,15 +190,6 @@ def check_alike(pictures: Mapping[str, Picture]) -> None:
             f"The pictures of a release must have one size and type: {count} are {usual}, but not {_first(odd)}. "
             "Draw them alike with `python -m generate sample`, or leave those out."
         )
-
-
-def _common(pictures: Any) -> dict[str, Any]:
-    """The model and truncation of all pictures, if they are the same: they describe the release."""
-    made = [picture.made for picture in pictures]
-    names = ("model", "truncation")
-    return {
-        name: made[0][name] for name in names if name in made[0] and all(m.get(name) == made[0][name] for m in made)
-    }
 
 
 def _first(names: Sequence[str]) -> str:

@@ -15,35 +15,37 @@ from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from dataclasses import replace
-from functools import partial
+from functools import lru_cache, partial
 from math import ceil
 from pathlib import Path
 from typing import Any
 
 import click
 
+from gallery import GalleryError
 from gallery.bucket import Bucket, NotFound, open_bucket
 from gallery.commit import THREADS, read_pointer
 from gallery.history import list_releases
 from gallery.release import Catalog, Category
+from gallery.thumbnails import pack_name, unpack
 from generate.devices import choose_device, choose_precision
 from generate.images import find_pictures
 from generate.measuring.curation import curate_folder, shares
 from generate.model.drawing import draw_folder
 from generate.model.family import Model
 from generate.model.opening import open_model
+from generate.releasing.drafting import Groups, Picture
 from generate.releasing.filing import file_pictures
 from generate.releasing.live import browser_model
 from generate.releasing.naming import category_of_title, name_category, read_names
 from generate.releasing.publishing import (
-    Groups,
-    Picture,
     Published,
     check_alike,
     check_same_site,
     publish_pictures,
     read_folder,
 )
+from generate.releasing.thumbnails import shrink
 from generate.rows import MADE, RELEASE_TABLE
 
 OVERSAMPLE = 1.5  # pictures drawn for each one that is published
@@ -224,19 +226,28 @@ def _live_groups(bucket: Bucket, live: Catalog) -> Groups:
     folder = f"releases/{live.release}/"
     checksums = bucket.checksums(folder)
 
-    def picture(name: str) -> Picture:
+    read_pack = lru_cache(THREADS)(lambda name: unpack(bucket.read(folder + name)))
+
+    def thumbnail(slug: str, number: int) -> bytes:
+        """Out of its pack: that costs less than reading the picture."""
+        try:
+            return read_pack(pack_name(slug, number // live.thumbnails))[slug, number]
+        except (GalleryError, KeyError):  # lost or damaged
+            return shrink(bucket.read(live.object_name(slug, number)))
+
+    def picture(slug: str, number: int) -> Picture:
+        name = live.object_name(slug, number)
         row = rows.get(name.removeprefix(folder))
         if row is None or "sha256" not in row or name not in checksums:
             raise click.ClickException(f"The live release lacks {name}: publish it again, or leave out --add.")
         made = {key: row[key] for key in MADE if key in row}
         size = (live.width or 0, live.height or 0)
-        return Picture(
-            partial(bucket.read, name), live.type, size, row.get("bytes", 0), checksums[name], row["sha256"], made
-        )
+        small = partial(thumbnail, slug, number) if live.thumbnails else None
+        read = partial(bucket.read, name)
+        return Picture(read, live.type, size, row.get("bytes", 0), checksums[name], row["sha256"], made, small)
 
     return [
-        (category, [picture(live.object_name(category.slug, number)) for number in range(category.count)])
-        for category in live.categories
+        (category, [picture(category.slug, number) for number in range(category.count)]) for category in live.categories
     ]
 
 
