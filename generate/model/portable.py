@@ -2,7 +2,7 @@
 
     from pathlib import Path
     from generate.model.generator import load_generator
-    data = to_onnx(load_generator(Path("runs/mine")))
+    exported = to_onnx(load_generator(Path("runs/mine")))
 
 docs/live.md describes the inputs.
 """
