@@ -62,10 +62,10 @@ def export_onnx(run: Path, dest: Path) -> None:
     """Write DEST/generator.onnx. Raises click.ClickException for a generator that can't be exported."""
     from gallery.live import MODEL_FILE
     from generate.images import atomic_path
-    from generate.model.generator import load_generator
-    from generate.model.portable import to_onnx
+    from generate.model.opening import open_model
+    from generate.model.portable import our_own, to_onnx
 
-    exported = to_onnx(load_generator(run))
+    exported = to_onnx(our_own(open_model(run)))
     dest.mkdir(parents=True, exist_ok=True)
     with atomic_path(dest / MODEL_FILE) as temporary:
         temporary.write_bytes(exported.data)

@@ -100,9 +100,9 @@ def publish(
 
 
 def _browser_model(run: Path, title: str, samples: Path) -> BrowserModel:
-    from generate.model.generator import load_generator
+    from generate.model.opening import open_model
     from generate.releasing.live import browser_model
     from generate.releasing.naming import read_names
 
     home = run if run.is_dir() else run.parent
-    return browser_model(load_generator(run), home.resolve().name, title, read_names(samples))
+    return browser_model(open_model(run), home.resolve().name, title, read_names(samples))

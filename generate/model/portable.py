@@ -4,7 +4,7 @@
     from generate.model.generator import load_generator
     exported = to_onnx(load_generator(Path("runs/mine")))
 
-docs/live.md describes the inputs.
+docs/live.md describes the inputs. The weights are rounded as coarsely as nobody sees (calibrating.py) and packed (packing.py).
 """
 
 from __future__ import annotations
@@ -16,18 +16,23 @@ from dataclasses import dataclass
 from typing import Any
 
 import click
+import onnx
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from generate.model.calibrating import choose_steps
 from generate.model.family import Directions, Model
 from generate.model.generator import LightweightModel
 from generate.model.latent import directions_of
 from generate.model.networks import EMBEDDING_GAIN, Generator
+from generate.model.noise import draw_inputs
+from generate.model.packing import pack
 from generate.model.truncation import MEAN_OF
 
 OPSET = 17  # the newest that torch's exporter writes without another package, and that every runtime of today reads
 DIRECTIONS = 8  # as many as `explore` shows
+CALIBRATED = 12  # pictures that rounding is tried on
 
 
 @dataclass(frozen=True)
@@ -108,6 +113,7 @@ def to_onnx(model: LightweightModel, directions: int = DIRECTIONS) -> Exported:
     """The generator as an ONNX file with so many directions: the same bytes for the same weights."""
     portable = Portable(model, directions).eval()
     inputs = example_inputs(model, len(portable.shares))
+    steps = choose_steps(portable, calibration_inputs(model, len(portable.shares)))
     file = io.BytesIO()
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # this exporter is deprecated; the other one needs onnxscript
@@ -120,7 +126,7 @@ def to_onnx(model: LightweightModel, directions: int = DIRECTIONS) -> Exported:
             input_names=[name for name, value in inputs.items() if value is not None],
             output_names=["pictures"],
         )
-    return Exported(file.getvalue(), portable.shares)
+    return Exported(pack(onnx.load_from_string(file.getvalue()), steps), portable.shares)
 
 
 def example_inputs(model: LightweightModel, directions: int) -> dict[str, Tensor | None]:
@@ -134,6 +140,18 @@ def example_inputs(model: LightweightModel, directions: int) -> dict[str, Tensor
         "directions": torch.zeros(1, directions),
         **noises,
     }
+
+
+def calibration_inputs(model: LightweightModel, directions: int) -> list[tuple[Tensor | None, ...]]:
+    """Those of some seeds, in turn of all categories: drawn as they are, truncated, and moved along all directions."""
+    inputs, categories = [], len(model.categories)
+    for seed in range(CALIBRATED):
+        latents, noises = draw_inputs(model.generator, [seed], model.network.latent_dim)
+        told = torch.eye(categories)[[seed % categories]] if categories else None
+        truncation = torch.tensor([0.7 if seed % 2 else 1.0])
+        moved = torch.randn(1, directions, generator=torch.Generator().manual_seed(seed)) * (seed % 4 == 0)
+        inputs.append((latents, told, truncation, moved, *noises))
+    return inputs
 
 
 def noise_sides(size: int) -> list[int]:
