@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import gzip
+import zlib
+from collections.abc import Iterable, Iterator
 from functools import lru_cache
 
 from flask import Response, request
@@ -32,6 +34,18 @@ def compress(data: bytes, encoding: str) -> bytes:
     if encoding == "br":
         return bytes(brotli.compress(data, quality=4))
     return gzip.compress(data, 6, mtime=0)
+
+
+def compress_parts(parts: Iterable[bytes], encoding: str) -> Iterator[bytes]:
+    """The same of something large, which comes and goes in parts."""
+    if encoding == "br":
+        compressor = brotli.Compressor(quality=4)
+        yield from map(compressor.process, parts)
+        yield compressor.finish()
+    else:
+        deflater = zlib.compressobj(6, wbits=31)  # as gzip
+        yield from map(deflater.compress, parts)
+        yield deflater.flush()
 
 
 compress_once = lru_cache(maxsize=32)(compress)  # for static files, which stay the same

@@ -8,6 +8,7 @@ from flask import Blueprint, Response, abort, render_template, request, send_fil
 
 from gallery.live import MODEL_FILE, MODEL_TYPE
 from gallery.release import RELEASE_ID
+from web.compression import best_encoding
 from web.site import get_site
 
 YEAR_S = 31_536_000
@@ -41,15 +42,19 @@ def model(release: str) -> Response:
     catalog = site.released(release)
     if catalog.live is None or not catalog.live.is_readable:
         abort(404)
-    if request.if_none_match.contains(catalog.live.sha256):
+    encoding = best_encoding(request.headers.get("Accept-Encoding", ""))
+    if request.if_none_match.contains_weak(catalog.live.sha256):
         response = Response(status=304)
-    elif request.method == "HEAD":
-        response = Response(mimetype=MODEL_TYPE)
+    elif request.method == "HEAD":  # asks storage for nothing
+        encoding, response = "", Response(mimetype=MODEL_TYPE)
         response.content_length = catalog.live.bytes
     else:
-        path = site.model(catalog, catalog.live)
-        response = send_file(path, MODEL_TYPE, download_name=MODEL_FILE, conditional=True, etag=catalog.live.sha256)
-    response.set_etag(catalog.live.sha256)
+        path = site.model(catalog, catalog.live, encoding)
+        response = send_file(path, MODEL_TYPE, download_name=MODEL_FILE, etag=False)
+        if encoding:
+            response.headers["Content-Encoding"] = encoding
+    response.vary.add("Accept-Encoding")
+    response.set_etag(catalog.live.sha256, weak=bool(encoding))
     response.headers["Cache-Control"] = f"public, max-age={YEAR_S}, immutable"
     return response
 

@@ -1,9 +1,9 @@
 """Generators on their way from storage to browsers: each is copied to a temporary file once, and sent from there.
 
 models = Models(read_part)
-path = models.get("releases/20261122T121500Z-1f3a5b7c/generator.onnx", length=4_000_000, sha256="...")
+path = models.get("releases/20261122T121500Z-1f3a5b7c/generator.onnx", length=4_000_000, sha256="...", encoding="br")
 
-So none is in memory whole, storage is asked once whatever the number of visitors, and the server sends a file at the
+Beside it lie its compressed forms, a fifth smaller, which are made when one is first asked for. So none is in memory whole, storage is asked once whatever the number of visitors, and the server sends a file at the
 pace of each visitor without a thread of ours.
 """
 
@@ -16,14 +16,18 @@ import threading
 import weakref
 from collections import OrderedDict
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 from gallery.bucket import Unavailable
+from web.compression import compress_parts
 from web.lookup import Busy
 
 PART = 1 << 20  # bytes read from storage at once
 KEPT = 3  # files: of the live release, and of those that pages opened earlier still draw with
 WAIT_S = 1.0  # for another request's copy
+
+SUFFIXES = {"": "", "br": ".br", "gzip": ".gz"}  # of the compressed forms
 
 ReadPart = Callable[[str, int, int], bytes]  # name, from where, how many bytes
 
@@ -37,8 +41,8 @@ class Models:
         self._paths: OrderedDict[str, Path] = OrderedDict()  # by checksum; the one used last comes last
         self._lock = threading.Lock()  # one copy at a time: others answer that they are busy
 
-    def get(self, name: str, length: int, sha256: str) -> Path:
-        """A file with these bytes. Raises Busy while another one is copied, Unavailable if storage has other bytes,
+    def get(self, name: str, length: int, sha256: str, encoding: str) -> Path:
+        """A file with these bytes, compressed if so. Raises Busy while another one is copied, Unavailable if storage has other bytes,
         and what `read_part` raises."""
         if not self._lock.acquire(timeout=WAIT_S):
             raise Busy("another generator is being read")
@@ -47,10 +51,19 @@ class Models:
                 self._paths[sha256] = self._copy(name, length, sha256)
             self._paths.move_to_end(sha256)
             while len(self._paths) > KEPT:
-                self._paths.popitem(last=False)[1].unlink()  # whoever is sent it has it open
-            return self._paths[sha256]
+                self._forget(self._paths.popitem(last=False)[1])
+            path = self._paths[sha256]
+            compressed = path.with_suffix(SUFFIXES[encoding])
+            if not compressed.exists():
+                _compress(path, compressed, encoding)
+            return compressed
         finally:
             self._lock.release()
+
+    def _forget(self, path: Path) -> None:
+        """Delete all its forms; whoever is sent one has it open."""
+        for suffix in SUFFIXES.values():
+            path.with_suffix(suffix).unlink(missing_ok=True)
 
     def _copy(self, name: str, length: int, sha256: str) -> Path:
         if self._folder is None:
@@ -66,3 +79,11 @@ class Models:
             path.unlink()
             raise Unavailable(f"{name} has other bytes than were published: publish again.")
         return path
+
+
+def _compress(path: Path, compressed: Path, encoding: str) -> None:
+    """Under another name until it is whole."""
+    unfinished = compressed.with_suffix(".unfinished")
+    with path.open("rb") as source, unfinished.open("wb") as dest:
+        dest.writelines(compress_parts(iter(partial(source.read, PART), b""), encoding))
+    unfinished.replace(compressed)

@@ -102,10 +102,10 @@ class Site:
         except NotFound:
             abort(404 if catalog.release == self.live().release else 410)
 
-    def model(self, catalog: Catalog, model: LiveModel) -> Path:
-        """A file with a release's generator."""
+    def model(self, catalog: Catalog, model: LiveModel, encoding: str) -> Path:
+        """A file with a release's generator, compressed if so."""
         try:
-            return self._models.get(live_name(catalog.release), model.bytes, model.sha256)
+            return self._models.get(live_name(catalog.release), model.bytes, model.sha256, encoding)
         except Busy:
             abort(503)
         except NotFound:
