@@ -1,5 +1,10 @@
 """Settings of gunicorn, which reads this file from the folder it is started in."""
 
+import os
+import shutil
+import tempfile
+from typing import Any
+
 from web.logs import CLOUD_CONFIG, on_google_cloud
 
 # One process by default, since each has its own deck; WEB_CONCURRENCY=4 starts four.
@@ -16,3 +21,16 @@ control_socket_disable = True  # it would write to the home folder
 
 if on_google_cloud():
     logconfig_dict = CLOUD_CONFIG
+
+if os.environ.get("METRICS") == "1":  # where the workers add up their numbers, see web/metrics.py
+    os.environ["PROMETHEUS_MULTIPROC_DIR"] = tempfile.mkdtemp(prefix="metrics-")
+
+    def child_exit(server: Any, worker: Any) -> None:
+        """The state of a worker that has ended is no longer shown."""
+        from web.metrics import forget
+
+        forget(worker.pid)
+
+    def on_exit(server: Any) -> None:
+        """Leave nothing behind."""
+        shutil.rmtree(os.environ["PROMETHEUS_MULTIPROC_DIR"], ignore_errors=True)

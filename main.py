@@ -33,6 +33,8 @@ DEFAULTS = {
     "CACHE_MB": "128",  # memory for ready pages; an F1 instance has 384 in total
     "REFRESH_S": "60",  # seconds between looks for a new release
     "SITE_URL": "",  # https://its.address for share tags; "" takes the one that the visitor used
+    "PREFETCH": "1",  # 0: fetch the next picture when it is asked for, not while the visitor looks at this one
+    "METRICS": "0",  # 1: numbers for Prometheus at /metrics
     "TRUSTED_HOSTS": "",  # a.example,.b.example: the only hosts to answer under; "" means any
     "TRUSTED_PROXIES": "0",  # how many proxies in front set X-Forwarded-For, -Proto, -Host and -Prefix
 }
@@ -54,8 +56,13 @@ def create_app(config: Mapping[str, str] | None = None) -> Flask:
         refresh_s=_number(settings, "REFRESH_S", 0.1, 86_400),
         url=_site_url(settings["SITE_URL"]),
         hosts=[host.strip() for host in settings["TRUSTED_HOSTS"].split(",") if host.strip()],
+        prefetch=_switch(settings, "PREFETCH"),
     )
     app.wsgi_app = FrontDoor(app.wsgi_app, site.deck, site.place_of)  # type: ignore[method-assign]
+    if _switch(settings, "METRICS"):
+        from web.metrics import Metrics  # the library takes 3 MB, and most sites go without
+
+        app.wsgi_app = Metrics(app, site.deck)  # type: ignore[method-assign]
     if proxies := int(_number(settings, "TRUSTED_PROXIES", 0, 100)):
         app.wsgi_app = ProxyFix(app.wsgi_app, proxies, proxies, proxies, 0, proxies)  # type: ignore[method-assign]
     elif logs.on_google_cloud():  # its proxy ends TLS
@@ -72,6 +79,12 @@ def _number(settings: Mapping[str, str], name: str, low: float, high: float) -> 
     if not low <= value <= high:
         raise GalleryError(f"{name} is {settings[name]!r}, expected a number from {low:g} to {high:g}.")
     return value
+
+
+def _switch(settings: Mapping[str, str], name: str) -> bool:
+    if settings[name] not in ("0", "1"):
+        raise GalleryError(f"{name} is {settings[name]!r}, expected 1 or 0.")
+    return settings[name] == "1"
 
 
 def _site_url(text: str) -> str:

@@ -66,6 +66,7 @@
   }
 
   function prepare() {
+    if (!("prefetch" in main.dataset)) return; // the site's owner saves the second picture of each visit
     coming = fetchNext();
     coming.catch(() => {}); // fetched again when it is needed
   }

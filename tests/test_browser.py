@@ -168,6 +168,19 @@ def test_next_needs_no_request_for_the_page(open_page):
     assert "/food/" in shown(page)
 
 
+def test_without_prefetch_the_next_picture_comes_when_it_is_asked_for(open_page, serve, published):
+    page = open_page(at=serve(str(published), PREFETCH="0"))
+    asked = "performance.getEntriesByType('resource').filter(entry => entry.name.endsWith('/random.json')).length"
+    page.wait_for_load_state("networkidle")
+    assert page.evaluate(asked) == 0
+
+    before = shown(page)
+    page.click("#next")
+    wait_until(lambda: shown(page) != before)
+    page.wait_for_load_state("networkidle")
+    assert page.evaluate(asked) >= 1
+
+
 def test_next_works_below_a_path(open_page, serve, published):
     page = open_page("/c/food", at=serve(str(published), SCRIPT_NAME="/a/b"))
     seen = {shown(page)}

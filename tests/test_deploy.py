@@ -280,7 +280,7 @@ def front_of(name: str, folder: Path, port: int, site: int) -> list[object]:
 
 @pytest.mark.parametrize("name", [pytest.param("nginx", marks=needs("nginx")), pytest.param("caddy", marks=needs("caddy"))])  # fmt: skip
 def test_behind_a_proxy(tmp_path, run_there, site, name):
-    inner = site(str(ROOT / "demo" / "bucket"), TRUSTED_PROXIES="1", FORWARDED_ALLOW_IPS="127.0.0.1")
+    inner = site(str(ROOT / "demo" / "bucket"), TRUSTED_PROXIES="1", FORWARDED_ALLOW_IPS="127.0.0.1", METRICS="1")
     port = free_port()
     run_there(
         front_of(name, tmp_path, port, int(inner.rpartition(":")[2])),
@@ -300,3 +300,7 @@ def test_behind_a_proxy(tmp_path, run_there, site, name):
     said = requests.get(f"http://127.0.0.1:{port}/about", headers={"X-Forwarded-Proto": "https"}, timeout=10)
     assert f"http://127.0.0.1:{port}" in said.text
     assert "https://127.0.0.1" not in said.text
+    statuses = [
+        requests.get(f"{origin}/metrics", timeout=10).status_code for origin in (inner, f"http://127.0.0.1:{port}")
+    ]
+    assert statuses == [200, 404]

@@ -26,7 +26,7 @@ from web.sniff import sniff
 FEED_DAYS = 7  # pictures in /feed.xml, one a day
 STRIDE = 7919  # from one day's picture to the next day's: a prime, so that all come before any comes again
 YEAR = "public, max-age=31536000, immutable"
-PROBES = ("pages.health", "pages.warmup")
+PROBES = ("pages.health", "pages.warmup", "metrics.show")
 SORRY = {
     404: ("There is nothing here", "Not even something that does not exist, like this."),
     410: (

@@ -49,10 +49,12 @@ class Site:
         refresh_s: float,  # how often to look for a new release
         url: str = "",  # the site's own address; "" takes the one that the visitor used
         hosts: Sequence[str] = (),  # the only host names to answer under; none: any
+        prefetch: bool = True,  # pages fetch the next picture before it is asked for
     ) -> None:
         self.url = url
         self.hosts = list(hosts) or None
         self._app = app
+        self._prefetch = prefetch
         self._bucket_url = bucket_url
         self._template = app.jinja_env.get_template("picture.html")
         self.deck = Deck(self._open, self._ready, budget, refresh_s)
@@ -140,6 +142,7 @@ class Site:
                 card=describe(catalog, slug, number, data, names),
                 permalink=permalink,
                 enlarge=ENLARGE,
+                prefetch=self._prefetch,
                 origin=ORIGIN,
                 picture=PICTURE,
             )
