@@ -120,7 +120,7 @@ def test_what_the_commands_write_stays_out_of_git_and_of_deploys(tmp_path, tiny_
 
 
 def test_the_names_in_help_and_readme_are_ignored():
-    names = {dest for job in JOBS for dest in written_by(example_of(job))}
+    names = {dest for job in JOBS for example in examples_of(job) for dest in written_by(example)}
     names |= {dest for words in commands() if "generate" in words for dest in written_by(words[words.index("generate") + 1 :])}  # fmt: skip
     assert {"photos", "prepared", "runs/mine", "samples", "chosen", "explored", "models/mine", "bucket", "pineapple.site"} <= names  # fmt: skip
     for name in names:
@@ -141,10 +141,10 @@ def is_ignored(name: str, command: list[str]) -> bool:
     return listed == [f"{name}/file"]
 
 
-def example_of(job: str) -> list[str]:
-    """The words of the example in a job's --help, from its name on."""
+def examples_of(job: str) -> list[list[str]]:
+    """The words of each example in a job's --help, from its name on."""
     text = CliRunner().invoke(main, [job, "--help"]).output
-    return shlex.split(re.search(rf"Example:\s+python -m generate ({job} .+)", text)[1])
+    return [shlex.split(line) for line in re.findall(rf"^ +python -m generate ({job} .+)$", text, flags=re.MULTILINE)]
 
 
 def written_by(words: list[str]) -> list[str]:

@@ -82,11 +82,11 @@ def test_help_has_an_example_that_is_accepted_and_shows_defaults(job):
     with click.Context(main, info_name="python -m generate") as context:
         command = main.get_command(context, job)
         text = command.get_help(click.Context(command, info_name=job, parent=context))
-    example = re.search(rf"Example:\s+python -m generate {job} (.+)", text)
+    example = re.search(rf"Examples?:\s+python -m generate {job} (.+)", text)
     assert example, f"the help of {job} has no example"
     command.make_context(job, shlex.split(example[1]))
     has_defaults = any(type(p.default) in (int, float, str) for p in command.params if isinstance(p, click.Option))
-    assert ("[default: " in text) == has_defaults
+    assert "[default: " in text or not has_defaults  # help may say more, of options whose default depends
 
 
 def test_group_help_lists_each_job_in_one_line():
