@@ -23,6 +23,7 @@ from werkzeug.sansio.utils import host_is_trusted
 from gallery import GalleryError
 from web import logs
 from web.front import FrontDoor
+from web.game import game
 from web.live import live
 from web.pages import pages
 from web.site import Site
@@ -49,6 +50,7 @@ def create_app(config: Mapping[str, str] | None = None) -> Flask:
     app.register_blueprint(pages)
     app.register_blueprint(live)
     app.register_blueprint(wall)
+    app.register_blueprint(game)
     app.extensions["site"] = site = Site(
         app,
         settings["CLOUD_STORAGE_BUCKET"],

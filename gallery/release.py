@@ -66,6 +66,7 @@ class Catalog:
     total_bytes: int | None = None  # of all pictures: saves listing the objects
     named_together: int | None = None  # pictures of a names object, see `names_object`; None if nobody recognised them
     thumbnails: int = 0  # in a pack, see gallery/thumbnails.py; 0 if there are none
+    real: int = 0  # real pictures for the game, see gallery/real.py
     files: Mapping[str, tuple[str, ...]] = field(
         default_factory=dict
     )  # names by slug, in a bucket that nobody published to
@@ -138,6 +139,8 @@ class Catalog:
         }
         if self.thumbnails:
             data["thumbnails"] = {"pack": self.thumbnails}
+        if self.real:
+            data["real"] = {"count": self.real}
         if self.live:
             data["live"] = self.live.to_json()
         if self.named_together:
@@ -200,6 +203,7 @@ def parse(data: bytes) -> Catalog:
         live=parse_live(take(raw, "live", dict)) if raw.get("live") is not None else None,
         total_bytes=whole(raw.get("bytes"), "bytes", "the pictures' size"),
         named_together=whole(raw.get("named_together"), "named_together", "pictures of a names object"),
+        real=whole(take(raw, "real", dict, {}).get("count"), "real.count", "how many there are") or 0,
         thumbnails=whole(take(raw, "thumbnails", dict, {}).get("pack"), "thumbnails.pack", "how many are in a pack")
         or 0,
     )

@@ -30,8 +30,18 @@ if TYPE_CHECKING:
     type=click.Path(path_type=Path),
     help="The run, or generator.safetensors, that visitors' browsers draw with on the page /live.  [default: no such page]",
 )
+@click.option(
+    "--real",
+    type=click.Path(path_type=Path),
+    help="Training pictures, of which some are published for the game “Which one is real?”.  [default: no game]",
+)
+@click.option("--count", type=click.IntRange(1, 256), default=64, show_default=True, help="How many of them, at most.")
 @click.option("--keep", type=click.IntRange(1), help="Afterwards delete all but the KEEP newest releases.")
-@click.option("--yes", is_flag=True, help="Publish training pictures too, and other sizes or categories than are live.")
+@click.option(
+    "--yes",
+    is_flag=True,
+    help="Publish training pictures too, also of unknown licence, and other sizes or categories than are live.",
+)
 @click.option("--dry-run", is_flag=True, help="Check everything and say what would be done; write nothing.")
 def command(
     samples: Path,
@@ -39,6 +49,8 @@ def command(
     title: str | None,
     description: str | None,
     live: Path | None,
+    real: Path | None,
+    count: int,
     keep: int | None,
     yes: bool,
     dry_run: bool,
@@ -56,7 +68,16 @@ def command(
     from generate.releasing.summary import summarize
 
     published = publish(
-        samples, bucket, title=title, description=description, live=live, keep=keep, yes=yes, dry_run=dry_run
+        samples,
+        bucket,
+        title=title,
+        description=description,
+        live=live,
+        real=real,
+        count=count,
+        keep=keep,
+        yes=yes,
+        dry_run=dry_run,
     )
     for line in summarize(published, bucket, dry_run):
         click.echo(line)
@@ -69,19 +90,23 @@ def publish(
     title: str | None = None,
     description: str | None = None,
     live: Path | None = None,
+    real: Path | None = None,
+    count: int = 64,
     keep: int | None = None,
     yes: bool = False,
     dry_run: bool = False,
 ) -> Published:
-    """Make the pictures below `samples` the live release of the bucket at `url`, with the generator of the run `live`.
+    """Make the pictures below `samples` the live release of the bucket at `url`, with the generator of the run `live`,
+    and `count` of the training pictures in the folder `real` for the game.
 
     Title and description default to those of the live release. Raises click.ClickException for pictures that can't
-    be published, and without `yes` for training pictures and for another size or other categories than are live;
+    be published, and without `yes` for training pictures, for `real` ones of unknown licence, and for another size or other categories than are live;
     GalleryError for a bucket that can't take them. The live release has not changed then.
     """
     from gallery.bucket import open_bucket
     from gallery.commit import read_pointer
     from generate.releasing.publishing import check_same_site, publish_pictures, read_folder, refuse_training_pictures
+    from generate.releasing.real import choose_real
 
     bucket = open_bucket(url)
     pointer = read_pointer(bucket)
@@ -94,8 +119,9 @@ def publish(
     if not yes:
         check_same_site(url, pointer.live, [category for category, _ in groups], groups[0][1][0].size)
     browser = _browser_model(live, title, samples) if live else None
+    chosen = choose_real(real, groups, count, yes) if real else ()
     return publish_pictures(
-        bucket, pointer, groups, title, description or "", keep=keep, dry_run=dry_run, browser=browser
+        bucket, pointer, groups, title, description or "", keep=keep, dry_run=dry_run, browser=browser, real=chosen
     )
 
 

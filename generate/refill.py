@@ -46,12 +46,18 @@ from generate.units import Duration
     default=None,
     help="Publish the generator too, for visitors' browsers to draw with on /live.  [default: as the live release]",
 )
+@click.option(
+    "--real",
+    type=click.Path(path_type=Path),
+    help="Training pictures, of which 64 are published for the game “Which one is real?”.  [default: those of the live release]",
+)
 @click.option("--keep", type=click.IntRange(1), help="Afterwards delete all but the KEEP newest releases.")
 @click.option("--every", type=Duration(), help="Repeat for ever, once in this time: 30m, 24h, 7d.")
 @click.option(
     "--yes",
     is_flag=True,
-    help="Publish pictures that barely resemble the training pictures, and another size or other categories than are live.",
+    help="Publish pictures that barely resemble the training pictures, real ones of unknown licence, and another size or "
+    "other categories than are live.",
 )
 def command(run: Path, bucket: str, every: float | None, **options: Any) -> None:
     """Sample, curate and publish in one: refill the bucket of a live site.

@@ -1,4 +1,4 @@
-// What the site keeps in the visitor's browser, and nowhere else: pictures shown, favourites, a picture fetched early.
+// What the site keeps in the visitor's browser, and nowhere else: pictures shown, favourites, a picture fetched early, the best streak.
 "use strict";
 
 const memory = (() => {
@@ -85,6 +85,13 @@ const memory = (() => {
     return typeof card?.image === "string" && typeof card.release === "string" ? card : null;
   }
 
+  // the longest streak of right answers in the game, `streak` included
+  function bestStreak(streak) {
+    const best = Math.max(streak, Number(read("localStorage", "best streak")) || 0);
+    if (best > 0) write("localStorage", "best streak", best);
+    return best;
+  }
+
   return {
     remember,
     unseen,
@@ -95,5 +102,6 @@ const memory = (() => {
     favourites,
     isFavourite,
     setFavourite,
+    bestStreak,
   };
 })();

@@ -193,6 +193,40 @@ def large(photos, tmp_path_factory) -> Path:
 
 
 @pytest.fixture(scope="session")
+def sourced(tmp_path_factory) -> Path:
+    """Real pictures as `prepare` leaves them, beside the folder that `collect` filled with them. Not to be changed."""
+    from generate.collecting.provenance import Row, write_table
+    from generate.prepare import prepare
+
+    folder = tmp_path_factory.mktemp("sourced")
+    shutil.copytree(EMOJI, folder / "photos")
+    rows = [
+        Row(
+            path.relative_to(folder / "photos").as_posix(),
+            path.parent.name,
+            page=f"https://emoji.example/{path.stem}",
+            author=f"{path.stem.title()} <b>Smith</b>",
+            licence="by-sa 4.0 https://creativecommons.org/licenses/by-sa/4.0/",
+            status="kept",
+        )
+        for path in sorted((folder / "photos").rglob("*.webp"))
+    ]
+    write_table(folder / "photos" / "sources.csv", rows)
+    prepare(folder / "photos", folder / "prepared", size=64)
+    return folder / "prepared"
+
+
+@pytest.fixture(scope="session")
+def playable(samples, sourced, tmp_path_factory) -> Path:
+    """A folder bucket with a release of `samples` and real pictures for the game."""
+    from generate.publish import publish
+
+    bucket = tmp_path_factory.mktemp("playable")
+    publish(samples, str(bucket), real=sourced)
+    return bucket
+
+
+@pytest.fixture(scope="session")
 def tiny_run(tmp_path_factory) -> Path:
     """A run folder after two real training steps of a tiny network on real pictures. Not to be changed."""
     from generate.prepare import prepare

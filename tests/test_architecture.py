@@ -42,7 +42,7 @@ ROOMS: dict[str, set[str]] = {
     "model": set(),
     "measuring": {"model"},
     "training": {"measuring", "model"},
-    "releasing": {"measuring", "model"},
+    "releasing": {"collecting", "measuring", "model"},
 }
 # What takes seconds to import, and no command may wait for before its options are understood.
 HEAVY = {"torch", "torchvision", "cv2", "matplotlib", "sklearn", "scipy", "av", "tensorboard", "google.cloud"}

@@ -274,6 +274,12 @@ def test_from_the_wall_to_a_permalink_and_from_categories_to_one(open_page):
     expect(page.locator("h1")).to_have_text("This Snack Does Not Exist")
 
 
+def violations(page: Page) -> list[tuple[str, str]]:
+    """Of every rule of axe-core: WCAG 2 A and AA, and its advice."""
+    found = Axe().run(page).response["violations"]
+    return [(violation["id"], violation["nodes"][0]["html"]) for violation in found]
+
+
 def on_the_wall(page: Page) -> list[str]:
     return page.evaluate("[...document.querySelectorAll('.wall a')].map(link => link.getAttribute('href'))")
 
@@ -348,6 +354,52 @@ def test_the_wall_in_print_is_its_pictures(open_page, serve, large):
     expect(page.locator(".wall img").first).to_be_visible()
 
 
+@pytest.mark.parametrize("java_script_enabled", [True, False])
+def test_a_game_by_clicks(open_page, serve, playable, java_script_enabled):
+    page = open_page(
+        "/game",
+        at=serve(str(playable)),
+        java_script_enabled=java_script_enabled,
+        viewport={"width": 320, "height": 568},
+    )
+    for turn in range(1, 4):
+        box = page.locator("#left").bounding_box()
+        assert box["y"] + box["height"] <= 568
+        page.click("#left")
+        expect(page.locator("h1")).to_contain_text("is real")
+        expect(page.locator(".score")).to_contain_text(f"of {turn} right")
+        assert page.locator("#next").bounding_box()["y"] < 568
+        page.click("#next")
+        expect(page.locator("h1")).to_have_text("Which one is real?")
+
+
+def test_a_game_by_keys_and_the_best_streak_is_kept(open_page, serve, playable):
+    page = open_page("/game", at=serve(str(playable)))
+    streak = best = 0
+    for turn in range(8):
+        page.keyboard.press("ArrowLeft" if turn % 2 else "ArrowRight")
+        page.wait_for_selector("#next")
+        streak = streak + 1 if "Right" in page.locator("h1").text_content() else 0
+        best = max(best, streak)
+        if best > 1:
+            expect(page.locator("#best")).to_have_text(f", at best {best}")
+        page.keyboard.press("Space")
+        page.wait_for_selector("#left")
+    kept = page.evaluate("Object.entries(localStorage).filter(([name]) => name.includes('streak'))")
+    assert kept == ([["/best streak", str(best)]] if best else [])
+
+
+@pytest.mark.parametrize("scheme", ["dark", "light"])
+def test_the_game_keeps_nobody_out(open_page, serve, playable, scheme):
+    page = open_page("/game", at=serve(str(playable)), viewport={"width": 320, "height": 568}, color_scheme=scheme)
+    assert violations(page) == []
+    page.click("#right")
+    assert violations(page) == []
+    page.goto(page.url.split("/game")[0] + "/about")
+    page.click("summary")
+    assert violations(page) == []
+
+
 @pytest.mark.parametrize("path", ["/", "/c/food", "/grid", "/categories", "/about"])
 @pytest.mark.parametrize("width", [320, 1280])
 def test_nothing_is_wider_than_the_window(open_page, path, width):
@@ -373,13 +425,11 @@ def test_in_print_only_the_picture_and_its_words_remain(open_page):
 @pytest.mark.parametrize("scheme", ["dark", "light"])
 @pytest.mark.parametrize("path", ["/", "/grid", "/categories", "/favourites", "/about", "/nope"])
 def test_nothing_keeps_anybody_out(open_page, path, scheme):
-    """Every rule of axe-core: WCAG 2 A and AA, and its advice."""
     page = open_page(path, complains=True, viewport={"width": 320, "height": 640}, color_scheme=scheme)
     if path == "/":
         page.click("#favourite")
         page.goto(page.url + "favourites" if scheme == "light" else page.url)
-    found = Axe().run(page).response["violations"]
-    assert [(violation["id"], violation["nodes"][0]["html"]) for violation in found] == []
+    assert violations(page) == []
 
 
 SIZES = [(320, 568), (375, 553), (844, 390), (640, 400), (1280, 800)]  # 640 x 400 is 1280 x 800 at 200 % zoom

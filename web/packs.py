@@ -1,48 +1,44 @@
-"""Packs of thumbnails in memory: those that were used last.
+"""Objects that hold many pictures, unpacked in memory: those that were used last.
 
 packs = Packs()
-thumbnails = packs.get(bucket, catalog, "food", 0)
+thumbnails = packs.get(bucket, "releases/x/thumbnails-00000.zip", unpack)
 """
 
 from __future__ import annotations
 
 import threading
 from collections import OrderedDict
+from collections.abc import Callable
+from typing import Any, TypeVar
 
 from gallery.bucket import Bucket
-from gallery.release import Catalog
-from gallery.thumbnails import Key, pack_name, unpack
 
-PACKS = 16  # kept in memory: 5 MB
+PACKS = 16  # kept in memory: 5 MB of thumbnails
+
+Unpacked = TypeVar("Unpacked")
 
 
 class Packs:
-    """Reads each pack once while it is in use."""
+    """Reads each object once while it is in use."""
 
     def __init__(self) -> None:
-        self._packs: OrderedDict[str, dict[Key, bytes]] = OrderedDict()  # the one used last comes last
+        self._packs: OrderedDict[str, Any] = OrderedDict()  # by name; the one used last comes last
         self._lock = threading.Lock()
 
-    def find(self, catalog: Catalog, slug: str, page: int) -> dict[Key, bytes] | None:
-        """The thumbnails of a page of the wall of a category, or of all if `slug` is "", if they are in memory."""
-        name = _name(catalog, slug, page)
+    def find(self, name: str) -> Any:
+        """What is in an object, if it is in memory, else None."""
         with self._lock:
             if found := self._packs.get(name):
                 self._packs.move_to_end(name)
             return found
 
-    def get(self, bucket: Bucket, catalog: Catalog, slug: str, page: int) -> dict[Key, bytes]:
-        """The same from memory or storage. Raises NotFound if there is no such pack, or another GalleryError."""
-        if found := self.find(catalog, slug, page):  # read for another request meanwhile
-            return found
-        name = _name(catalog, slug, page)
-        found = unpack(bucket.read(name))
-        with self._lock:
-            self._packs[name] = found
-            while len(self._packs) > PACKS:
-                self._packs.popitem(last=False)
+    def get(self, bucket: Bucket, name: str, unpack: Callable[[bytes], Unpacked]) -> Unpacked:
+        """The same from memory or storage. Raises NotFound if there is no such object, or another GalleryError."""
+        found: Unpacked | None = self.find(name)
+        if found is None:  # nor did another request read it meanwhile
+            found = unpack(bucket.read(name))
+            with self._lock:
+                self._packs[name] = found
+                while len(self._packs) > PACKS:
+                    self._packs.popitem(last=False)
         return found
-
-
-def _name(catalog: Catalog, slug: str, page: int) -> str:
-    return f"releases/{catalog.release}/{pack_name(slug, page)}"

@@ -148,7 +148,8 @@ def categories() -> str | Response:
 def about() -> str:
     """What this site is, its keys and its JSON."""
     site = get_site()
-    return render_template("about.html", catalog=site.live(), origin=site.place.origin)
+    catalog = site.live()
+    return render_template("about.html", catalog=catalog, origin=site.place.origin, credits=site.credits(catalog))
 
 
 @pages.get("/health")
@@ -178,7 +179,7 @@ def warmup() -> str:
 @pages.get("/robots.txt")
 def robots() -> Response:
     """Crawlers are welcome, except to what never ends."""
-    paths = (url_for("pages.random_json"), url_for("pages.random_jpg"), url_for("pages.health"))
+    paths = [url_for(f"pages.{name}") for name in ("random_json", "random_jpg", "health")] + [url_for("game.start")]
     return Response("\n".join(["User-agent: *", *(f"Disallow: {path}" for path in paths), ""]), mimetype="text/plain")
 
 

@@ -10,13 +10,15 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from flask import Flask, abort, current_app, g, request
-from werkzeug.exceptions import SecurityError
+from werkzeug.exceptions import SecurityError, ServiceUnavailable
 from werkzeug.sansio.utils import get_host
 
+from gallery import GalleryError
 from gallery.bucket import Bucket, Forbidden, NotFound, Unavailable, open_bucket
 from gallery.live import LiveModel, live_name
+from gallery.real import REAL_FILE, Real, unpack_real
 from gallery.release import Catalog
-from gallery.thumbnails import Key
+from gallery.thumbnails import Key, pack_name, unpack
 from web.compression import best_encoding
 from web.deck import Deck
 from web.label import describe
@@ -128,9 +130,14 @@ class Site:
 
     def thumbnails(self, catalog: Catalog, slug: str, page: int) -> dict[Key, bytes]:
         """The thumbnails on a page of the wall of a category, or of all if `slug` is "". Raises GalleryError if it is damaged."""
-        return self._packs.find(catalog, slug, page) or self._look_up(
-            lambda bucket: self._packs.get(bucket, catalog, slug, page)
-        )
+        return self._unpacked(catalog, pack_name(slug, page), unpack)
+
+    def credits(self, catalog: Catalog) -> tuple[Real, ...] | None:
+        """The real pictures of a release, with their authors; None if storage doesn't give them."""
+        try:
+            return self._unpacked(catalog, REAL_FILE, unpack_real) if catalog.real else ()
+        except (GalleryError, ServiceUnavailable):
+            return None
 
     def page(
         self, catalog: Catalog, slug: str, number: int, data: bytes, names: str = "", permalink: bool = False
@@ -167,6 +174,12 @@ class Site:
         if not (host and scheme in ("http", "https") and MOUNT.fullmatch(prefix)):
             return None
         return Place(self.url or f"{scheme}://{host}", prefix)
+
+    def _unpacked(self, catalog: Catalog, name: str, unpack: Callable[[bytes], Result]) -> Result:
+        """What is in an object of a release that holds many pictures, from memory or storage."""
+        name = f"releases/{catalog.release}/{name}"
+        found: Result | None = self._packs.find(name)
+        return found or self._look_up(lambda bucket: self._packs.get(bucket, name, unpack))
 
     def _open(self) -> Bucket:
         return open_bucket(self._bucket_url, PATIENCE_S)

@@ -18,6 +18,7 @@ from gallery import GalleryError, commit
 from gallery.bucket import crc32c
 from gallery.commit import Draft
 from gallery.live import MODEL_FILE
+from gallery.real import REAL_FILE, Real, pack_real
 from gallery.release import EXTENSIONS, NAMED_TOGETHER, Catalog, Category
 from gallery.thumbnails import Key
 from generate.formats import BadPicture
@@ -49,7 +50,12 @@ Groups = Sequence[tuple[Category, Sequence[Picture]]]
 
 
 def draft_release(
-    groups: Groups, title: str, description: str, model: Mapping[str, Any], browser: BrowserModel | None = None
+    groups: Groups,
+    title: str,
+    description: str,
+    model: Mapping[str, Any],
+    browser: BrowserModel | None = None,
+    real: Sequence[Real] = (),
 ) -> Draft:
     """Number the pictures and describe the release. The same input gives the same draft, byte for byte."""
     first = groups[0][1][0]
@@ -79,9 +85,13 @@ def draft_release(
         live=replace(browser.described, truncation=common.get("truncation", 1.0)) if browser else None,
         total_bytes=total_bytes,
         named_together=NAMED_TOGETHER if names else None,
+        real=len(real),
         thumbnails=per_pack(len(pictures), total_bytes),
     )
     packed = pack_thumbnails(catalog, lambda place: _thumbnail(places[place]))
+    if real:
+        game = pack_real(real)
+        packed[REAL_FILE] = crc32c(game), lambda: game
     identity = "".join(f"{name} {checksum}\n" for name, (checksum, _) in packed.items()).encode()
     digest = hashlib.sha256(catalog.to_json() + table + identity).hexdigest()[:8]
     others = {RELEASE_TABLE: table, **names} | ({MODEL_FILE: browser.data} if browser else {})

@@ -27,6 +27,7 @@ from tqdm import tqdm
 from gallery import GalleryError, commit, history
 from gallery.bucket import Bucket, Unavailable, crc32c
 from gallery.commit import Pointer
+from gallery.real import Real
 from gallery.release import EXTENSIONS, Catalog, Category
 from generate.folders import find_training_origin
 from generate.formats import FORMATS
@@ -124,15 +125,16 @@ def publish_pictures(
     keep: int | None = None,
     dry_run: bool = False,
     browser: BrowserModel | None = None,
+    real: Sequence[Real] = (),
 ) -> Published:
-    """Make the pictures, and a generator for browsers, the live release of the bucket; with `dry_run`, only find out
+    """Make the pictures, a generator for browsers, and real pictures for the game the live release of the bucket; with `dry_run`, only find out
     what would be sent.
 
     `keep` deletes all but that many of the newest releases afterwards, see `gallery.history.prune`.
     `pointer` is what was live when the pictures were chosen. Raises a BucketError, see `gallery.commit.publish`.
     """
     started = time.monotonic()
-    draft = draft_release(groups, title, description, model or {}, browser)
+    draft = draft_release(groups, title, description, model or {}, browser, real)
     plan = commit.plan_for(bucket, draft, pointer)
     if not dry_run:
         with tqdm(total=len(plan.missing), desc="publish", unit="object", disable=None) as bar:

@@ -45,6 +45,7 @@ from generate.releasing.publishing import (
     publish_pictures,
     read_folder,
 )
+from generate.releasing.real import choose_real, keep_real
 from generate.releasing.thumbnails import shrink
 from generate.rows import MADE, RELEASE_TABLE
 
@@ -68,6 +69,7 @@ def refill(
     precision: str = "auto",
     device: str = "auto",
     live: bool | None = None,
+    real: Path | None = None,
     keep: int | None = None,
     yes: bool = False,
 ) -> Published:
@@ -78,7 +80,8 @@ def refill(
     Given the `training` pictures, copies of them are left out, and pictures that barely resemble them are refused. Fewer
     than `count` are published if fewer are good; fewer than half of it is an error.
 
-    With `live` the release also holds the generator for browsers to draw with; by default if the live one does.
+    With `live` the release also holds the generator for browsers to draw with; by default if the live one does. The game
+    gets pictures of the folder `real`, or those of the live release.
 
     Raises click.ClickException if the run can't be sampled or another refill uses it, and without `yes` if the pictures
     barely resemble the training pictures or would give the site another size or other categories; GalleryError for a
@@ -112,9 +115,10 @@ def refill(
         groups = _limit(groups, count)
         if add and pointer.live:
             groups = _added(_live_groups(bucket, pointer.live), groups)
+        chosen = choose_real(real, groups, yes=yes) if real else keep_real(bucket, pointer.live, groups)
         made = {"family": model.family, "run": home.resolve().name, "kimg": model.made.get("kimg")}
         published = publish_pictures(
-            bucket, pointer, groups, title, description or "", made, keep=keep, browser=browser
+            bucket, pointer, groups, title, description or "", made, keep=keep, browser=browser, real=chosen
         )
         for leftover in home.glob("refill-*"):
             if OURS.fullmatch(leftover.name):

@@ -1,0 +1,133 @@
+"""Choose real pictures for the game "Which one is real?", with the author and licence that sources.csv names.
+
+from pathlib import Path
+from generate.releasing.publishing import read_folder
+groups, title = read_folder(Path("samples"), None)
+real = choose_real(Path("prepared"), groups)
+"""
+
+from __future__ import annotations
+
+import io
+import json
+import random
+from contextlib import suppress
+from itertools import chain, zip_longest
+from pathlib import Path
+from typing import Any
+
+import click
+from PIL import Image, ImageOps
+from PIL.JpegImagePlugin import JpegImageFile, get_sampling
+
+from gallery.bucket import Bucket
+from gallery.names import unique_slugs
+from gallery.real import REAL_FILE, Real, unpack_real
+from gallery.release import Catalog
+from generate.collecting.provenance import KEPT, Row, read_table
+from generate.decoding import open_picture, paint
+from generate.formats import FORMATS
+from generate.images import BadPicture, category_of, find_pictures
+from generate.releasing.drafting import Groups
+
+COUNT = 64
+MOST = 256  # pictures: the site keeps all in memory
+
+
+def choose_real(training: Path, groups: Groups, count: int = COUNT, yes: bool = False) -> tuple[Real, ...]:
+    """Up to `count` of the training pictures, as many of each category of `groups`, in these pictures' size and type.
+
+    Only pictures whose licence is known are taken, if there are any. Raises click.ClickException if there are none and
+    `yes` is not given, if they are smaller than the release's, or of other categories.
+    """
+    slugs = {category.slug for category, _ in groups}
+    paths = find_pictures(training)
+    folders = sorted({category_of(path, training) for path in paths})
+    named = dict(zip(folders, unique_slugs(folders), strict=True)) if len(slugs) > 1 else {}
+    found = [(named.get(category_of(path, training), next(iter(slugs))), path) for path in paths]
+    found = [(slug, path) for slug, path in found if slug in slugs]
+    if not found:
+        raise click.ClickException(
+            f"{training} has no pictures of the categories {', '.join(sorted(slugs))}: give the pictures that the model "
+            "was trained on."
+        )
+    rows = _find_rows(training)
+    sources = {path: rows.get(path.relative_to(training).with_suffix("").as_posix(), Row("")) for _, path in found}
+    licensed = [(slug, path) for slug, path in found if sources[path].licence]
+    if not licensed and not yes:
+        raise click.ClickException(
+            f"No sources.csv names a licence for the pictures in {training}, so they may be other people's, and publishing "
+            "them may be forbidden. If they are yours to publish, add --yes: the site then says that their licence is unknown."
+        )
+    chosen = _shares(licensed or found, count)
+    click.echo(
+        f"For the game: {len(chosen)} real pictures, {sum(bool(sources[path].licence) for _, path in chosen)} with a licence."
+    )
+    return tuple(
+        Real(slug, _alike(path, groups), row.author, row.licence, row.page or row.url)
+        for slug, path, row in ((slug, path, sources[path]) for slug, path in chosen)
+    )
+
+
+def keep_real(bucket: Bucket, live: Catalog | None, groups: Groups) -> tuple[Real, ...]:
+    """The real pictures of the live release, for the next one; none if they no longer look like its pictures."""
+    if live is None or not live.real:
+        return ()
+    first = groups[0][1][0]
+    if (live.type, live.width, live.height) != (first.type, *first.size):
+        click.echo(
+            "The game is gone, since the pictures have another size or type now: give real ones with --real.", err=True
+        )
+        return ()
+    slugs = {category.slug for category, _ in groups}
+    pictures = unpack_real(bucket.read(f"releases/{live.release}/{REAL_FILE}"))
+    return tuple(picture for picture in pictures if picture.category in slugs)
+
+
+def _shares(found: list[tuple[str, Path]], count: int) -> list[tuple[str, Path]]:
+    """Random ones, as many of each category; the same each time."""
+    shuffled = random.Random(0).sample(found, len(found))
+    by_slug: dict[str, list[tuple[str, Path]]] = {}
+    for slug, path in shuffled:
+        by_slug.setdefault(slug, []).append((slug, path))
+    turns = zip_longest(*(by_slug[slug] for slug in sorted(by_slug)))
+    return [one for one in chain.from_iterable(turns) if one][:count]
+
+
+def _find_rows(training: Path) -> dict[str, Row]:
+    """The sources of pictures by their paths without a suffix, and with the one that `prepare` puts another one after.
+
+    From the sources.csv in the folder or, if `prepare` made it, in the folder that it was made of.
+    """
+    places = [training]
+    with suppress(OSError, ValueError, KeyError, TypeError):
+        source = json.loads((training / "dataset.json").read_text(encoding="utf-8"))["source"]
+        places += [training.absolute().parent / source, Path(source)]
+    rows = next((rows for place in places if (rows := read_table(place / "sources.csv"))), [])
+    kept = [row for row in rows if row.status == KEPT]
+    return {Path(row.file).with_suffix("").as_posix(): row for row in kept} | {row.file: row for row in kept}
+
+
+def _alike(path: Path, groups: Groups) -> bytes:
+    """The picture cropped, scaled and compressed like the release's own, so that only what it shows tells it apart."""
+    own = groups[0][1][0]
+    try:
+        picture = open_picture(path)
+    except BadPicture as reason:
+        raise click.ClickException(f"{path} is {reason}: delete it from the folder given with --real.") from None
+    if picture.width < own.size[0] or picture.height < own.size[1]:
+        raise click.ClickException(
+            f"{path} is {picture.width}x{picture.height} px, smaller than the release's {own.size[0]}x{own.size[1]}, so one "
+            "would tell the real ones by their blur: prepare them with a larger --size."
+        )
+    with Image.open(io.BytesIO(own.read()), formats=list(FORMATS)) as model:
+        kind, bands = str(model.format), model.getbands()
+        options: dict[str, Any] = {}
+        if isinstance(model, JpegImageFile):
+            options = {"qtables": model.quantization, "subsampling": get_sampling(model)}
+        elif kind == "WEBP":
+            options = {"quality": 90}
+    picture = ImageOps.fit(picture, own.size, Image.Resampling.LANCZOS)
+    file = io.BytesIO()
+    (picture if "A" in bands else paint(picture, "black")).save(file, kind, **options)
+    return file.getvalue()
