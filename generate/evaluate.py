@@ -55,7 +55,7 @@ MEANING = {
 def command(source: Path, data: Path, **options: Any) -> None:
     """Measure samples against training pictures.
 
-    MODEL_OR_SAMPLES is a run folder or a generator.safetensors, or a folder of pictures; DATA the prepared pictures.
+    MODEL_OR_SAMPLES is a run folder, a file that `sample` takes, or a folder of pictures; DATA the prepared pictures.
     If samples are JPEG or WebP, the training pictures are encoded in the same way. Copies and duplicates are found as
     `curate` does, whatever the features. If both have the same categories, a classifier checks that samples show the
     category asked for.
@@ -145,4 +145,8 @@ def evaluate(
 
 def is_model(source: Path) -> bool:
     """True for a model, False for a folder of samples."""
-    return source.suffix in (".safetensors", ".pt") or (source / "generator.safetensors").is_file()
+    return (
+        source.is_file()
+        or source.suffix in (".safetensors", ".pt", ".pkl")
+        or (source / "generator.safetensors").is_file()
+    )

@@ -39,7 +39,7 @@ def command(
 ) -> None:
     """Look at what a generator has learnt.
 
-    MODEL is a run folder, a generator.safetensors, or a model_N.pt of the lightweight_gan command. DEST gets
+    MODEL is a run folder or a file that `sample` takes. DEST gets
     interpolation.mp4, a walk from seed to seed and back to the first; mixing.png, half of the first twelve seeds in the
     colours of the other half; and directions.png, what changes along the directions in which pictures differ most.
 

@@ -62,7 +62,7 @@ from generate.units import Duration
 def command(run: Path, bucket: str, every: float | None, **options: Any) -> None:
     """Sample, curate and publish in one: refill the bucket of a live site.
 
-    RUN is a run folder or a generator.safetensors, BUCKET a folder or gs://bucket[/prefix]. Seeds continue
+    RUN is a run folder or a file that `sample` takes, BUCKET a folder or gs://bucket[/prefix]. Seeds continue
     after the highest one in any release that the bucket keeps, so the pictures are new. The least realistic and near-duplicates are left out;
     with --train copies of training pictures too, and pictures that barely resemble them are refused. COUNT is the
     number of pictures in all categories together. With --recognise they are named as `recognise` does it, whatever

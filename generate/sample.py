@@ -43,7 +43,8 @@ def command(
 ) -> None:
     """Draw pictures from a trained generator.
 
-    MODEL is a run folder, a generator.safetensors, or a model_N.pt of the lightweight_gan command. The file name is
+    MODEL is a run folder, a generator.safetensors, a model_N.pt of the lightweight_gan command, or a .pkl of StyleGAN2 as
+    its authors and This Food Does Not Exist published it (docs/models.md). Nothing in a file is run. The file name is
     the seed, and the same seed gives the same picture. A model of several categories draws all seeds of each into a
     folder of its name. A rerun draws only missing and damaged pictures. Under torchrun the processes share the work.
 

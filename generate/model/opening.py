@@ -13,7 +13,24 @@ import torch
 from generate.model.family import Model
 from generate.model.generator import load_generator
 
+PICKLE = b"\x80"  # the first byte of pickles
+TORCH_SAVE = (
+    b"\x80\x02\x8a\x0a\x6c\xfc\x9c\x46\xf9\x20\x6a\xa8\x50\x19"  # of torch.save's files until they became archives
+)
+
 
 def open_model(source: str | Path, device: torch.device | None = None) -> Model:
     """The model of a run folder or of a file. Raises click.ClickException if it holds none that is known."""
-    return load_generator(Path(source), device)
+    path = Path(source)
+    if path.is_file() and _is_pickle(path):
+        from generate.model.stylegan2.model import open_stylegan2
+
+        return open_stylegan2(path, device)
+    return load_generator(path, device)
+
+
+def _is_pickle(path: Path) -> bool:
+    """Whether it is a plain one, or, damaged as it may be, is called one."""
+    with path.open("rb") as file:
+        head = file.read(len(TORCH_SAVE))
+    return path.suffix in (".pkl", ".pickle") or (head.startswith(PICKLE) and head != TORCH_SAVE)

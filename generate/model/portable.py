@@ -103,7 +103,7 @@ def our_own(model: Model) -> LightweightModel:
     """The model if it is lightweight-gan's. Raises click.ClickException for one of another family, which can't be exported."""
     if not isinstance(model, LightweightModel):
         raise click.ClickException(
-            f"A {model.family} generator can't draw in browsers, only one that `train` made: leave out --live."
+            f"A {model.family} generator can't draw in browsers, only one that `train` made: leave out --live or --format onnx."
         )
     return model
 
