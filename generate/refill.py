@@ -13,12 +13,13 @@ import click
 
 from generate.shared_options import (
     batch_size_option,
+    category_option,
     device_option,
     precision_option,
     training_option,
     truncation_option,
 )
-from generate.units import Duration
+from generate.units import Categories, Duration
 
 
 @click.command()
@@ -38,6 +39,14 @@ from generate.units import Duration
     is_flag=True,
     help="Name what each picture shows, and publish it in the category of that name.",
 )
+@category_option
+@click.option(
+    "--categories",
+    "some",
+    type=Categories(),
+    help="So many of the model's categories, chosen at random, or these: 60, or pineapple,hedgehog. Poor ones are left out.",
+)
+@click.option("--seed", type=click.IntRange(0), default=0, show_default=True, help="Chooses the random categories.")
 @batch_size_option
 @precision_option
 @device_option
@@ -59,7 +68,14 @@ from generate.units import Duration
     help="Publish pictures that barely resemble the training pictures, real ones of unknown licence, and another size or "
     "other categories than are live.",
 )
-def command(run: Path, bucket: str, every: float | None, **options: Any) -> None:
+def command(
+    run: Path,
+    bucket: str,
+    every: float | None,
+    categories: tuple[str, ...],
+    some: int | list[str] | None,
+    **options: Any,
+) -> None:
     """Sample, curate and publish in one: refill the bucket of a live site.
 
     RUN is a run folder or a file that `sample` takes, BUCKET a folder or gs://bucket[/prefix]. Seeds continue
@@ -69,10 +85,16 @@ def command(run: Path, bucket: str, every: float | None, **options: Any) -> None
     categories the model has. A rerun after an interruption continues; a second refill from the
     same run stops while the first is running.
 
+    Of --category and --categories, those are left out whose pictures are poor or all alike, unless --no-curate: a table
+    says which and why, and the others fill COUNT. docs/categories.md says what poor means without --train.
+
     \b
     Example:
       python -m generate refill runs/mine gs://my-pictures --count 384 --train prepared
+      python -m generate refill runs/mine gs://my-pictures --count 3600 --categories 60 --seed 1
     """
+    if categories and some:
+        raise click.UsageError("Give --category or --categories, not both.")
     from gallery.bucket import Conflict, Unavailable
     from generate.releasing.refilling import refill
     from generate.releasing.summary import summarize
@@ -80,7 +102,7 @@ def command(run: Path, bucket: str, every: float | None, **options: Any) -> None
     while True:
         started = time.monotonic()
         try:
-            for line in summarize(refill(run, bucket, **options), bucket):
+            for line in summarize(refill(run, bucket, categories=some or categories, **options), bucket):
                 click.echo(line)
         except (Unavailable, Conflict) as error:  # which may have passed by the next time
             if every is None:

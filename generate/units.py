@@ -9,6 +9,7 @@ from typing import Any
 import click
 
 UNITS_S = {"s": 1, "m": 60, "h": 3600, "d": 86400}
+MOST_CATEGORIES = 100_000
 MOST_SEEDS = 10_000_000  # of one command: their list alone takes a gigabyte
 
 
@@ -69,6 +70,29 @@ class BatchSize(click.IntRange):
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
         return 0 if value == "auto" else int(super().convert(value, param, ctx))
+
+
+class Categories(click.ParamType[int | list[str]]):
+    """How many categories, or which, as in 60 or pineapple,hedgehog."""
+
+    name = "number or names"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int | list[str]:
+        if not isinstance(value, str):
+            found: int | list[str] = value
+            return found
+        if _is_number(value.strip()):
+            if not 0 < int(value) <= MOST_CATEGORIES:
+                self.fail(
+                    f"{value!r} is not a number of categories: write one from 1 to {MOST_CATEGORIES}.", param, ctx
+                )
+            return int(value)
+        names = [name.strip() for name in value.split(",")]
+        if not all(names):
+            self.fail(
+                f"{value!r} names no category between two commas: write them as in pineapple,hedgehog.", param, ctx
+            )
+        return list(dict.fromkeys(names))
 
 
 def duration_text(seconds: float) -> str:

@@ -31,9 +31,9 @@ from gallery.thumbnails import pack_name, unpack
 from generate.devices import choose_device, choose_precision
 from generate.images import find_pictures
 from generate.measuring.curation import curate_folder, shares
-from generate.model.drawing import draw_folder
 from generate.model.family import Model
 from generate.model.opening import open_model
+from generate.releasing.choosing import choose_categories, draw_categories
 from generate.releasing.drafting import Groups, Picture
 from generate.releasing.filing import file_pictures
 from generate.releasing.live import browser_model
@@ -65,6 +65,8 @@ def refill(
     training: Path | None = None,
     curate: bool = True,
     recognise: bool = False,
+    categories: int | Sequence[str] = (),
+    seed: int = 0,
     batch_size: int = 0,
     precision: str = "auto",
     device: str = "auto",
@@ -76,6 +78,8 @@ def refill(
     """Draw `count` new pictures from the run's generator and make them the live release of the bucket.
 
     With `curate`, OVERSAMPLE times as many are drawn and the best are published, see `generate.measuring.curation`.
+    `categories` are those to draw, or how many of the model's, chosen at random by the `seed`. With `curate` those are left
+    out whose pictures are poor or all alike, see `generate.measuring.categories`, and the others fill the count.
     With `recognise`, each picture is published in the category that it is recognised as, see `generate.releasing.filing`.
     Given the `training` pictures, copies of them are left out, and pictures that barely resemble them are refused. Fewer
     than `count` are published if fewer are good; fewer than half of it is an error.
@@ -90,6 +94,7 @@ def refill(
     bucket = open_bucket(url)
     model = open_model(run, choose_device(device))
     home = run if run.is_dir() else run.parent
+    names = model.choose(choose_categories(model.categories, categories, seed))
     if curate and training:
         find_pictures(training)  # raises now rather than after minutes of drawing
     with _only_one(home):
@@ -98,15 +103,18 @@ def refill(
             title = title or pointer.live.title
             description = pointer.live.description if description is None else description
         if not yes and not add:
-            check_same_site(url, pointer.live, _expected(model, pointer.live, title, recognise), (model.size,) * 2)
-        seeds = _new_seeds(bucket, model, ceil(count * OVERSAMPLE) if curate else count)
+            expected = _expected(names, pointer.live, title, bool(categories), recognise)
+            check_same_site(url, pointer.live, expected, (model.size,) * 2)
+        first, wanted = _first_seed(bucket, model), ceil(count * OVERSAMPLE) if curate else count
         precision = choose_precision(precision, choose_device(device))
-        samples = _samples_folder(home, model, seeds, truncation, precision)
+        samples = _samples_folder(home, model, f"{first} {wanted} {names}", truncation, precision)
         if live or (live is None and pointer.live and pointer.live.live):  # refused now rather than after the drawing
             browser = browser_model(model, home.resolve().name, title, read_names(samples))
         else:
             browser = None
-        draw_folder(model, samples, seeds, batch_size=batch_size, truncation=truncation, precision=precision)
+        how = {"batch_size": batch_size, "truncation": truncation, "precision": precision}
+        judge = bool(categories) and curate
+        draw_categories(model, samples, names, first, wanted, judge=judge, training=training, device=device, **how)
         if curate:
             samples = _curate(samples, count, training, device, yes)
         if recognise:
@@ -126,8 +134,8 @@ def refill(
     return published
 
 
-def _new_seeds(bucket: Bucket, model: Model, wanted: int) -> range:
-    """Seeds for at least `wanted` pictures, above every seed that a complete release in the bucket has from this model.
+def _first_seed(bucket: Bucket, model: Model) -> int:
+    """The one above every seed that a complete release in the bucket has from this model.
 
     Looking only at the live release would draw a release again that was rolled back because nobody liked it.
     """
@@ -139,13 +147,12 @@ def _new_seeds(bucket: Bucket, model: Model, wanted: int) -> range:
     with ThreadPoolExecutor(THREADS) as pool:
         tables = pool.map(lambda release: _read_table(bucket, release).values(), releases)
         drawn = [row.get("seed") for table in tables for row in table if row.get("model") == model.sha256]
-    first = max((seed for seed in drawn if isinstance(seed, int)), default=-1) + 1
-    return range(first, first + ceil(wanted / max(1, len(model.categories))))
+    return max((seed for seed in drawn if isinstance(seed, int)), default=-1) + 1
 
 
-def _samples_folder(home: Path, model: Model, seeds: range, truncation: float, precision: str) -> Path:
+def _samples_folder(home: Path, model: Model, what: str, truncation: float, precision: str) -> Path:
     """A folder named by a hash of what goes into it, so that a rerun finds the pictures of an interrupted refill."""
-    identity = f"{model.sha256} {seeds} {truncation} {precision}".encode()
+    identity = f"{model.sha256} {what} {truncation} {precision}".encode()
     return home / f"refill-{hashlib.sha256(identity).hexdigest()[:8]}"
 
 
@@ -173,13 +180,20 @@ def _curate(samples: Path, count: int, training: Path | None, device: str, yes: 
     return chosen
 
 
-def _expected(model: Model, live: Catalog | None, title: str | None, recognise: bool) -> Sequence[Category]:
-    """The categories that the release will have; those of a live release that was recognised too may vary."""
-    if recognise and live and live.named_together:
-        return live.categories
+def _expected(
+    names: Sequence[str], live: Catalog | None, title: str | None, chosen: bool, recognise: bool
+) -> Sequence[Category]:
+    """The categories that the release will have; those of the live one where the same command may have made them.
+
+    It may have left out some that were `chosen`. What pictures are recognised as may be anything.
+    """
     if recognise:
-        return [Category("recognised", "of what is recognised", 1)]
-    return [name_category(name, 1) for name in model.categories] or [category_of_title(title, 1)]
+        return live.categories if live and live.named_together else [Category("recognised", "of what is recognised", 1)]
+    expected = [name_category(name, 1) for name in names] or [category_of_title(title, 1)]
+    slugs = {category.slug for category in expected}
+    if chosen and live and slugs.issuperset(category.slug for category in live.categories):
+        return live.categories
+    return expected
 
 
 def _recognise(samples: Path, device: str) -> Path:

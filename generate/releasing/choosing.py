@@ -1,0 +1,86 @@
+"""Which of a model's categories a refill publishes: a list of them, or some at random, without the poor ones.
+
+names = choose_categories(model.categories, 60, seed=1)
+"""
+
+from __future__ import annotations
+
+import random
+import shutil
+from collections.abc import Sequence
+from math import ceil
+from pathlib import Path
+from typing import Any
+
+import click
+
+from generate.devices import choose_device
+from generate.images import find_pictures
+from generate.measuring.categories import judge_categories, verdict_table
+from generate.measuring.curation import read_alike
+from generate.measuring.features import load_features
+from generate.measuring.similarity import look
+from generate.model.drawing import draw_folder
+from generate.model.family import Model
+
+PROBE = 16  # pictures of each category that are drawn first, to see whether it is fit to be shown
+
+
+def choose_categories(known: Sequence[str], wanted: int | Sequence[str], seed: int) -> tuple[str, ...]:
+    """So many of the known categories, chosen by the seed, or those in the list; all of them for an empty list.
+
+    Raises click.ClickException for a number of categories that the model doesn't have. A list is checked by the model.
+    """
+    if not isinstance(wanted, int):
+        return tuple(wanted) or tuple(known)
+    if not known:
+        raise click.ClickException("This model has no categories to choose from: leave out --categories.")
+    if wanted > len(known):
+        raise click.ClickException(
+            f"{wanted} categories were asked for, and this model has {len(known)}: write --categories {len(known)} or fewer."
+        )
+    return tuple(random.Random(seed).sample(sorted(known), wanted))
+
+
+def draw_categories(
+    model: Model,
+    samples: Path,
+    names: Sequence[str],
+    first_seed: int,
+    wanted: int,
+    *,
+    judge: bool,
+    training: Path | None = None,
+    device: str = "auto",
+    **how: Any,
+) -> None:
+    """Draw `wanted` pictures from `first_seed` on into a folder, as many of each of the categories; `how` is for `draw_folder`.
+
+    With `judge` some of each are drawn first. Categories that are poor or all alike are left out then, and the others
+    have more pictures. Raises click.ClickException if none is left.
+    """
+    if judge:
+        draw_folder(model, samples, range(first_seed, first_seed + PROBE), categories=names, **how)
+        kept = _keep_good(samples, names, training, device)
+        for name in set(names) - set(kept):
+            shutil.rmtree(samples / name)
+        names = kept
+    each = ceil(wanted / max(1, len(names)))
+    draw_folder(model, samples, range(first_seed, first_seed + each), categories=names, **how)
+
+
+def _keep_good(samples: Path, names: Sequence[str], training: Path | None, device: str) -> tuple[str, ...]:
+    """The categories whose pictures are neither poor nor all alike, see `generate.measuring.categories`. Prints all verdicts."""
+    network = load_features(choose_device(device))
+    trained = look(network, read_alike(find_pictures(training), "training pictures")) if training else None
+    drawn = {name: list(read_alike(find_pictures(samples / name)[:PROBE], "samples")) for name in names}
+    verdicts = judge_categories(network, drawn, trained)
+    for line in verdict_table(verdicts):
+        click.echo(line)
+    kept = tuple(verdict.category for verdict in verdicts if not verdict.reason)
+    if not kept:
+        raise click.ClickException(
+            f"None of the {len(names)} categories is fit to be shown, so nothing was published: train longer, choose others "
+            "with --categories or --seed, or publish without curation with --no-curate."
+        )
+    return kept
