@@ -51,6 +51,9 @@ class Bucket(Protocol):
     def checksums(self, prefix: str) -> dict[str, int]:
         """The CRC32C of every object whose name starts with the prefix."""
 
+    def versions(self, prefix: str = "") -> dict[str, str]:
+        """Every object whose name starts with the prefix, sorted, with something that changes when it is replaced."""
+
     def delete(self, name: str) -> None:
         """Delete an object; no error if it does not exist."""
 

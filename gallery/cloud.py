@@ -21,9 +21,10 @@ from google.cloud.storage.exceptions import DataCorruption, InvalidResponse
 from google.cloud.storage.retry import DEFAULT_RETRY
 from requests.adapters import HTTPAdapter
 
+from gallery import GalleryError
 from gallery.checksum import crc32c
 from gallery.errors import BucketError, Conflict, Forbidden, NotFound, Unavailable
-from gallery.reasons import advice_for, is_about_permission, reason_of
+from gallery.reasons import PASSING, advice_for, is_about_permission, reason_of
 
 CONNECTIONS = 64  # kept open; more concurrent calls wait for one
 
@@ -117,6 +118,9 @@ class CloudBucket:
     def checksums(self, prefix: str) -> dict[str, int]:
         return dict(self._list(prefix))
 
+    def versions(self, prefix: str = "") -> dict[str, str]:
+        return {name: f"{checksum:08x}" for name, checksum in self._list(prefix)}
+
     def delete(self, name: str) -> None:
         with self._translated(name), suppress(api.NotFound):
             self._blob(name).delete(**self._options)
@@ -168,10 +172,19 @@ class CloudBucket:
                 ) from error
             raise Forbidden(f"Cloud Storage refuses {what} in {self.url}: {reason_of(error)}.") from error
         except GoogleAuthError as error:
-            raise Forbidden(f"Can't log in to read {self.url}: {error}") from error
+            raise Forbidden(
+                f"{self.url} asks for a login that works ({' '.join(str(error).split())}): run `gcloud auth "
+                "application-default login`, or check GOOGLE_APPLICATION_CREDENTIALS."
+            ) from error
         except (api.GoogleAPIError, requests.RequestException, DataCorruption, InvalidResponse, OSError) as error:
             raise Unavailable(
                 f"{self.url} does not answer as it should ({reason_of(error)}): {advice_for(error)}"
+            ) from error
+        except GalleryError:
+            raise
+        except Exception as error:  # of the client library, on an answer that is not from Cloud Storage
+            raise Unavailable(
+                f"{self.url} gives an answer that can't be read ({type(error).__name__}: {error}): check the network between."
             ) from error
 
 
@@ -189,6 +202,10 @@ class _Connections(HTTPAdapter):
         response = super().send(request, *args, **kwargs)
         if not response.ok:
             _ = response.content  # reading it returns the connection to the pool; the client library does not
+            if not _is_error(response):  # the client library would fail on it with an AttributeError
+                passing = response.status_code in PASSING
+                kind = requests.exceptions.ConnectionError if passing else requests.exceptions.InvalidJSONError
+                raise kind(f"an answer of status {response.status_code}", response=response)
         elif request.method == "GET" and "alt=media" not in (request.url or "") and not _is_json(response):
             response.close()
             raise requests.exceptions.InvalidJSONError("the answer is not JSON, so it is not from Cloud Storage")
@@ -201,6 +218,15 @@ def _prepare_session(session: requests.Session, url: str, operations: Counter[st
     # read proxies and certificates from the environment once: doing it in each request takes a fifth of its CPU time
     settings = session.merge_environment_settings(url, {}, None, None, None)
     session.proxies, session.verify, session.trust_env = settings["proxies"], settings["verify"], False
+
+
+def _is_error(response: requests.Response) -> bool:
+    """Whether the client library understands the body of an error: it takes any JSON for an object of Cloud Storage's."""
+    try:
+        said = response.json()
+    except ValueError:
+        return True  # it takes that for text
+    return isinstance(said, dict) and isinstance(said.get("error", {}), dict)
 
 
 def _is_json(response: requests.Response) -> bool:

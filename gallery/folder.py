@@ -98,6 +98,9 @@ class FolderBucket:
     def checksums(self, prefix: str) -> dict[str, int]:
         return {name: crc32c(self.read(name)) for name in self.names(prefix)}
 
+    def versions(self, prefix: str = "") -> dict[str, str]:
+        return {name: _version(self._root / name) for name in self.names(prefix)}
+
     def delete(self, name: str) -> None:
         path = self._path(name)
         with self._translated():
@@ -189,6 +192,15 @@ def _read_generation(path: Path) -> tuple[bytes, int]:
         data, status = file.read(), os.fstat(file.fileno())
     identity = f"{status.st_ino} {status.st_mtime_ns} ".encode() + data
     return data, int.from_bytes(hashlib.sha256(identity).digest()[:8], "big") or 1
+
+
+def _version(path: Path) -> str:
+    """Size and time of change of a file; "" if it has gone meanwhile."""
+    try:
+        status = path.stat()
+    except OSError:
+        return ""
+    return f"{status.st_size} {status.st_mtime_ns}"
 
 
 def _make_folders(folder: Path) -> None:

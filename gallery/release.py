@@ -17,6 +17,7 @@ import re
 import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import PurePosixPath
 from typing import Any
 
@@ -108,6 +109,28 @@ class Catalog:
             return None
         chunk, index = divmod(number, self.named_together)
         return f"releases/{self.release}/{names_name(slug, chunk)}", index
+
+    def permanent_id(self, slug: str, number: int) -> str:
+        """What stands for the release in a picture's permalink.
+
+        In a folder that nobody published to it is made of the file's name: whatever comes or goes beside it, or if the
+        file is replaced, the permalink leads to the file of that name.
+        """
+        return _name_id(self.files[slug][number]) if self.files else self.release
+
+    def number_of(self, permanent_id: str, slug: str, number: int) -> int | None:
+        """The present number of the picture with this permalink, which had `number`; None if there is none."""
+        if permanent_id == self.release:
+            return number if self.has(slug, number) else None
+        if self.has(slug, number) and self.permanent_id(slug, number) == permanent_id:
+            return number
+        return self._numbers.get(slug, {}).get(permanent_id)
+
+    @cached_property
+    def _numbers(self) -> dict[str, dict[str, int]]:
+        return {
+            slug: {_name_id(name): number for number, name in enumerate(names)} for slug, names in self.files.items()
+        }
 
     def content_type(self, slug: str, number: int) -> str:
         """The content type of one picture; an unpublished folder may mix them."""
@@ -224,11 +247,11 @@ def read_live(bucket: Bucket) -> tuple[Catalog, int]:
 def list_folder(bucket: Bucket) -> Catalog:
     """Make a catalog for a bucket that nobody published to, so that any folder of pictures is a site.
 
-    Its first-level folders are the categories. The release id is a hash of the names, so a permalink
-    does not change its meaning when pictures come or go.
+    Its first-level folders are the categories. The release id changes when a picture comes, goes or is replaced;
+    permalinks don't, see `Catalog.permanent_id`.
     """
     groups: dict[str, list[str]] = {}
-    every = list(bucket.names())
+    every = bucket.versions()
     names = [name for name in every if PurePosixPath(name).suffix[1:].lower() in TYPES and not UNFINISHED.match(name)]
     for name in names:
         folder, slash, _ = name.partition("/")
@@ -247,9 +270,13 @@ def list_folder(bucket: Bucket) -> Catalog:
         categories.append(Category(slug, name, len(files[slug]), article, plural))
     alone = len(categories) == 1
     title = does_not_exist(categories[0].name if alone else "Picture", alone and categories[0].plural)
-    release = "folder-" + hashlib.sha256("\n".join(names).encode()).hexdigest()[:8]
+    release = _name_id("\n".join(f"{name} {every[name]}" for name in names))
     content_type = TYPES[PurePosixPath(names[0]).suffix[1:].lower()]
     return Catalog(release, "", title, tuple(categories), content_type, files=files)
+
+
+def _name_id(name: str) -> str:
+    return "folder-" + hashlib.sha256(name.encode()).hexdigest()[:8]
 
 
 def article_of(name: str) -> str:

@@ -92,5 +92,6 @@ def table(bucket: Bucket) -> list[str]:
     if not releases:
         return [f"{bucket.url} keeps no releases.", f"Next: python -m generate publish SAMPLES {quoted}"]
     if older := [kept.release for kept in whole if not kept.live]:
-        lines.append(f"Next: python -m generate releases {quoted} --rollback {older[0]}, or --prune N")
+        prune_too = "" if pointer.damage else ", or --prune N"  # which refuses while nobody knows what is live
+        lines.append(f"Next: python -m generate releases {quoted} --rollback {older[0]}{prune_too}")
     return lines

@@ -7,7 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 import requests
 
-from gallery.bucket import Conflict, Forbidden, NotFound, Unavailable, open_bucket
+from gallery.bucket import BucketError, Conflict, Forbidden, NotFound, Unavailable, open_bucket
 from tests.faulty_proxy import FaultyProxy
 
 
@@ -110,6 +110,9 @@ def test_missing_permission_names_the_role(proxy, cloud_url):
         (403, '{"error": {"message": "The billing account is disabled."}}', Forbidden, "billing account is disabled"),
         (403, "<Error><Details>Quota of this project exceeded</Details></Error>", Forbidden, "Quota of this project"),
         (400, '{"error": {"message": "Bucket is a requester pays bucket"}}', Unavailable, "requester pays bucket"),
+        (400, '{"error": "invalid_grant"}', Unavailable, "invalid_grant"),
+        (418, "[1]", Unavailable, r"\[1\]"),
+        (407, '"proxy"', Unavailable, "proxy"),
         (451, "<html><h1>Blocked by your company</h1></html>", Unavailable, "Blocked by your company"),
     ],
 )
@@ -127,6 +130,32 @@ def test_storages_own_reason_is_given_and_no_advice_that_can_not_help(proxy, clo
             call()
         assert "try again later" not in str(caught.value)
         assert "roles/" not in str(caught.value)
+
+
+@pytest.mark.parametrize("body", ['{"error": {"message": "Said."}}', "[1]", '{"error": "x"}', "", "<p>", "null", "\0"])
+def test_any_answer_is_a_sentence(proxy, cloud_url, body):
+    bucket = open_bucket(cloud_url, patience_s=0.1)
+
+    for status in (204, 301, 304, 401, 402, 409, 413, 416, 500, 501, 511, 599):
+        proxy.refuse(status, body)
+        for call in (
+            lambda: bucket.read("0.jpg"),
+            lambda: list(bucket.names()),
+            lambda: bucket.create("0.jpg", b"", "image/jpeg"),
+        ):
+            with pytest.raises(BucketError, match=r"^.*[.)]$"):
+                call()
+
+
+def test_a_login_that_is_not_accepted_comes_with_its_cure(proxy, cloud_url):
+    bucket = open_bucket(cloud_url, patience_s=1)
+    proxy.refuse(401, '{"error": {"message": "Invalid Credentials"}}')
+
+    for call in (lambda: bucket.read("0.jpg"), lambda: list(bucket.names())):
+        with pytest.raises(
+            Forbidden, match=r"asks for a login that works .*: run `gcloud auth application-default login`"
+        ):
+            call()
 
 
 @pytest.mark.parametrize("status", [429, 503])

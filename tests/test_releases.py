@@ -183,7 +183,9 @@ def test_prune_with_a_damaged_site_json_deletes_nothing(bucket, bucket_url, dama
     assert result.exit_code == 1
     assert "Nothing was deleted" in result.output
     assert list(bucket.names()) == before
-    assert "None of them is known to be live" in releases(bucket_url).output
+    listed = releases(bucket_url).output
+    assert "None of them is known to be live" in listed
+    assert "--prune" not in listed
     releases(bucket_url, "--rollback")  # the cure
     assert "2 releases deleted" in releases(bucket_url, "--prune", "1", "--grace", "0").output
 

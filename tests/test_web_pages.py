@@ -11,7 +11,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from tests.conftest import LIVE, OLD, card_in, picture_in
+from tests.conftest import LIVE, OLD, card_in, picture_in, wait_until
 
 
 def test_the_picture_is_on_one_line_of_the_page(client):
@@ -233,3 +233,40 @@ def test_nothing_that_is_asked_for_breaks_it(client, path, query, method, header
     assert b"Traceback" not in answer.data
     assert "Content-Security-Policy" in answer.headers
     assert "Set-Cookie" not in answer.headers
+
+
+def test_permalinks_of_a_bare_folder_outlast_other_pictures_and_a_restart(make_client, samples, tmp_path):
+    shutil.copytree(samples, tmp_path / "bare")
+    client = make_client(tmp_path / "bare", REFRESH_S="0.1")
+    deck = client.application.extensions["site"].deck
+    card = card_in(client.get("/c/food").data)
+    before, release = client.get(card["image"]).data, deck.catalog.release
+    first, last = sorted((tmp_path / "bare" / "food").iterdir())[
+        :: len(list((tmp_path / "bare" / "food").iterdir())) - 1
+    ]
+    shutil.copy(first, first.with_name("!.jpg"))
+    shutil.copy(last, last.with_name("zzz.jpg"))
+    (tmp_path / "bare" / "aaa").mkdir()
+    shutil.copy(last, tmp_path / "bare" / "aaa" / "0.jpg")
+    wait_until(lambda: deck.catalog.release != release)
+
+    for now in (client, make_client(tmp_path / "bare")):
+        assert now.get(card["image"]).data == before
+        assert picture_in(now.get(card["page"]).data) == before
+        assert now.get(card["page"] + ".json").json["page"].rpartition("/")[0] == card["page"].rpartition("/")[0]
+    (tmp_path / "bare" / "food" / f"{card['number']:07d}.jpg").unlink()
+    wait_until(lambda: client.get(card["page"]).status_code == 410)
+    assert make_client(tmp_path / "bare").get(card["image"]).status_code == 410
+
+
+def test_a_file_that_is_replaced_in_a_bare_folder_is_shown(make_client, samples, tmp_path):
+    (tmp_path / "bare").mkdir()
+    old, new, *_ = sorted((samples / "food").iterdir())
+    shutil.copy(old, tmp_path / "bare" / "0.jpg")
+    client = make_client(tmp_path / "bare", REFRESH_S="0.1")
+    card = card_in(client.get("/").data)
+    shutil.copy(new, tmp_path / "bare" / "0.jpg")
+
+    wait_until(lambda: picture_in(client.get("/").data) == new.read_bytes())
+
+    assert client.get(card["image"]).data == new.read_bytes()

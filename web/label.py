@@ -34,7 +34,12 @@ NOBODY_OF_PLURALS = "Nobody made these {name}: a neural network dreamt them up."
 def image_address(catalog: Catalog, slug: str, number: int) -> str:
     """The path of the picture itself; its page is at the same path without the extension."""
     extension = EXTENSIONS[catalog.content_type(slug, number)]
-    return url_for("pages.picture", release=catalog.release, slug=slug, name=f"{number}.{extension}")
+    return page_address(catalog, slug, number) + f".{extension}"
+
+
+def page_address(catalog: Catalog, slug: str, number: int) -> str:
+    """The path of a picture's permalink."""
+    return url_for("pages.picture", release=catalog.permanent_id(slug, number), slug=slug, name=str(number))
 
 
 def thumbnail_address(catalog: Catalog, slug: str, number: int) -> str:
@@ -75,7 +80,7 @@ def describe(catalog: Catalog, slug: str, number: int, data: bytes = b"", names:
         "category": slug,
         "number": number,
         "count": category.count,
-        "page": url_for("pages.picture", release=catalog.release, slug=slug, name=str(number)),
+        "page": page_address(catalog, slug, number),
         "image": image_address(catalog, slug, number),
         "thumbnail": thumbnail_address(catalog, slug, number),
         "category_page": url_for("pages.random_picture", slug=slug),

@@ -66,9 +66,10 @@ def picture(release: str, slug: str, name: str) -> Response:
     if not (match and RELEASE_ID.fullmatch(release) and SLUG.fullmatch(slug)):
         abort(404)
     site = get_site()
-    catalog, number, extension = site.released(release), int(match[1]), match[2]
-    if not catalog.has(slug, number):
-        abort(404)
+    catalog, extension = site.released(release), match[2]
+    number = catalog.number_of(release, slug, int(match[1]))
+    if number is None:
+        abort(404 if release == catalog.release else 410)
     if extension == "json":
         entry = describe(
             catalog, slug, number, site.in_memory(catalog, slug, number), site.names(catalog, slug, number)

@@ -82,9 +82,12 @@ class Site:
         return self.deck.catalog or abort(503)
 
     def released(self, release: str) -> Catalog:
-        """The catalog of a release, live or earlier. Aborts with 410 if the bucket doesn't hold it any more."""
+        """The catalog of a release, live or earlier. Aborts with 410 if the bucket doesn't hold it any more.
+
+        In a folder that nobody published to, permalinks are of files, and all in the one catalog.
+        """
         live = self.live()
-        if release == live.release:
+        if release == live.release or live.files:
             return live
         try:
             return self._look_up(lambda bucket: self._releases.get(bucket, release))
