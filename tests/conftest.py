@@ -265,10 +265,21 @@ def server() -> Iterator[Any]:
         yield running
 
 
+def ends(process: subprocess.Popen, seconds: float) -> bool:
+    """Whether a process that was told to end does so in time; it is killed otherwise."""
+    try:
+        process.wait(seconds)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait()
+        return False
+    return True
+
+
 @contextmanager
 def sites(folder: Path) -> Iterator[Callable[..., str]]:
     """start(bucket_url, NAME="value", ...): the URL of gunicorn serving that bucket, started as the Procfile says."""
-    processes = []
+    processes: dict[subprocess.Popen, Path] = {}  # and their logs
 
     def start(bucket: str, **environment: str) -> str:
         port = free_port()
@@ -282,7 +293,7 @@ def sites(folder: Path) -> Iterator[Callable[..., str]]:
                 stdout=output,
                 stderr=output,
             )
-        processes.append(process)
+        processes[process] = log
         url = f"http://127.0.0.1:{port}{environment.get('SCRIPT_NAME', '')}"
         wait_for(f"{url}/health", process, log)
         return url
@@ -292,8 +303,8 @@ def sites(folder: Path) -> Iterator[Callable[..., str]]:
     finally:
         for process in processes:
             process.terminate()
-        for process in processes:
-            process.wait(20)
+        stuck = [log.read_text() for process, log in processes.items() if not ends(process, 60)]
+        assert stuck == []
 
 
 @pytest.fixture

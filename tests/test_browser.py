@@ -12,7 +12,8 @@ from axe_playwright_python.sync_playwright import Axe
 from PIL import Image
 from playwright.sync_api import Browser, Page, expect, sync_playwright
 
-from tests.conftest import sites, wait_until
+from tests.conftest import ROOT, sites, wait_until
+from tests.round_robin import round_robin
 
 BROWSERS = (
     "chromium",
@@ -482,6 +483,26 @@ def test_a_visitor_sees_each_picture_once(open_page, serve, published, move_on):
         else:
             page.click("#next")
     assert len(seen) == 24
+
+
+@pytest.mark.slow
+def test_a_visitor_sees_384_different_pictures_in_384_steps(open_page, serve):
+    """Two instances of two workers each, asked in turn: four decks that know nothing of each other. Reloads included."""
+    bucket = str(ROOT / "demo" / "bucket")
+    servers = [serve(bucket, WEB_CONCURRENCY="2", REFRESH_S=seconds) for seconds in ("60", "61")]
+    with round_robin(servers) as (front, asked):
+        page = open_page(at=front, complains=True)  # a reload ends the request for the next picture
+        seen = {shown(page)}
+        for number in range(2, 385):
+            if number % 3:
+                page.click("#next")
+            else:
+                page.reload()
+            wait_until(lambda: shown(page) not in seen)
+            seen.add(shown(page))
+        page.context.close()  # before its servers end
+    assert len(seen) == 384
+    assert min(asked) > 200
 
 
 def test_after_all_pictures_a_new_round_begins(open_page):

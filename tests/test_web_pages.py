@@ -5,6 +5,9 @@ from __future__ import annotations
 import os
 import re
 import shutil
+from datetime import UTC, datetime, timedelta
+from email.utils import parsedate_to_datetime
+from xml.etree import ElementTree
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -98,6 +101,84 @@ def test_random_json(client):
     assert client.get(answer.json["image"]).headers["Content-Type"] == answer.json["type"]
     missing = client.get("/random.json?category=nope")
     assert (missing.status_code, missing.json["status"]) == (404, 404)
+
+
+def test_random_jpg_leads_to_every_picture_before_any_comes_again(client):
+    answers = [client.get("/random.jpg") for _ in range(24)]
+    assert {answer.status_code for answer in answers} == {302}
+    assert len({answer.headers["Location"] for answer in answers}) == 24
+    for answer in answers[:3]:
+        assert answer.headers["Cache-Control"] == "no-store"
+        assert answer.headers["Access-Control-Allow-Origin"] == "*"
+        assert answer.headers["Cross-Origin-Resource-Policy"] == "cross-origin"
+        picture = client.get(answer.headers["Location"])
+        assert (picture.status_code, picture.mimetype) == (200, "image/jpeg")
+        assert "immutable" in picture.headers["Cache-Control"]
+
+
+def test_random_jpg_of_a_category(client, make_client, tmp_path):
+    addresses = {client.get("/random.jpg?category=food").headers["Location"] for _ in range(12)}
+    assert len(addresses) == 12
+    assert all(re.fullmatch(rf"/i/{LIVE}/food/\d+\.jpg", address) for address in addresses)
+    assert client.get("/random.jpg?category=nope").status_code == 404
+    assert client.head("/random.jpg").status_code == 302
+    Image.new("RGB", (8, 8)).save(tmp_path / "a.png")
+    assert make_client(tmp_path).get("/random.jpg").headers["Location"].endswith("/picture/0.png")
+
+
+def test_random_jpg_stays_below_the_prefix(client):
+    address = client.get("/random.jpg", environ_overrides={"SCRIPT_NAME": "/below"}).headers["Location"]
+    assert address.startswith("/below/i/")
+
+
+def test_the_feed_has_a_picture_a_day_and_the_same_for_everybody(client, make_client, published):
+    answer = client.get("/feed.xml", base_url="https://emoji.example")
+    assert answer.mimetype == "application/rss+xml"
+    assert "max-age" in answer.headers["Cache-Control"]
+    channel = ElementTree.fromstring(answer.data).find("channel")
+    assert channel.findtext("title") == "This Emoji Does Not Exist"
+    assert channel.findtext("link") == "https://emoji.example/"
+    items = channel.findall("item")
+    dates = [parsedate_to_datetime(item.findtext("pubDate")) for item in items]
+    assert [dates[0] - date for date in dates] == [timedelta(days=age) for age in range(7)]
+    assert abs(dates[0] - datetime.now(UTC)) < timedelta(days=2)
+    assert len({item.findtext("guid") for item in items}) == len({item.findtext("link") for item in items}) == 7
+    for item in items:
+        page = client.get(item.findtext("link").removeprefix("https://emoji.example")).text
+        (image,) = re.findall(r'src="https://emoji.example([^"]+)"', item.findtext("description"))
+        assert picture_in(page.encode()) == client.get(image).data
+        assert item.findtext("title") in page
+    assert make_client(published).get("/feed.xml", base_url="https://emoji.example").data == answer.data
+
+
+def test_markup_in_a_title_leaves_the_feed_whole(make_client, tmp_path, samples):
+    shutil.copytree(samples / "food", tmp_path / "<i>&amp; R&B")
+    channel = ElementTree.fromstring(make_client(tmp_path).get("/feed.xml").data).find("channel")
+    assert "<i>&amp; R&B" in channel.findtext("title")
+
+
+@pytest.mark.parametrize("path", ["/", "/c/food"])
+def test_a_page_with_a_random_picture_is_its_own_canonical_address(client, path):
+    for host in ("one.example", "two.example"):
+        answer = client.get(path, base_url=f"https://{host}")
+        assert answer.headers["Link"] == f'<https://{host}{path}>; rel="canonical"'
+        assert "canonical" not in answer.text
+        assert 'property="og:url"' not in answer.text
+
+
+def test_a_permalink_is_its_own_canonical_address(client):
+    page = client.get(f"/i/{LIVE}/food/3", base_url="https://one.example").text
+    assert f'<link rel="canonical" href="https://one.example/i/{LIVE}/food/3">' in page
+    assert f'<meta property="og:url" content="https://one.example/i/{LIVE}/food/3">' in page
+
+
+@pytest.mark.parametrize(("size", "card"), [((64, 64), "summary"), ((640, 480), "summary_large_image")])
+def test_the_share_card_is_as_large_as_the_picture_allows(make_client, tmp_path, size, card):
+    Image.new("RGB", size, "red").save(tmp_path / "a.jpg")
+    page = make_client(tmp_path).get("/").text
+    assert f'<meta name="twitter:card" content="{card}">' in page
+    assert f'<meta property="og:image:width" content="{size[0]}">' in page
+    assert f'<meta property="og:image:height" content="{size[1]}">' in page
 
 
 def test_pictures_are_cached_for_good_and_answered_with_304(client):
