@@ -12,7 +12,7 @@ from web.logs import CLOUD_CONFIG, on_google_cloud
 # compete for the interpreter: 8 instead of 4 doubled the 99th percentile (benchmarks/serve.py).
 threads = 4
 worker_class = "web.worker.Worker"
-worker_connections = 512  # of each worker; slow clients hold connections, not threads
+worker_connections = 256  # of each worker; slow clients hold connections, not threads
 keepalive = 30  # seconds
 graceful_timeout = 10
 limit_request_line = 2048

@@ -115,7 +115,8 @@ class Stages:
         check_dest(dest, RECORD)
         self._path = dest / RECORD
         self._names = names
-        self._done: list[list[str]] = read_json(self._path).get("done", []) if self._path.exists() else []
+        done = read_json(self._path).get("done") if self._path.exists() else []
+        self._done: list[list[str]] = done if isinstance(done, list) else []  # else all is done again, and continues
         self._reached = 0  # of the stages
 
     def run(self, job: str, *arguments: object) -> None:

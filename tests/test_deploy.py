@@ -9,6 +9,7 @@ import shlex
 import shutil
 import subprocess
 import sys
+import textwrap
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -251,7 +252,10 @@ def test_the_container_is_built_and_serves_as_nobody():
 @needs("systemd-analyze")
 def test_systemd_accepts_the_unit(tmp_path):
     unit = tmp_path / "site.service"
+    (added,) = re.findall(r"^    \[Service\]\n(?:    .+\n)+", DEPLOY, flags=re.MULTILINE)
     unit.write_text((ROOT / "deploy" / "site.service").read_text().replace("/opt/site/.venv/bin/gunicorn", "/bin/true"))
+    (tmp_path / "site.service.d").mkdir()
+    (tmp_path / "site.service.d" / "override.conf").write_text(textwrap.dedent(added))
 
     done = subprocess.run(["systemd-analyze", "verify", unit], capture_output=True, text=True)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import resource
 import socket
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
@@ -111,12 +112,13 @@ def test_requests_sent_ahead_are_answered_in_order(url):
 @pytest.mark.parametrize(
     ("request_", "status"),
     [
+        (b"\r\n\r\nGET / HT", b"400"),
         (b"GET / HTTP/1.1\r\nX: " + b"x" * 40_000, b"431"),
         (b"GET /" + b"x" * 3000 + b" HTTP/1.1\r\nHost: a\r\n\r\n", b"414"),
         (b"\x16\x03\x01 hello\r\n\r\n", b"400"),
         (b"GET /about HTTP/1.0\r\n\r\n", b"200"),
     ],
-    ids=["a head without end", "a long address", "not HTTP", "HTTP/1.0"],
+    ids=["no first line", "a head without end", "a long address", "not HTTP", "HTTP/1.0"],
 )
 def test_every_request_gets_its_answer_and_its_end(url, request_, status):
     with connected(url, request_) as client:
@@ -125,6 +127,21 @@ def test_every_request_gets_its_answer_and_its_end(url, request_, status):
 
 def test_the_connections_of_others_make_room(url):
     with ExitStack() as clients:
-        for _ in range(600):  # gunicorn.conf.py allows 512
+        for _ in range(400):  # gunicorn.conf.py allows 256
             clients.enter_context(connected(url))
         assert requests.get(url, timeout=5).status_code == 200
+
+
+def test_a_limit_on_open_files_is_no_end(site, bucket, tmp_path):
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (120, hard))  # the server inherits it
+    try:
+        url = site(str(bucket))
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+    with ExitStack() as clients:
+        for _ in range(200):
+            clients.enter_context(connected(url))
+        assert requests.get(url, timeout=10).status_code == 200
+    (log,) = tmp_path.glob("gunicorn-*.log")
+    assert log.read_text().count("Booting worker") == 1

@@ -35,6 +35,7 @@ BODY_S = 5.0  # a thread waits so long for a part of a request's body; no route 
 HEAD_BYTES = 32_768  # of the head of a request, at most
 HELD_BYTES = 32_000_000  # of responses that slow clients have not taken yet, of all connections together
 END = b"\r\n\r\n"
+FULL = (errno.EMFILE, errno.ENFILE)  # no more files may be open
 NOBODY = (
     errno.EAGAIN,
     errno.EWOULDBLOCK,
@@ -170,13 +171,15 @@ class Worker(ThreadWorker):  # type: ignore[misc]
         try:
             accepted, client = listener.accept()
         except OSError as error:
-            if error.errno not in NOBODY:
+            if error.errno in FULL:
+                self._make_room()
+            elif error.errno not in NOBODY:
                 raise
             return
         self.nr_conns += 1
         connection = Connection(self.cfg, Client(accepted), client, listener.getsockname())
-        if self.nr_conns >= self.worker_connections and self._waiting:
-            self._drop(min(self._waiting, key=lambda other: other.until))
+        if self.nr_conns >= self.worker_connections:
+            self._make_room()
         self._receive(connection)
 
     def handle(self, conn: TConn) -> Any:
@@ -219,6 +222,11 @@ class Worker(ThreadWorker):  # type: ignore[misc]
             name == "TRANSFER-ENCODING" or (name == "CONTENT-LENGTH" and value.strip() != "0")
             for name, value in conn.parser.mesg.headers
         )
+
+    def _make_room(self) -> None:
+        """Drop the connection whose client has the least time left."""
+        if self._waiting:
+            self._drop(min(self._waiting, key=lambda waiting: waiting.until))
 
     def _wait(self, connection: Connection, event: int, then: Callable[[Connection], None]) -> None:
         self._waiting[connection] = then
