@@ -401,6 +401,69 @@ def test_the_game_keeps_nobody_out(open_page, serve, playable, scheme):
     assert violations(page) == []
 
 
+@pytest.fixture(scope="module")
+def many(samples, tmp_path_factory) -> Path:
+    """A folder of so many categories that one searches among them."""
+    folder = tmp_path_factory.mktemp("many")
+    pictures = sorted(samples.rglob("*.jpg"))
+    names = "zebra otter ice-cream Crème_brûlée beer_glass wine_glass apple pear fig tent yurt sock hay owl".split()
+    for name, picture in zip(names, pictures, strict=False):
+        (folder / name).mkdir()
+        shutil.copy(picture, folder / name)
+    return folder
+
+
+def found(page: Page) -> list[str]:
+    return page.locator("#categories > li:visible .name").all_inner_texts()
+
+
+def test_categories_are_found_by_typing(open_page, serve, many):
+    page = open_page("/categories", serve(str(many)))
+    every = found(page)
+    assert every == sorted(every, key=str.casefold)
+    assert len(every) == 14
+
+    for typed, names, said in (
+        ("gla", ["Beer Glass", "Wine Glass"], "2 of 14"),
+        ("CREME", ["Crème Brûlée"], "1 of 14"),
+        ("ice cream", ["Ice Cream"], "1 of 14"),
+        ("glass b", ["Beer Glass"], "1 of 14"),
+        ("unicorn", [], "No category begins like that."),
+        ("  ", every, ""),
+    ):
+        page.get_by_label("Find").fill(typed)
+        assert found(page) == names
+        expect(page.locator("#found")).to_have_text(said)
+
+    page.get_by_label("Find").fill("yu")
+    page.get_by_label("Find").press("Enter")
+    expect(page).to_have_title("This Yurt Does Not Exist")
+    page.go_back()
+    wait_until(lambda: found(page) in (["Yurt"], every), 5)
+    assert page.get_by_label("Find").input_value() in ("", "yu")
+
+
+def test_without_javascript_the_categories_are_a_list_in_alphabetical_order(open_page, serve, many):
+    page = open_page("/categories", serve(str(many)), java_script_enabled=False)
+
+    names = found(page)
+
+    assert len(names) == 14
+    assert names == sorted(names, key=str.casefold)
+    expect(page.locator("#search")).to_be_hidden()
+    page.get_by_role("link", name="Yurt").click()
+    expect(page).to_have_title("This Yurt Does Not Exist")
+
+
+@pytest.mark.parametrize("width", [320, 1280])
+@pytest.mark.parametrize("scheme", ["dark", "light"])
+def test_many_categories_fit_the_window_and_are_accessible(open_page, serve, many, width, scheme):
+    page = open_page("/categories", serve(str(many)), viewport={"width": width, "height": 700}, color_scheme=scheme)
+
+    assert page.evaluate("document.documentElement.scrollWidth") <= width
+    assert not Axe().run(page).response["violations"]
+
+
 @pytest.mark.parametrize("path", ["/", "/c/food", "/grid", "/categories", "/about"])
 @pytest.mark.parametrize("width", [320, 1280])
 def test_nothing_is_wider_than_the_window(open_page, path, width):

@@ -133,7 +133,7 @@ def favourites() -> str:
 
 @pages.get("/categories")
 def categories() -> str | Response:
-    """Every category with its count and a picture; with a single category, the front page instead."""
+    """Every category with its count and a picture, by name; with a single category, the front page instead."""
     site = get_site()
     catalog = site.live()
     if len(catalog.categories) == 1:
@@ -142,7 +142,8 @@ def categories() -> str | Response:
     for slug in (category.slug for category in catalog.categories):
         cards = [] if catalog.thumbnails else [card for card in site.deck.peek(1, slug) if card.catalog is catalog]
         covers[slug] = thumbnail_address(catalog, slug, cards[0].number if cards else 0)
-    return render_template("categories.html", catalog=catalog, covers=covers)
+    by_name = sorted(catalog.categories, key=lambda category: category.name.casefold())
+    return render_template("categories.html", catalog=catalog, categories=by_name, covers=covers)
 
 
 @pages.get("/about")

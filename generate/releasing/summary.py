@@ -7,10 +7,14 @@ import shlex
 from generate.releasing.publishing import Published
 from generate.units import size_text
 
+LISTED = 12  # categories that are named with their counts
+
 
 def summarize(published: Published, url: str, dry_run: bool = False) -> list[str]:
     """The last lines of a command: what was published, how to undo it, what to do next."""
-    counts = ", ".join(f"{category.name} {category.count}" for category in published.categories)
+    counts = ", ".join(f"{category.name} {category.count}" for category in published.categories[:LISTED])
+    if len(published.categories) > LISTED:
+        counts = f"in {len(published.categories)} categories"
     total = sum(category.count for category in published.categories)
     pictures = f"{total} pictures ({counts}), {size_text(published.total_bytes)}"
     if dry_run:

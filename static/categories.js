@@ -1,0 +1,40 @@
+// Filters the categories by what is typed. Without it they are a list in alphabetical order.
+"use strict";
+
+(() => {
+  const form = document.getElementById("search");
+  const find = document.getElementById("find");
+  const found = document.getElementById("found");
+
+  // as people type: crème brûlée is found by creme, and ice-cream by ice cream
+  const plain = (text) =>
+    text
+      .normalize("NFD")
+      .replace(/\p{M}/gu, "")
+      .toLowerCase()
+      .split(/[^\p{L}\p{N}]+/u)
+      .filter(Boolean);
+  const tiles = [...document.querySelectorAll("#categories > li")].map((item) => ({
+    item,
+    words: plain(item.querySelector(".name").textContent),
+  }));
+
+  // each word that was typed begins a word of the name
+  const fits = (words, typed) => typed.every((part) => words.some((word) => word.startsWith(part)));
+
+  function filter() {
+    const typed = plain(find.value);
+    for (const { item, words } of tiles) item.hidden = !fits(words, typed);
+    const shown = tiles.filter(({ item }) => !item.hidden).length;
+    found.textContent = !typed.length ? "" : shown ? `${shown} of ${tiles.length}` : "No category begins like that.";
+  }
+
+  find.addEventListener("input", filter);
+  addEventListener("pageshow", filter); // the browser fills in what was typed before Back
+  form.addEventListener("submit", (event) => {
+    event.preventDefault();
+    const first = tiles.find(({ item }) => !item.hidden);
+    if (first && plain(find.value).length) first.item.querySelector("a").click();
+  });
+  form.hidden = false;
+})();
