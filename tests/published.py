@@ -150,7 +150,7 @@ def theirs(found: Example) -> dict[str, np.ndarray]:
     return arrays
 
 
-def write_flax(path: Path, found: Example, **more: Any) -> Path:
+def write_flax(path: Path, found: Example, protocol: int = 4, **more: Any) -> Path:
     """A checkpoint of stylegan2-flax-tpu. The means of w are one for each category there."""
     arrays = theirs(found)
     with stand_ins("flax.core.frozen_dict.FrozenDict", "jax._src.array._reconstruct_array") as (frozen, rebuild):
@@ -190,11 +190,11 @@ def write_flax(path: Path, found: Example, **more: Any) -> Path:
         }
         config = argparse.Namespace(resolution=32, z_dim=16, c_dim=categories, w_dim=16)
         checkpoint = {"params_ema_G": Reduced(frozen, (tree,)), "config": config, "step": 3, **more}
-        path.write_bytes(pickle.dumps(checkpoint, 4))
+        path.write_bytes(pickle.dumps(checkpoint, protocol))
     return path
 
 
-def write_tensorflow(path: Path, found: Example, **options: Any) -> Path:
+def write_tensorflow(path: Path, found: Example, protocol: int = 4, **options: Any) -> Path:
     """A network of StyleGAN2's original implementation."""
     arrays = theirs(found)
     with stand_ins("dnnlib.tflib.network.Network", "dnnlib.util.EasyDict") as (network, easy):
@@ -221,7 +221,7 @@ def write_tensorflow(path: Path, found: Example, **options: Any) -> Path:
                 synthesis |= _tensorflow_variable(rest, array)
         both = {"mapping": made("G_mapping", mapping), "synthesis": made("G_synthesis", synthesis)}
         gs = made("Gs", {"lod": np.zeros(()), "dlatent_avg": arrays["mapping.w_avg"]}, **both)
-        path.write_bytes(pickle.dumps((gs, made("D", {}), gs), 4))
+        path.write_bytes(pickle.dumps((gs, made("D", {}), gs), protocol))
     return path
 
 

@@ -6,10 +6,13 @@ import io
 import json
 import os
 import pickle
+import pickletools
+import random
 import struct
 import subprocess
 import sys
 from dataclasses import replace
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -31,7 +34,7 @@ WRITERS = {
 }
 
 
-@pytest.mark.parametrize(("layout", "kind"), WRITERS, ids="-".join)
+@pytest.mark.parametrize(("layout", "kind"), WRITERS, ids=map("-".join, WRITERS))
 def test_pictures_are_the_original_implementation_s(tmp_path, layout, kind):
     found = example(kind)
 
@@ -45,6 +48,20 @@ def test_pictures_are_the_original_implementation_s(tmp_path, layout, kind):
             drawn = torch.lerp(generator.mapping.means(numbers).expand_as(w), w, truncation)
             pictures = generator.synthesis(drawn[:, None].expand(-1, generator.options.layers, -1))
             assert np.abs(pictures.numpy() - expected).max() < 1e-5
+
+
+@pytest.mark.parametrize("protocol", [3, 5])
+@pytest.mark.parametrize(("layout", "kind"), WRITERS, ids=map("-".join, WRITERS))
+def test_every_version_of_python_writes_the_same_arrays(tmp_path, layout, kind, protocol):
+    """Sets, arrays and bytes differ between the protocols of Python 3.7, 3.8 and 3.14."""
+    write = WRITERS[layout, kind]
+
+    usual, other = (
+        read_published(write(tmp_path / f"{number}.pkl", example(kind), number)).arrays for number in (4, protocol)
+    )
+
+    assert usual.keys() == other.keys()
+    assert all(np.array_equal(usual[name], other[name]) for name in usual)
 
 
 def test_what_training_left_in_a_flax_file_is_passed_over(tmp_path):
@@ -266,6 +283,26 @@ def test_hostile_files_are_a_sentence_each_within_bounded_memory(tmp_path):
         assert len(said[name]) < 250
         assert "\n" not in said[name]
     assert not (tmp_path / "ran").exists()
+
+
+@pytest.mark.parametrize(("layout", "kind"), WRITERS, ids=map("-".join, WRITERS))
+def test_whatever_is_changed_in_a_file_it_is_read_or_refused(tmp_path, layout, kind):
+    """Instructions and their short arguments are changed, not the numbers of the arrays."""
+    whole = WRITERS[layout, kind](tmp_path / "whole.pkl", example(kind)).read_bytes()
+    starts = [position for _, _, position in pickletools.genops(whole)]
+    places = [at for start, end in pairwise(starts) if end - start < 64 for at in range(start, end)]
+    chance, refused = random.Random(0), 0
+    for _ in range(60):
+        data = bytearray(whole)
+        for at in chance.sample(places, 3):
+            data[at] = chance.randrange(256)
+        (tmp_path / "changed.pkl").write_bytes(data)
+        try:
+            found = read_published(tmp_path / "changed.pkl")
+            build_generator(found.arrays, found.clamp)
+        except Refused:
+            refused += 1
+    assert refused > 10
 
 
 def test_the_source_in_a_snapshot_is_never_run(tmp_path):

@@ -151,8 +151,8 @@ def open_stylegan2(path: Path, device: torch.device | None = None) -> StyleGAN2:
         generator = build_generator(published.arrays, published.clamp)
     except Refused as reason:
         raise click.ClickException(
-            f"{path} can't be read as a StyleGAN2 generator, since it {reason}. Nothing in it was run; "
-            "get the file again from where it was published."
+            f"{path} can't be read as a StyleGAN2 generator, since it {reason}. Nothing in it was run. docs/models.md says "
+            "which files are read; get a damaged one again."
         ) from None
     with path.open("rb") as file:
         digest = hashlib.file_digest(file, "sha256").hexdigest()[:32]
