@@ -43,10 +43,16 @@ def command(
 ) -> None:
     """Draw pictures from a trained generator.
 
-    MODEL is a run folder, a generator.safetensors, a model_N.pt of the lightweight_gan command, or a .pkl of StyleGAN2 as
-    its authors and This Food Does Not Exist published it (docs/models.md). Nothing in a file is run. The file name is
-    the seed, and the same seed gives the same picture. A model of several categories draws all seeds of each into a
+    The file name is the seed, and the same seed gives the same picture. A model of several categories draws all seeds of each into a
     folder of its name. A rerun draws only missing and damaged pictures. Under torchrun the processes share the work.
+
+    \b
+    MODEL is one of these, told by its content; nothing in a file is run, and docs/models.md has their licences:
+      runs/mine, generator.safetensors   what `train` made
+      model_N.pt                         of the lightweight_gan command
+      *.pkl of StyleGAN2-ADA             in PyTorch, with and without categories
+      *.pkl of StyleGAN2 in Flax         as of This Food Does Not Exist
+      *.pkl of StyleGAN2 in TensorFlow   the originals, without categories
 
     \b
     Example:
