@@ -65,7 +65,7 @@ def why_not(path: Path, folder: Path) -> str:
     if is_hidden(path.relative_to(folder)):
         return HIDDEN
     if not path.is_file():
-        return "a link to nothing" if path.is_symlink() else "not a file"
+        return "a link to nothing" if path.is_symlink() and not path.exists() else "not a file"
     if not is_utf8(str(path.relative_to(folder))):
         return NOT_UTF8
     if path.suffix.lower() in SUFFIXES:

@@ -5,15 +5,15 @@ python -m generate releases gs://my-pictures --rollback
 
 from __future__ import annotations
 
-import shlex
 from collections import Counter
+from pathlib import Path
 
 import click
 
 from gallery.bucket import Bucket, open_bucket
 from gallery.commit import read_pointer
 from gallery.history import LIVE, NEWEST, RECENT, fates, list_releases, prune, roll_back
-from generate.units import Duration, duration_text, plural, size_text
+from generate.units import Duration, duration_text, plural, shell_path, size_text
 
 PREVIOUS = "the one before"
 
@@ -85,7 +85,7 @@ def table(bucket: Bucket) -> list[str]:
             f"{kept.release:26} {state:10} {kept.catalog.created:20} {kept.catalog.count:7} {size:>10}  "
             f"{kept.catalog.title} ({counts})"
         )
-    quoted = shlex.quote(bucket.url)
+    quoted = bucket.url if bucket.url.startswith("gs://") else shell_path(Path(bucket.url))
     whole = [kept for kept in releases if kept.catalog]
     if pointer.damage:
         lines.append(f"None of them is known to be live: {pointer.damage}")

@@ -268,3 +268,10 @@ def test_releases_of_no_bucket(tmp_path: Path):
     result = releases(str(tmp_path / "nothing"))
     assert result.exit_code == 1
     assert "does not exist" in result.output
+
+
+def test_the_next_command_names_a_folder_that_looks_like_an_option(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    Path("-buc ket").mkdir()
+
+    assert "Next: python -m generate publish SAMPLES './-buc ket'" in releases("./-buc ket").output

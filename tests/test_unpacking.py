@@ -14,6 +14,8 @@ import pytest
 
 from generate.collect import collect
 from generate.collecting.provenance import read_table
+from generate.collecting.unpacking import copy_pictures
+from generate.images import find_pictures
 from tests.collecting import npm_tarball, run
 from tests.conftest import EMOJI, files
 from tests.picture_server import picture
@@ -222,3 +224,18 @@ def test_every_file_of_an_archive_is_kept_rejected_or_passed_over(tmp_path, caps
     assert "passed over 1 file, not a picture: a/notes.txt" in said
     assert "passed over 1 file, hidden: __MACOSX/._b.avif" in said
     assert "passed over 1 file, a path that leads out of the archive: ../evil.png" in said
+
+
+def test_a_file_of_the_name_of_a_folder_is_kept_and_counted(tmp_path):
+    members = {"ok": "food/lemon", "ok/1.png": "food/pizza", "ok/1.png/x.png": "food/tomato", "ok/2.png": "animals/fox"}
+    with tarfile.open(tmp_path / "odd.tar", "w") as archive:
+        for name, emoji in members.items():
+            info = tarfile.TarInfo(name)
+            data = picture("PNG", name=emoji)
+            info.size = len(data)
+            archive.addfile(info, io.BytesIO(data))
+
+    rows = copy_pictures(tmp_path / "odd.tar", tmp_path / "out", min_size=32)
+
+    assert [row.status for row in rows] == ["kept"] * 4
+    assert len({row.file for row in rows}) == len(find_pictures(tmp_path / "out")) == 4

@@ -41,9 +41,10 @@ def readable(names: Mapping[str, bytes], path: Path, encoding: str | None = None
 
 
 def without_clashes(names: Sequence[str]) -> list[str]:
-    """The names, numbered where one is there already: a.jpg, a.jpg -> a.jpg, a-2.jpg."""
-    taken: set[str] = set(names)
-    seen: set[str] = set()
+    """The names, numbered where one is there already, also as a folder: a.jpg, a.jpg, b, b/c -> a.jpg, a-2.jpg, b-2, b/c."""
+    folders = {str(folder) for name in names for folder in PurePosixPath(name).parents}
+    taken = folders | set(names)
+    seen = set(folders)
     result = []
     for name in names:
         path, number, free = PurePosixPath(name), 1, name

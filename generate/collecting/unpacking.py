@@ -207,7 +207,7 @@ def _common_folder(names: list[str]) -> PurePosixPath:
     """The deepest folder that holds all of them."""
     common = PurePosixPath(names[0]).parent
     for name in names:
-        while not PurePosixPath(name).is_relative_to(common):
+        while not PurePosixPath(name).parent.is_relative_to(common):
             common = common.parent
     return common
 
