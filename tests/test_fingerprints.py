@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import shutil
 
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from PIL import Image
 
 from generate.prepare import prepare as prepare_folder
@@ -38,3 +40,21 @@ def test_every_compressed_and_shrunken_copy_is_found_and_no_other_picture(tmp_pa
     assert result["reasons"] == {"near duplicate": 36}
     for name, reason in result["rejected"]:
         assert reason == f"near duplicate: of {name.replace('.jpg', '.webp')}"
+
+
+@settings(deadline=None, max_examples=50)
+@given(st.lists(st.integers(0, 2**256 - 1), min_size=1, max_size=20), st.data(), st.integers(-1, 255))
+def test_the_same_duplicates_are_found_as_by_comparing_all_pairs(shapes, data, near):
+    masks = data.draw(st.lists(st.sets(st.integers(0, 255), max_size=9), max_size=20))
+    shapes = [*shapes, *(shapes[i % len(shapes)] ^ sum(1 << bit for bit in mask) for i, mask in enumerate(masks))]
+    prints = [Fingerprint(str(i), f"{shape:064x}", "00" * 192, 1) for i, shape in enumerate(shapes)]
+    kept: list[int] = []
+    expected = {}
+    for i, shape in enumerate(shapes):
+        close = [j for j in kept if (shapes[j] ^ shape).bit_count() <= near]
+        if close:
+            expected[i] = (close[0], False)
+        else:
+            kept.append(i)
+
+    assert find_duplicates(prints, near) == expected

@@ -50,10 +50,9 @@ def find_duplicates(prints: list[Fingerprint], near: int = Recipe.near) -> dict[
     two identical pictures; 8 also finds faces that differ only by the mouth. A negative `near` finds equal files only.
     """
     order = sorted(range(len(prints)), key=lambda i: (-prints[i].pixels, i))
-    shapes = _bytes([p.shape for p in prints]).view(np.uint64)  # (N, 4)
+    shapes = _bytes([p.shape for p in prints])  # (N, 32)
     colours = _bytes([p.colour for p in prints]).astype(np.int16)  # (N, 192)
-    kept_shapes, kept = np.empty_like(shapes), np.empty(len(prints), np.int64)  # the first `count` are filled
-    count = 0
+    alike = Neighbours(shapes, near)
     first: dict[str, int] = {}
     found: dict[int, tuple[int, bool]] = {}
     for i in order:
@@ -61,14 +60,41 @@ def find_duplicates(prints: list[Fingerprint], near: int = Recipe.near) -> dict[
         if stays != i:
             found[i] = (found[stays][0] if stays in found else stays, True)
             continue
-        close = kept[:count][np.bitwise_count(kept_shapes[:count] ^ shapes[i]).sum(axis=1) <= near]
+        close = alike.of(i)
         close = close[np.abs(colours[close] - colours[i]).mean(axis=1) <= COLOUR_FAR]
         if len(close):
             found[i] = (int(close[0]), False)
         else:
-            kept_shapes[count], kept[count] = shapes[i], i
-            count += 1
+            alike.add(i)
     return found
+
+
+class Neighbours:
+    """Hashes at most `near` bits from one another, without comparing all pairs.
+
+    Of near + 1 pieces of a hash, one at least is equal in both, so only hashes that share a piece are compared.
+    """
+
+    def __init__(self, hashes: np.ndarray, near: int) -> None:  # (N, 32) uint8
+        self.words = hashes.view(np.uint64)  # (N, 4)
+        self.near = near
+        bits = np.unpackbits(hashes, axis=1)
+        self.pieces = np.array_split(bits, min(near + 1, bits.shape[1]), axis=1) if near >= 0 else []
+        self.indices: list[dict[bytes, list[int]]] = [{} for _ in self.pieces]
+        self.added: dict[int, int] = {}  # the place in the order of adding
+
+    def add(self, i: int) -> None:
+        self.added[i] = len(self.added)
+        for piece, index in zip(self.pieces, self.indices, strict=True):
+            index.setdefault(piece[i].tobytes(), []).append(i)
+
+    def of(self, i: int) -> np.ndarray:
+        """The added ones that are near to the i-th hash, the first added first."""
+        found = {
+            j for piece, index in zip(self.pieces, self.indices, strict=True) for j in index.get(piece[i].tobytes(), ())
+        }
+        some = np.array(sorted(found, key=self.added.__getitem__), dtype=np.int64)
+        return np.asarray(some[np.bitwise_count(self.words[some] ^ self.words[i]).sum(axis=1) <= self.near])
 
 
 def _bytes(texts: list[str]) -> np.ndarray:
