@@ -4,7 +4,7 @@ PORT ?= 8080
 BIN := .venv/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help run setup test test-slow lint format bench demo clean browser
+.PHONY: help run setup test test-slow lint format bench demo runtime clean browser
 
 help:  ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -39,6 +39,18 @@ demo: .venv/all  ## draw demo/bucket from demo/generator.safetensors again: the 
 		--live --truncation 0.85 --precision fp32 --device cpu --title "This Emoji Does Not Exist" \
 		--description "Emoji faces, people and flags that a small neural network made up."
 	rm -rf demo/bucket && mv demo/new demo/bucket
+
+ORT := 1.30.0
+runtime: .venv/web  ## fetch ONNX Runtime Web for /live again: the same bytes, or a newer ORT=version
+	rm -rf static/live/new && mkdir static/live/new
+	cd static/live/new && npm pack --silent onnxruntime-web@$(ORT) && tar -xzf *.tgz --strip-components 2 \
+		package/dist/ort.wasm.min.mjs package/dist/ort-wasm-simd-threaded.mjs package/dist/ort-wasm-simd-threaded.wasm
+	sed -i.bak '/^\/\/# sourceMappingURL=/d' static/live/new/ort.wasm.min.mjs
+	$(BIN)/python -c "import brotli, sys; from pathlib import Path; \
+		Path(sys.argv[1] + '.br').write_bytes(brotli.compress(Path(sys.argv[1]).read_bytes(), quality=11, lgwin=24))" \
+		static/live/new/ort-wasm-simd-threaded.wasm
+	cd static/live/new && mv *.mjs *.br ../ort/ && cd .. && rm -rf new
+	cd static/live/ort && sha256sum --check SHA256SUMS || sha256sum *.mjs *.br | tee SHA256SUMS
 
 clean:  ## remove .venv and what tools cached
 	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis

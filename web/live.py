@@ -1,18 +1,27 @@
-"""The page /live, where the visitor's browser draws, and the generator that it draws with. See docs/live.md."""
+"""The page /live, where the visitor's browser draws, its scripts, and the generator that it draws with. See docs/live.md."""
 
 from __future__ import annotations
 
 import json
+import zlib
+from collections.abc import Iterator
+from functools import cache
+from pathlib import Path
 
-from flask import Blueprint, Response, abort, render_template, request, send_file, url_for
+import brotli  # type: ignore[import-untyped]
+from flask import Blueprint, Response, abort, current_app, render_template, request, send_file, url_for
+from werkzeug.security import safe_join
 
 from gallery.live import MODEL_FILE, MODEL_TYPE
-from gallery.release import RELEASE_ID
+from gallery.names import does_not_exist
+from gallery.release import RELEASE_ID, Catalog
 from web.compression import best_encoding
 from web.site import get_site
 
-YEAR_S = 31_536_000
-SCRIPTS = "live/"  # below static: the worker is sent with the page's policy, since it is what compiles WebAssembly
+YEAR = "public, max-age=31536000, immutable"
+RUNTIME = "ort/ort-wasm-simd-threaded.wasm"  # ONNX Runtime Web; on disk it is compressed
+TYPES = {".js": "text/javascript", ".mjs": "text/javascript", ".wasm": "application/wasm"}
+PART = 1 << 16  # bytes decompressed at once
 POLICY = (
     "default-src 'none'; img-src 'self' data:; style-src 'self'; script-src 'self' 'wasm-unsafe-eval'; "
     "connect-src 'self'; worker-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
@@ -27,8 +36,16 @@ def page() -> Response:
     catalog = get_site().live()
     if catalog.live is None:
         abort(404)
-    told = catalog.live.to_json() | {"release": catalog.release, "url": url_for("live.model", release=catalog.release)}
-    response = Response(render_template("live.html", catalog=catalog, live=json.dumps(told)))
+    version = _version()
+    told = catalog.live.to_json() | {
+        "release": catalog.release,
+        "title": catalog.title,
+        "titles": _titles(catalog),
+        "url": url_for("live.model", release=catalog.release),
+        "runtime": url_for("live.script", version=version, name=RUNTIME),
+        "runtime_bytes": _file(RUNTIME + ".br").stat().st_size,
+    }
+    response = Response(render_template("live.html", catalog=catalog, live=json.dumps(told), version=version))
     response.headers["Content-Security-Policy"] = POLICY
     return response
 
@@ -55,13 +72,67 @@ def model(release: str) -> Response:
             response.headers["Content-Encoding"] = encoding
     response.vary.add("Accept-Encoding")
     response.set_etag(catalog.live.sha256, weak=bool(encoding))
-    response.headers["Cache-Control"] = f"public, max-age={YEAR_S}, immutable"
+    response.headers["Cache-Control"] = YEAR
     return response
 
 
-@live.after_app_request
-def allow_webassembly(response: Response) -> Response:
-    """In the worker too, whose policy is its own script's."""
-    if request.endpoint == "static" and str((request.view_args or {}).get("filename")).startswith(SCRIPTS):
-        response.headers["Content-Security-Policy"] = POLICY
+@live.get("/live/app/<version>/<path:name>")
+def script(version: str, name: str) -> Response:
+    """A file of static/live. The version is in the path, so that what a script imports has the same one.
+
+    The worker is sent with the page's policy, since it is what compiles WebAssembly.
+    """
+    if Path(name).suffix not in TYPES:
+        abort(404)
+    response = _runtime() if name == RUNTIME else send_file(_file(name))
+    response.mimetype = TYPES[Path(name).suffix]
+    response.headers["Content-Security-Policy"] = POLICY
+    response.headers["Cache-Control"] = YEAR if version == _version() else "no-cache"
     return response
+
+
+def _runtime() -> Response:
+    """As it is stored to browsers that take brotli, which all do over TLS; decompressed on the way to others."""
+    path = _file(RUNTIME + ".br")
+    if best_encoding(request.headers.get("Accept-Encoding", "")) == "br":
+        response = send_file(path, conditional=False)
+        response.headers["Content-Encoding"] = "br"
+    else:
+        response = Response(_decompressed(path))
+    response.vary.add("Accept-Encoding")
+    return response
+
+
+def _decompressed(path: Path) -> Iterator[bytes]:
+    decompressor = brotli.Decompressor()
+    with path.open("rb") as file:
+        part = file.read(PART)
+        while part or not decompressor.is_finished():
+            yield decompressor.process(part, output_buffer_limit=PART)
+            part = file.read(PART) if decompressor.can_accept_more_data() else b""
+
+
+def _titles(catalog: Catalog) -> list[str]:
+    """What the page calls a picture of each of the generator's categories."""
+    assert catalog.live is not None
+    known = {category.slug: category.plural for category in catalog.categories}
+    return [does_not_exist(entry["name"], known.get(entry["slug"], False)) for entry in catalog.live.categories]
+
+
+def _file(name: str) -> Path:
+    path = safe_join(str(Path(current_app.static_folder or "") / "live"), name)
+    if path is None or not Path(path).is_file():
+        abort(404)
+    return Path(path)
+
+
+@cache
+def _checksum(folder: Path) -> str:
+    checksum = 0
+    for path in sorted(path for path in folder.rglob("*") if path.is_file()):
+        checksum = zlib.crc32(path.read_bytes(), checksum)
+    return f"{checksum:08x}"
+
+
+def _version() -> str:
+    return _checksum(Path(current_app.static_folder or "") / "live")

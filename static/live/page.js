@@ -1,0 +1,202 @@
+// The page /live: what the visitor does, and what is shown.
+
+import { parse, randomSeed, write } from "./address.js";
+import { Artist } from "./artist.js";
+import { Drift } from "./drift.js";
+import { showGallery } from "./gallery.js";
+import { keep } from "./kept.js";
+import { Sliders } from "./sliders.js";
+import { Canvas } from "./canvas.js";
+
+const TROUBLE = {
+  gone: "This page’s generator was replaced meanwhile. Load the page again to draw with the new one.",
+  damaged: "The generator arrived damaged. Load the page again; if that does not help, tell the site’s owner.",
+  network: "The generator did not arrive. Are you offline? Load the page again.",
+  runtime: "This browser can’t run the generator: it needs WebAssembly with SIMD, which browsers have had since 2021.",
+  script: "A script did not arrive. Load the page again.",
+  format: "This generator is of a newer kind than this page knows. Load the page again later.",
+};
+const ADDRESS_MS = 300; // browsers limit how often the address may change
+
+const main = document.getElementById("live");
+const model = JSON.parse(main.dataset.live);
+const element = (id) => document.getElementById(id);
+const canvas = new Canvas(element("canvas"));
+const artist = new Artist(model, hear);
+let sliders;
+let drift;
+let view; // what is shown, see address.js
+let inAny = false; // Next may choose another category
+let timer = 0;
+
+element("late").remove();
+if (model.format !== 1) fail("format");
+else if (typeof WebAssembly !== "object" || typeof Worker !== "function") fail("runtime");
+else {
+  listen();
+  offer();
+}
+
+function offer() {
+  element("weight").textContent = `Loads at most ${((model.bytes + model.runtime_bytes) / 1e6).toFixed(1)} MB, once.`;
+  element("offer").hidden = false;
+  element("begin").addEventListener("click", () => {
+    element("begin").disabled = true;
+    element("progress").hidden = false;
+    artist.load();
+  });
+}
+
+function fail(kind) {
+  const sentence = element("trouble");
+  const link = Object.assign(document.createElement("a"), { href: document.documentElement.dataset.site });
+  link.textContent = "Pictures that are drawn already";
+  sentence.replaceChildren(`${TROUBLE[kind]} `, link, ".");
+  sentence.hidden = false;
+  element("offer").hidden = element("controls").hidden = true;
+}
+
+function hear({ progress, failed, ready }) {
+  if (progress !== undefined) element("progress").value = progress;
+  if (failed) fail(failed);
+  if (ready) begin();
+}
+
+function begin() {
+  element("offer").hidden = true;
+  element("text").hidden = true;
+  element("controls").hidden = element("below").hidden = false;
+  const asked = parse(location.hash, model);
+  inAny = !asked && model.categories.length > 1;
+  go(asked ?? fresh(), "replace");
+  refreshGallery();
+  element("next").focus({ preventScroll: true });
+}
+
+// A new picture, as odd as the one before.
+function fresh() {
+  const kinds = model.categories.length;
+  const category = inAny ? Math.floor(Math.random() * kinds) : (view?.from.category ?? 0);
+  return {
+    from: { seed: randomSeed(), category },
+    to: null,
+    t: 0,
+    truncation: view?.truncation ?? model.truncation,
+    directions: model.directions.map(() => 0),
+  };
+}
+
+// Draw a view and say so in the address: "push" for a new entry in the history, "replace", or "" if it is there already.
+async function go(next, history_ = "", fade = 0) {
+  view = next;
+  sliders.show(view, inAny);
+  showWords();
+  if (history_ === "push") history.pushState(null, "", write(view, model));
+  if (history_ === "replace") writeSoon();
+  const drawn = await artist.draw(view);
+  if (!drawn) return;
+  canvas.show(drawn, fade);
+  element("count").textContent = `${artist.drawn.toLocaleString("en")} drawn here, none by a server.`;
+}
+
+function writeSoon() {
+  clearTimeout(timer);
+  timer = setTimeout(() => history.replaceState(null, "", write(view, model)), ADDRESS_MS);
+}
+
+function showWords() {
+  const { from, to, t } = view;
+  const nearest = to && t > 0.5 ? to : from;
+  const title = model.titles[nearest.category] ?? model.title;
+  if (element("title").textContent !== title) element("title").textContent = title;
+  element("canvas").setAttribute("aria-label", `${title}: number ${nearest.seed}, drawn in your browser`);
+}
+
+function next() {
+  drift.stop();
+  flush();
+  go(fresh(), "push");
+}
+
+// The address of what is shown now, before the history moves on.
+function flush() {
+  clearTimeout(timer);
+  history.replaceState(null, "", write(view, model));
+}
+
+function refreshGallery() {
+  showGallery(model.release, {
+    open: (hash) => {
+      drift.stop();
+      flush();
+      go(parse(hash, model), "push");
+    },
+    mix: (one, other) => {
+      drift.stop();
+      flush();
+      const [from, to] = [parse(one, model), parse(other, model)].map((found) => found.from);
+      go({ ...view, from, to, t: 0.5, directions: model.directions.map(() => 0) }, "push");
+    },
+  });
+}
+
+function tell(sentence) {
+  element("status").textContent = sentence;
+  setTimeout(() => element("status").textContent === sentence && (element("status").textContent = ""), 3000);
+}
+
+async function share() {
+  flush();
+  const [url, title] = [location.href, element("title").textContent];
+  if (navigator.share) await navigator.share({ url, title }).catch(() => {});
+  else await navigator.clipboard.writeText(url).then(() => tell("Link copied."), () => tell("The link is in the address bar."));
+}
+
+function listen() {
+  sliders = new Sliders(model, {
+    change: (changes) => {
+      drift.stop();
+      go({ ...view, ...changes }, "replace");
+    },
+    choose: (category) => {
+      drift.stop();
+      inAny = category === null;
+      if (category === null) return sliders.show(view, inAny);
+      flush();
+      return go({ ...view, from: { ...view.from, category }, to: null, t: 0 }, "push");
+    },
+  });
+
+  drift = new Drift(element("drift"), {
+    view: () => view,
+    target: () => fresh().from,
+    step: (moved, fade) => go(moved, "replace", fade),
+  });
+  element("next").addEventListener("click", next);
+  element("keep").addEventListener("click", () => {
+    keep({ hash: write(view, model), small: canvas.small(), release: model.release, title: element("title").textContent });
+    refreshGallery();
+    tell("Kept below, in this browser.");
+  });
+  element("share").addEventListener("click", share);
+  element("download").addEventListener("click", async () => {
+    const link = Object.assign(document.createElement("a"), { download: `${view.from.seed}.png`, href: canvas.png() });
+    link.click();
+  });
+  addEventListener("popstate", () => {
+    const asked = view && parse(location.hash, model);
+    if (!asked) return;
+    drift.stop();
+    clearTimeout(timer);
+    go(asked);
+  });
+  document.addEventListener("keydown", (event) => {
+    const focused = document.activeElement;
+    if (focused && focused !== document.body && focused !== element("next")) return; // the key is for that control
+    if (event.ctrlKey || event.metaKey || event.altKey || event.shiftKey || event.repeat || element("controls").hidden) return;
+    if (event.key === " " || event.key === "ArrowRight") next();
+    else if (event.key === "ArrowLeft") history.back();
+    else return;
+    event.preventDefault();
+  });
+}
