@@ -22,6 +22,14 @@ def test_created_object_reads_back(bucket):
     assert list(bucket.names()) == ["a/b/0.jpg"]
 
 
+def test_parts_of_an_object_are_read_alone(bucket):
+    bucket.create("a/large", b"0123456789", "application/octet-stream")
+
+    assert [bucket.read_part("a/large", start, 4) for start in (0, 4, 8)] == [b"0123", b"4567", b"89"]
+    with pytest.raises(NotFound, match="a/small"):
+        bucket.read_part("a/small", 0, 4)
+
+
 def test_create_never_replaces(bucket):
     bucket.create("0.jpg", b"first", "image/jpeg")
 

@@ -24,7 +24,7 @@ LEAST = 1024  # fewer weights than this are kept as floats
 TRIAL = 1 / 16  # of the weights' deviation: the step that a layer is tried with
 WORST = 1.5 / 255  # how far any pixel of the pictures tried may be off; in files of 8 bits the limit is 2 levels
 NOISE = 0.14 / 255  # the deviation to begin with: few pixels are off by ten times as much
-TRIED = 4  # pictures to measure each layer with; all are checked in the end
+TRIED = 2  # pictures to measure each layer with; all are checked in the end
 
 Inputs = Sequence[tuple[Tensor | None, ...]]
 
