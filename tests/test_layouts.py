@@ -191,6 +191,13 @@ def evil_files(folder: Path) -> dict[str, str]:
     (folder / "alias.pkl").write_bytes(_aliased(good))
     (folder / "loop.pkl").write_bytes(_endless())
     (folder / "empty.pkl").write_bytes(b"")
+    (folder / "marks.pkl").write_bytes(b"\x80\x04" + b"N" * 200_000 + b"(t" * 100_000 + b".")
+    long = b"X" + struct.pack("<I", 1_000_000) + b"flax." + b"a" * 999_995 + b"\x94"
+    (folder / "name.pkl").write_bytes(b"\x80\x04" + long + b"h\x00\x93" + b"h\x00h\x00\x93" * 100_000 + b".")
+    one, other = tower(), tower()
+    with_storage(folder / "shapes.pkl", storage_of(16, bytes(64)), (one, other), (1, 1))
+    with_storage(folder / "keys.pkl", saved(None, 16, bytes(64)))
+    put("towers.pkl", {"G_ema": {"state": {"_init_kwargs": {"architecture": one, "resample_kernel": [one, other]}}}})
     shape = np.zeros(16, "f4")
     flax = write_flax(folder / "flax.pkl", replace(good, arrays=good.arrays | {"mapping.w_avg": shape})).read_bytes()
     assert flax.count(b"K\x10\x85") > 1
@@ -218,9 +225,22 @@ def evil_files(folder: Path) -> dict[str, str]:
         "alias.pkl": "more numbers than it holds",
         "loop.pkl": "without end",
         "empty.pkl": "damaged",
+        "marks.pkl": "damaged",
+        "name.pkl": "asks for",
+        "shapes.pkl": "damaged",
+        "keys.pkl": "torch.save did not write",
+        "towers.pkl": "the architecture tuple",
         "flax.pkl": "2,147,483,647 numbers, of which 16 are there",
         **{f"cut{tenth}.pkl": "damaged" for tenth in range(10)},
     }
+
+
+def tower() -> tuple:
+    """A tuple of twice the same tuple, of twice the same, sixty times over: to hash or to show it takes for ever."""
+    built: tuple = ("ground",)
+    for _ in range(60):
+        built = (built, built)
+    return built
 
 
 def _aliased(found: Example) -> bytes:

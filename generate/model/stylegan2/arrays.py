@@ -17,7 +17,7 @@ from generate.model.stylegan2.pickles import Made, Name, Refused, Source, read_p
 Array = np.ndarray[Any, np.dtype[Any]]
 
 BFLOAT16 = "bfloat16"  # which NumPy lacks: read as whole numbers, then widened
-MOST_DIMENSIONS = 8
+MOST_DIMENSIONS, LARGEST = 8, 2**40
 TORCH_MAGIC, TORCH_VERSION = 0x1950A86A20F9469CFC6C, 1001  # torch.save's first two pickles, in its format until 1.6
 
 STORAGES = {
@@ -32,6 +32,7 @@ STORAGES = {
     "torch.ByteStorage": "u1",
     "torch.BoolStorage": "?",
 }
+NUMBERS = {"f2", "f4", "f8", "i1", "i2", "i4", "i8", "u1", "u2", "u4", "u8", "b1"}
 PARAMETER = "torch._utils._rebuild_parameter"
 TENSOR = "torch._utils._rebuild_tensor_v2"
 STORAGE = "torch.storage._load_from_bytes"
@@ -104,8 +105,8 @@ def _type(dtype: Made) -> str:
         if str(code) in BFLOAT16_NAMES:
             return BFLOAT16
         raise Refused(f"holds numbers of the type {code}, which such files don't need")
-    if code not in {"f2", "f4", "f8", "i1", "i2", "i4", "i8", "u1", "u2", "u4", "u8", "b1"}:
-        raise Refused(f"holds numbers of the type {str(code)[:20]!a}, which such files don't need")
+    if not isinstance(code, str) or code not in NUMBERS:
+        raise Refused("holds numbers of a type that such files don't need")
     big = isinstance(dtype.state, tuple) and dtype.state[1] == ">"
     return f"{'>' if big else '<'}{code}"
 
@@ -121,8 +122,11 @@ def _view(
 ) -> Array:
     """The numbers of `data`, from the one at `offset` on, in this shape; strides count numbers."""
     dtype = np.dtype("<u2" if type == BFLOAT16 else type)
-    if len(shape) > MOST_DIMENSIONS or min((*shape, offset, *(strides or ()))) < 0:
-        raise ValueError("a shape that no array has")
+    for number in (*shape, offset, *(strides or ())):
+        if not isinstance(number, int) or not 0 <= number < LARGEST:
+            raise ValueError("a shape that no array has")
+    if len(shape) > MOST_DIMENSIONS:
+        raise ValueError("more dimensions than arrays have")
     asked, there = offset + prod(shape), data.nbytes // dtype.itemsize
     if asked > there:
         raise Refused(f"describes an array of {asked:,} numbers, of which {there:,} are there")
@@ -144,7 +148,8 @@ class _Reference:
 
 def _reference(identity: Any) -> _Reference:
     word, kind, key, _place, count, view = identity
-    if word != "storage" or view is not None or not isinstance(count, int):
+    typed = isinstance(kind, Name) and isinstance(key, str) and isinstance(count, int)
+    if word != "storage" or view is not None or not typed:
         raise ValueError("a persistent id of another kind")
     return _Reference(str(kind), key, count)
 
@@ -162,7 +167,12 @@ def read_storage(data: bytes) -> Storage:
     )
     if magic != TORCH_MAGIC or version != TORCH_VERSION or not isinstance(found, _Reference):
         raise Refused("holds a tensor that torch.save did not write")
-    if keys != [found.key] or not isinstance(system, dict) or not system.get("little_endian"):
+    if (
+        not isinstance(keys, list)
+        or keys != [found.key]
+        or not isinstance(system, dict)
+        or not system.get("little_endian")
+    ):
         raise Refused("holds a tensor in a form that is not read")
     count, type = int.from_bytes(source.read(8), "little"), STORAGES[found.kind]
     numbers = memoryview(data)[source.position :]

@@ -186,11 +186,19 @@ def _tensors(module: Any) -> Iterator[tuple[str, Any]]:
         prefix, one = waiting.pop()
         state = _in(one, "state")
         seen += 1
-        if seen > MOST_MODULES or len(prefix) > LONGEST_NAME:
+        if seen > MOST_MODULES:
             raise Refused("has modules within modules without end")
         for kind in ("_parameters", "_buffers"):
-            yield from ((f"{prefix}{name}", value) for name, value in _in(state, kind).items() if value is not None)
-        waiting += [(f"{prefix}{name}.", inner) for name, inner in _in(state, "_modules").items() if inner is not None]
+            yield from ((_joined(prefix, name), value) for name, value in _in(state, kind).items() if value is not None)
+        inner = [(name, one) for name, one in _in(state, "_modules").items() if one is not None]
+        waiting += [(_joined(prefix, name) + ".", one) for name, one in inner]
+
+
+def _joined(prefix: str, name: object) -> str:
+    """Names grow from module to module, and a file may use one text a million times."""
+    if not isinstance(name, str) or len(prefix) + len(name) > LONGEST_NAME:
+        raise Refused("has modules within modules without end, or with names as long")
+    return prefix + name
 
 
 # Flax
@@ -275,5 +283,5 @@ def _variables(network: Made, part: str) -> Iterator[tuple[str, Any]]:
         state = component.state
     for pair in state.get("variables") or []:
         name, value = pair
-        if isinstance(name, str) and is_array(value):
-            yield (f"{part}/{name}" if part else name), value
+        if is_array(value):
+            yield _joined(f"{part}/" if part else "", name), value

@@ -6,6 +6,9 @@ A pickle is a program for a stack machine, whose instructions REDUCE, BUILD and 
 file names. Here `pickletools.genops` only decodes the instructions, and the machine below builds dictionaries, lists and
 numbers out of them. A name that is allowed becomes a `Name`, which is no more than two words, and what a pickle would make
 by calling it becomes a `Made`, a note of that wish. Everything else ends with `Refused`.
+
+Values of a file are neither hashed, compared nor shown before their type is known: a tuple of the same two tuples, sixty
+times over, is short to write and takes for ever to hash.
 """
 
 from __future__ import annotations
@@ -18,6 +21,7 @@ from typing import Any, BinaryIO
 
 MOST_INSTRUCTIONS = 500_000  # a published StyleGAN2 has about 50,000; each may cost a hundred bytes of memory
 LARGEST_KEY = 2**32  # Python's hash of a larger number may be that of many others
+LONGEST_NAME = 200  # characters
 LONGEST_LINE = 1000  # bytes, of the arguments that end with a newline: names and numbers
 MARK = object()
 
@@ -127,7 +131,7 @@ class _Machine:
 
     def pop_to_mark(self) -> list[Any]:
         """What lies above the last mark, which goes too."""
-        at = max(i for i in range(len(self.stack) - 1, -1, -1) if self.stack[i] is MARK)
+        at = next(i for i in range(len(self.stack) - 1, -1, -1) if self.stack[i] is MARK)
         some = self.stack[at + 1 :]
         del self.stack[at:]
         return some
@@ -152,7 +156,7 @@ class _Machine:
         """A name instead of what it stands for."""
         if not isinstance(module, str) or not isinstance(name, str):
             raise TypeError("a name that is no text")
-        if not self.allowed(f"{module}.{name}"):
+        if len(module) + len(name) > LONGEST_NAME or not self.allowed(f"{module}.{name}"):
             raise Refused(f"asks for {_shown(module)}.{_shown(name)}, which such files don't need")
         self.stack.append(Name(module, name))
 
