@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 from collections.abc import Callable, Iterator
 from functools import cache
@@ -399,6 +400,42 @@ def test_the_game_keeps_nobody_out(open_page, serve, playable, scheme):
     page.goto(page.url.split("/game")[0] + "/about")
     page.click("summary")
     assert violations(page) == []
+
+
+@pytest.fixture(scope="module")
+def recognised(published, tmp_path_factory) -> Path:
+    """The published pictures of animals, each with a text of its own on what it was recognised as."""
+    bucket = tmp_path_factory.mktemp("recognised") / "bucket"
+    shutil.copytree(published, bucket)
+    catalog = json.loads((bucket / "site.json").read_text())
+    catalog |= {"named_together": 5, "categories": [catalog["categories"][0]]}
+    (bucket / "site.json").write_text(json.dumps(catalog))
+    folder = bucket / "releases" / catalog["release"] / "names" / "animals"
+    folder.mkdir(parents=True)
+    for start in range(0, 12, 5):
+        texts = [f"{number} % a hedgehog" for number in range(start, min(start + 5, 12))]
+        (folder / f"{start // 5:05d}.json").write_text(json.dumps(texts))
+    return bucket
+
+
+def test_next_brings_what_the_next_picture_was_recognised_as(open_page, serve, recognised):
+    page = open_page("/", serve(str(recognised)))
+
+    for _ in range(4):
+        number = shown(page).rpartition("/")[2]
+        expect(page.locator("#names")).to_have_text(f"{number} % a hedgehog")
+        move(page, page.locator("#next").click)
+
+
+@pytest.mark.parametrize("viewport", [(320, 640), (640, 320), (1280, 800)])
+def test_next_is_in_sight_below_the_names(open_page, serve, recognised, viewport):
+    width, height = viewport
+    page = open_page("/", serve(str(recognised)), viewport={"width": width, "height": height})
+
+    button = page.locator("#next").bounding_box()
+
+    assert button["y"] + button["height"] <= height
+    assert page.evaluate("document.documentElement.scrollWidth") <= width
 
 
 @pytest.fixture(scope="module")

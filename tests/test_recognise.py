@@ -200,6 +200,19 @@ def test_the_page_says_what_was_recognised(named, cloud_url, site):
     assert "<title>This Cup of Coffee Does Not Exist</title>" in requests.get(f"{url}/c/cup-of-coffee", timeout=10).text
 
 
+def test_what_is_chosen_of_them_keeps_their_names(named, tmp_path):
+    """`curate` between `recognise` and `publish`: how the categories are called goes with the pictures."""
+    chosen, bucket = tmp_path / "chosen", tmp_path / "bucket"
+    bucket.mkdir()
+    assert CliRunner().invoke(main, ["curate", str(named), str(chosen), "--device", "cpu"]).exit_code == 0
+    assert CliRunner().invoke(main, ["publish", str(chosen), str(bucket)]).exit_code == 0
+
+    catalog, _ = read_live(open_bucket(str(bucket)))
+
+    assert "Cup of Coffee" in {category.name for category in catalog.categories}
+    assert catalog.named_together
+
+
 def test_without_its_names_a_picture_is_shown_all_the_same(named, tmp_path, make_client):
     (tmp_path / "bucket").mkdir()
     assert CliRunner().invoke(main, ["publish", str(named), str(tmp_path / "bucket")]).exit_code == 0

@@ -22,6 +22,7 @@ import torch
 from torch import Tensor
 from tqdm import tqdm
 
+from gallery.names import NAMES_FILE
 from generate.devices import choose_device
 from generate.folders import check_dest
 from generate.images import BadPicture, atomic_path, category_of, decode, find_pictures, write_text
@@ -252,6 +253,9 @@ def _write(samples: Path, dest: Path, curated: Curated) -> None:
     writer.writerows(asdict(v) | {"kept": "yes" if v.kept else "no"} for v in curated.verdicts)
     write_text(dest / CURATION_TABLE, table.getvalue())
 
+    if (samples / NAMES_FILE).is_file():  # how the categories are called
+        with atomic_path(dest / NAMES_FILE) as temporary:
+            shutil.copyfile(samples / NAMES_FILE, temporary)
     rows = read_rows(samples)
     lines = []
     for verdict in curated.kept:
