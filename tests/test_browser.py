@@ -381,7 +381,7 @@ def test_a_game_by_keys_and_the_best_streak_is_kept(open_page, serve, playable):
     for turn in range(8):
         page.keyboard.press("ArrowLeft" if turn % 2 else "ArrowRight")
         page.wait_for_selector("#next")
-        streak = streak + 1 if "Right" in page.locator("h1").text_content() else 0
+        streak = streak + 1 if "Yes" in page.locator("h1").text_content() else 0
         best = max(best, streak)
         if best > 1:
             expect(page.locator("#best")).to_have_text(f", at best {best}")
@@ -508,6 +508,25 @@ def test_nothing_is_wider_than_the_window(open_page, path, width):
     assert page.evaluate("document.documentElement.scrollWidth") == width
     broken = "[...document.images].filter(image => image.complete && !image.naturalWidth).length"
     assert page.evaluate(broken) == 0
+
+
+@pytest.mark.parametrize("size", [(320, 568), (375, 553), (844, 390), (640, 400), (1280, 800)], ids=str)
+def test_with_the_game_every_page_still_fits(open_page, serve, playable, size):
+    """The navigation is longer then. 640 x 400 is 1280 x 800 at 200 % zoom."""
+    width, height = size
+    page = open_page(at=serve(str(playable)), complains=True, viewport={"width": width, "height": height})
+    box = page.locator("#next").bounding_box()
+    assert box["y"] + box["height"] <= height
+    for path in ("/", "/grid", "/categories", "/favourites", "/game", "/about", "/nope"):
+        page.goto(serve(str(playable)) + path)
+        assert page.evaluate("document.documentElement.scrollWidth") == width, path
+
+
+def test_the_game_in_print_is_the_pair(open_page, serve, playable):
+    page = open_page("/game", at=serve(str(playable)))
+    page.emulate_media(media="print")
+    expect(page.locator("nav")).to_be_hidden()
+    assert [image.is_visible() for image in page.locator(".pair img").all()] == [True, True]
 
 
 def test_reduced_motion(open_page):

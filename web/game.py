@@ -17,7 +17,7 @@ from flask import Blueprint, Response, abort, redirect, render_template, request
 
 from gallery.real import Real
 from gallery.release import RELEASE_ID, Catalog
-from web.label import describe
+from web.label import describe, within_sentence
 from web.site import ENLARGE, Site, get_site
 from web.sniff import sniff
 
@@ -45,7 +45,8 @@ def play(release: str, pair: str) -> Response:
     catalog = site.released(release)
     name, turn, number = match[1], int(match[2]), int(match[3])
     real = _real(site, catalog, name, turn)
-    if not catalog.has(real.category, number):
+    category = catalog.category(real.category)
+    if not category or not catalog.has(real.category, number):
         abort(404)
     data = site.picture(catalog, real.category, number)
     answer = SIDES[zlib.crc32(f"{release} {name} {turn}".encode()) % 2]
@@ -62,7 +63,7 @@ def play(release: str, pair: str) -> Response:
         answer=answer,
         real=real,
         card=describe(catalog, real.category, number),
-        category=catalog.category(real.category),
+        kind=within_sentence(category.name),
         played=turn + bool(guess),
         right=right,
         streak=streak,
