@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import re
 import shutil
 from collections import Counter
 from pathlib import Path
@@ -18,6 +19,7 @@ from gallery.real import REAL_FILE, Real, pack_real, unpack_real
 from gallery.release import Catalog, parse, read_live
 from generate.__main__ import main
 from generate.publish import publish
+from tests.conftest import ROOT
 
 
 def run(*arguments: object) -> Result:
@@ -121,6 +123,30 @@ def test_with_one_category_all_training_pictures_are_of_it(tmp_path, samples, so
     catalog, pictures = live(str(tmp_path))
     assert {picture.category for picture in pictures} == {catalog.categories[0].slug} == {"cake"}
     assert len(pictures) == 36
+
+
+def test_docs_name_every_object(tmp_path, photos, sourced):
+    (tmp_path / "large").mkdir()
+    for path in sorted(sourced.rglob("*.png")):  # real pictures may not be smaller than the others
+        (tmp_path / "large" / path.parent.name).mkdir(exist_ok=True)
+        Image.open(path).resize((256, 256)).save(tmp_path / "large" / path.parent.name / path.name)
+    (tmp_path / "bucket").mkdir()
+    publish(photos, str(tmp_path / "bucket"), real=tmp_path / "large", yes=True)
+
+    table = re.findall(r"^\| `([^`]+)` \|", (ROOT / "docs" / "bucket.md").read_text(), flags=re.MULTILINE)
+    patterns = [
+        re.escape(name).replace("00000", r"\d{5}").replace("<id>", "[^/]+").replace("<category>", "[^/]+")
+        for name in table
+    ]
+    names = list(open_bucket(str(tmp_path / "bucket")).names())
+    assert len(names) > 100
+    assert [name for name in names if not any(re.fullmatch(pattern, name) for pattern in patterns)] == []
+    assert {name.rpartition("/")[2] for name in names} >= {
+        "real.zip",
+        "thumbnails-00000.zip",
+        "images.jsonl",
+        "00000.jpg",
+    }
 
 
 def test_a_release_without_real_pictures_does_not_name_them(tmp_path, samples):
