@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 
 from gallery.release import SLUG
@@ -10,9 +12,12 @@ from generate.releasing.naming import (
     default_title,
     name_categories,
     name_category,
+    names_objects,
+    percentages,
     read_names,
     singular,
     slug_of,
+    with_article,
 )
 
 
@@ -128,3 +133,49 @@ def test_a_label_says_whether_a_name_is_plural(tmp_path):
         "cats": ("Twin cats", True),
         "jeans": ("Jeans", False),
     }
+
+
+@pytest.mark.parametrize(
+    ("folder", "name", "article"),
+    [
+        ("chest_of_drawers", "Chest of Drawers", "a"),
+        ("cup-of-coffee", "Cup of Coffee", "a"),
+        ("hippopotamus", "Hippopotamus", "a"),
+        ("Siamese cat", "Siamese Cat", "a"),
+        ("T-shirt", "T-shirt", "a"),
+        ("hay", "Hay", ""),
+        ("HAY", "HAY", ""),
+        ("umbrella", "Umbrella", "an"),
+    ],
+)
+def test_imagenets_names_stay_as_they_are(folder, name, article):
+    category = name_category(folder, 1)
+
+    assert (category.name, category.article, category.plural) == (name, article, False)
+
+
+def test_what_a_picture_was_recognised_as_is_a_text():
+    assert percentages([["pineapple", 0.87], ["hay", 0.06], ["jeans", 0.02]]) == "87 % a pineapple, 6 % hay, 2 % jeans"
+    assert percentages([["Egyptian Mau", 0.5], ["lynx", 0.004]]) == "50 % an Egyptian Mau"
+    assert [with_article(name) for name in ("hourglass", "unicycle", "iPod")] == [
+        "an hourglass",
+        "a unicycle",
+        "an iPod",
+    ]
+
+
+@pytest.mark.parametrize("names", [None, 7, "cat", [1], [["cat"]], [["cat", None]], [["cat", float("nan")]], {"a": 1}])
+def test_other_names_in_a_table_are_no_text(names):
+    assert percentages(names) == ""
+
+
+def test_texts_are_in_objects_of_a_hundred():
+    named = {"cat": [[["lynx", 0.5]]] * 101, "thing": [None]}
+
+    objects = {name: json.loads(data) for name, data in names_objects(named).items()}
+
+    assert {name: len(texts) for name, texts in objects.items()} == {
+        "names/cat/00000.json": 100, "names/cat/00001.json": 1, "names/thing/00000.json": 1
+    }  # fmt: skip
+    assert objects["names/cat/00001.json"] == ["50 % a lynx"]
+    assert names_objects({"cat": [None, []]}) == {}, "pictures that nobody recognised have none"

@@ -28,6 +28,7 @@ from gallery.names import (
 )
 from gallery.names import slug_of as slug_of
 from gallery.release import NAMED_TOGETHER, Category, names_name
+from generate.model.imagenet import imagenet_kinds
 
 THIS = re.compile(r"This (.+) Does Not Exist", re.IGNORECASE)
 THESE = re.compile(r"These (.+) Do Not Exist", re.IGNORECASE)
@@ -66,7 +67,10 @@ def read_names(samples: Path) -> dict[str, Label]:
 
 
 def name_category(folder: str, count: int) -> Category:
-    """The category of a folder: faces is called Face, as in "This Face Does Not Exist"."""
+    """The category of a folder: faces is called Face, as in "This Face Does Not Exist". ImageNet's names stay as they are:
+    chest_of_drawers is called Chest of Drawers."""
+    if known := _imagenet_names().get(folder):
+        return Category(slug_of(folder), headline(known), count, article(known), is_plural(known))
     *words, last = words_of(folder).split(" ")
     return _category(slug_of(folder), " ".join([*words, singular(last)]), count)
 
@@ -167,6 +171,13 @@ def _labelled(category: Category, label: Label) -> Category:
     plural = (is_plural(name) if label.name else category.plural) if label.plural is None else label.plural
     said = article(name) if label.name else category.article
     return replace(category, name=name, article=said if label.article is None else label.article, plural=plural)
+
+
+@cache
+def _imagenet_names() -> dict[str, str]:
+    """The names of ImageNet's categories and the words for them, by the folders that they may be in."""
+    names = {name for kind in imagenet_kinds() for name in (kind.name, *kind.called)}
+    return {folder: name for name in names for folder in (name, name.replace(" ", "_"), slug_of(name))}
 
 
 @cache
