@@ -57,7 +57,7 @@ def create_app(config: Mapping[str, str] | None = None) -> Flask:
         budget=round(_number(settings, "CACHE_MB", 1, 100_000) * 1_000_000),
         refresh_s=_number(settings, "REFRESH_S", 0.1, 86_400),
         url=_site_url(settings["SITE_URL"]),
-        hosts=[host.strip() for host in settings["TRUSTED_HOSTS"].split(",") if host.strip()],
+        hosts=_hosts(settings["TRUSTED_HOSTS"]),
         prefetch=_switch(settings, "PREFETCH"),
     )
     app.wsgi_app = FrontDoor(app.wsgi_app, site.deck, site.place_of)  # type: ignore[method-assign]
@@ -65,7 +65,9 @@ def create_app(config: Mapping[str, str] | None = None) -> Flask:
         from web.metrics import Metrics  # the library takes 3 MB, and most sites go without
 
         app.wsgi_app = Metrics(app, site.deck)  # type: ignore[method-assign]
-    if proxies := int(_number(settings, "TRUSTED_PROXIES", 0, 100)):
+    if (proxies := _number(settings, "TRUSTED_PROXIES", 0, 100)) % 1:
+        raise GalleryError(f"TRUSTED_PROXIES is {settings['TRUSTED_PROXIES']!r}, expected a whole number.")
+    if proxies := int(proxies):
         app.wsgi_app = ProxyFix(app.wsgi_app, proxies, proxies, proxies, 0, proxies)  # type: ignore[method-assign]
     elif logs.on_google_cloud():  # its proxy ends TLS
         app.wsgi_app = ProxyFix(app.wsgi_app, x_for=1, x_proto=1)  # type: ignore[method-assign]
@@ -89,8 +91,22 @@ def _switch(settings: Mapping[str, str], name: str) -> bool:
     return settings[name] == "1"
 
 
+def _hosts(text: str) -> list[str]:
+    """Host names separated by commas; .example stands for example and all below it."""
+    hosts = [host.strip() for host in text.split(",") if host.strip()]
+    for host in hosts:
+        if not host_is_trusted(host.removeprefix(".")):
+            raise GalleryError(
+                f"TRUSTED_HOSTS has {host!r}, expected host names as a.example, or .a.example with all below."
+            )
+    return hosts
+
+
 def _site_url(text: str) -> str:
-    parts = urlsplit(text)
+    try:
+        parts = urlsplit(text)
+    except ValueError:  # of a bracket without the other
+        parts = urlsplit("")
     if text and not (
         parts.scheme in ("http", "https")
         and host_is_trusted(parts.netloc)

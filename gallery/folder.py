@@ -29,9 +29,13 @@ class FolderBucket:
     def __init__(self, root: Path) -> None:
         self.url = str(root)
         self.operations: Counter[str] = Counter()  # nothing is billed
-        self._root = root.resolve()
         self._warned: set[str] = set()
-        if not self._root.is_dir():
+        try:
+            self._root = root.resolve()
+            there = self._root.is_dir()
+        except (OSError, RuntimeError, ValueError) as error:  # a name that is too long, links in a circle, a NUL
+            raise NotFound(f"The bucket {str(root)!r:.200} can't be a folder ({error!s:.60}): give another.") from None
+        if not there:
             raise NotFound(f"The bucket {str(root)!r} does not exist: make that folder, or give gs://bucket.")
 
     def read(self, name: str) -> bytes:

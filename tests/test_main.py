@@ -102,6 +102,30 @@ def test_a_wrong_setting_stops_the_start_with_a_sentence(setting, sentence, publ
     assert "Traceback" not in done.stderr
 
 
+@pytest.mark.parametrize(
+    "setting",
+    [
+        *("SITE_URL=https://[::1", "SITE_URL=https://a b", "SITE_URL=https://a:99999", "SITE_URL=javascript:x"),
+        *("TRUSTED_HOSTS=https://a.example", "TRUSTED_HOSTS=*", "TRUSTED_HOSTS=a b", "TRUSTED_HOSTS=a,[::1"),
+        *("TRUSTED_PROXIES=1.5", "TRUSTED_PROXIES=-1", "CACHE_MB=128MB", "CACHE_MB=inf", "REFRESH_S=-1"),
+        *("CLOUD_STORAGE_BUCKET=" + "x" * 300, "CLOUD_STORAGE_BUCKET=/etc/passwd", "CLOUD_STORAGE_BUCKET=a\udcffb"),
+    ],
+)
+def test_settings_of_rubbish_are_refused_by_name(setting, published):
+    name, _, value = setting.partition("=")
+    with pytest.raises(
+        GalleryError, match=r"^The bucket '" if name == "CLOUD_STORAGE_BUCKET" else rf"^{name} (is|has) '"
+    ):
+        create_app({"CLOUD_STORAGE_BUCKET": str(published)} | {name: value})
+
+
+def test_a_bucket_of_links_in_a_circle_is_refused(tmp_path):
+    (tmp_path / "a").symlink_to("b")
+    (tmp_path / "b").symlink_to("a")
+    with pytest.raises(GalleryError, match="The bucket"):
+        create_app({"CLOUD_STORAGE_BUCKET": str(tmp_path / "a")})
+
+
 @pytest.mark.parametrize("content", ["", "{", "[]", '{"format": 2}', '{"format": 1}'])
 def test_a_damaged_catalog_stops_the_start(tmp_path, content):
     (tmp_path / "site.json").write_text(content)
