@@ -138,7 +138,8 @@ class Stages:
             raise SystemExit(128 + interrupted)
         if code:
             self._forget_if_empty()
-            click.echo(f"Stopped at {at}, for the reason above. The same command continues there.", err=True)
+            more = " A larger --hours trains on first." if job == "refill" else ""
+            click.echo(f"Stopped at {at}, for the reason above. The same command continues there.{more}", err=True)
             raise SystemExit(code if code > 0 else 128 - code)
 
     def _forget_if_empty(self) -> None:

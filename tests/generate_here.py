@@ -10,8 +10,6 @@ from generate.__main__ import main
 
 if __name__ == "__main__":
     url = sys.argv.pop(1)
-    collect.collect = partial(
-        collect.collect, openverse_url=f"{url}/openverse/", commons_url=f"{url}/commons/", engines=("openverse",)
-    )
+    collect.collect = partial(collect.collect, openverse_url=f"{url}/openverse/", commons_url=f"{url}/commons/")
     collect.Manners = partial(collect.Manners, private_hosts=("localhost",))
     main(prog_name="python -m generate")

@@ -50,7 +50,7 @@ def test_a_limit_on_the_hours_is_said_beside_what_it_cuts_short():
 
     lines = announce(options, network_of(options, pictures), pictures, cpu, 10**9)
 
-    assert re.fullmatch(r"ends after 30 minutes all the same, about [\d.e+]+ kimg, as --hours says", lines[1])
+    assert re.fullmatch(r"--hours ends it after 30 minutes, at about [\d.e+]+ kimg", lines[1])
 
 
 def test_half_the_side_is_less_work():

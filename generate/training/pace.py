@@ -35,7 +35,7 @@ def announce(
     lines = [f"about {hours_text(hours)} at {pictures_s:.3g} pictures/s, reports not counted"]
     if 0 < options.hours < hours:
         kimg = options.hours * 3.6 * pictures_s
-        lines.append(f"ends after {hours_text(options.hours)} all the same, about {kimg:.2g} kimg, as --hours says")
+        lines.append(f"--hours ends it after {hours_text(options.hours)}, at about {kimg:.2g} kimg")
     elif hours > LONG_H:
         if network.size > 32:
             smaller = hours * flop(options, replace(network, size=network.size // 2)) / flop(options, network)
