@@ -529,6 +529,21 @@ def test_the_game_in_print_is_the_pair(open_page, serve, playable):
     assert [image.is_visible() for image in page.locator(".pair img").all()] == [True, True]
 
 
+def test_without_javascript_nothing_is_offered_that_needs_it(open_page):
+    page = open_page(java_script_enabled=False)
+    for name in ("#favourite", "#share", "#slideshow", "#next kbd"):
+        expect(page.locator(name)).to_be_hidden()
+
+
+@pytest.mark.parametrize("path", ["/", "/grid", "/favourites", "/about", "/nope"])
+@pytest.mark.parametrize("width", [320, 1280])
+def test_nothing_moves_while_a_page_of_mixed_sizes_loads(open_page, serve, mixed, path, width):
+    page = open_page(path, at=serve(str(mixed)), complains=True, viewport={"width": width, "height": 640})
+    watch_shifts(page)
+    ready(page)
+    assert shifts(page) < 0.02
+
+
 def test_reduced_motion(open_page):
     page = open_page("/grid", reduced_motion="reduce")
     assert page.evaluate("getComputedStyle(document.querySelector('.wall img')).transitionProperty") == "none"

@@ -181,6 +181,42 @@ def test_the_share_card_is_as_large_as_the_picture_allows(make_client, tmp_path,
     assert f'<meta property="og:image:height" content="{size[1]}">' in page
 
 
+def test_with_one_category_nothing_speaks_of_categories(make_client, tmp_path, samples):
+    shutil.copytree(samples / "food", tmp_path / "food")
+    client = make_client(tmp_path)
+    for path in ("/", "/grid", "/about", "/favourites", card_in(client.get("/").data)["page"]):
+        page = client.get(path).text
+        assert "/categories" not in page
+        assert "More like this" not in page
+        assert "category=" not in page.replace("random.json?category=", "")
+    assert client.get("/categories").headers["Location"] == "/"
+    words = re.sub(r"<head>.*?</head>|<[^>]*>", "", client.get("/").text, flags=re.DOTALL)
+    assert words.count("This Food Does Not Exist") == 1
+
+
+def test_favourites_say_what_they_need(client):
+    assert "<noscript><p>Favourites need JavaScript" in client.get("/favourites").text
+
+
+def test_a_permalink_does_not_link_to_itself(client):
+    address = f"/i/{LIVE}/food/3"
+    assert f'href="{address}"' not in re.sub(r"<link[^>]*>", "", client.get(address).text)
+
+
+def test_the_page_without_pictures_tries_again_without_javascript_too(tmp_path):
+    from main import create_app
+
+    app = create_app({"CLOUD_STORAGE_BUCKET": str(tmp_path)})
+    try:
+        answer = app.test_client().get("/")
+    finally:
+        app.extensions["site"].deck.stop()
+    assert answer.status_code == 503
+    assert '<noscript><meta http-equiv="refresh" content="5"></noscript>' in answer.text
+    assert "style.css" in answer.text
+    assert 'aria-label="Site"' in answer.text
+
+
 def test_pictures_are_cached_for_good_and_answered_with_304(client):
     answer = client.get(f"/i/{LIVE}/food/3.jpg")
     assert answer.headers["Cache-Control"] == "public, max-age=31536000, immutable"
