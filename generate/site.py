@@ -62,7 +62,7 @@ def command(source: str, dest: Path, **options: Any) -> None:
     click.echo(f"\nLook at it: CLOUD_STORAGE_BUCKET={where} make run")
     click.echo(
         f"Deploy it:  gcloud storage rsync {where} {PLACEHOLDER} --recursive && "
-        f"gcloud run deploy --source . --set-env-vars CLOUD_STORAGE_BUCKET={PLACEHOLDER}"
+        f"gcloud run deploy --source . --no-cpu-throttling --set-env-vars CLOUD_STORAGE_BUCKET={PLACEHOLDER}"
     )
     click.echo("            (what these need, and three other ways: docs/deploy.md)")
 

@@ -70,7 +70,7 @@ def no_account(tmp_path, monkeypatch) -> None:
 def test_gcloud_knows_every_command_and_option(tmp_path, no_account):
     lines = [words for text in (README, DEPLOY) for words in commands(text) if words[0] == "gcloud"]
     inline = [shlex.split(line) for line in re.findall(r"`(gcloud [^`]+)`", README + DEPLOY)]
-    said = [f"gcloud run deploy --source . --set-env-vars CLOUD_STORAGE_BUCKET={PLACEHOLDER}", f"gcloud storage rsync bucket {PLACEHOLDER} --recursive"]  # fmt: skip
+    said = [f"gcloud run deploy --source . --no-cpu-throttling --set-env-vars CLOUD_STORAGE_BUCKET={PLACEHOLDER}", f"gcloud storage rsync bucket {PLACEHOLDER} --recursive"]  # fmt: skip
     given = [*map(shlex.join, [*lines, *inline]), *said]
     script = tmp_path / "commands.md"
     script.write_text("```sh\n" + "\n".join(given) + "\n```\n")
