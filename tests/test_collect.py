@@ -8,8 +8,11 @@ import lzma
 import shlex
 import shutil
 import signal
+import socket
+import ssl
 import subprocess
 import sys
+import urllib.error
 import zipfile
 from collections import Counter
 
@@ -17,9 +20,10 @@ import pytest
 from PIL import Image
 
 from generate.collect import collect
+from generate.collecting.fetching import reason_of
 from generate.collecting.polite import Manners
 from generate.collecting.provenance import digest, read_table
-from generate.images import find_pictures
+from generate.images import find_pictures, kind_of
 from tests.collecting import QUICK, npm_tarball, run
 from tests.conftest import EMOJI, ROOT, files, wait_until
 from tests.picture_server import picture
@@ -330,3 +334,28 @@ def test_pictures_are_opened_by_pillow_from_the_bytes_collected(collected):
         if row.file:
             with Image.open(folder / row.file) as image:
                 assert image.size == (64, 64)
+
+
+@pytest.mark.parametrize(
+    ("error", "reason"),
+    [
+        (socket.gaierror(-2, "Name or service not known"), "no such host: Name or service not known"),
+        (ConnectionRefusedError(111, "Connection refused"), "Connection refused"),
+        (ConnectionResetError(104, "Connection reset by peer"), "Connection reset by peer"),
+        (ssl.SSLError(1, "[SSL: WRONG_VERSION_NUMBER] wrong version number (_ssl.c:1006)"), "no secure connection: "),
+        (TimeoutError("timed out"), "timed out"),
+        (KeyError(), "KeyError"),
+    ],
+)
+def test_reasons_are_words_that_are_counted_together(error, reason):
+    assert reason_of(urllib.error.URLError(error)).startswith(reason)
+    assert "[" not in kind_of(reason_of(error))
+
+
+def test_a_list_of_hosts_that_are_not_there_comes_with_a_cure(tmp_path):
+    (tmp_path / "urls.txt").write_text("https://one.invalid/a.jpg\nhttps://two.invalid/b.jpg\n")
+
+    result = run(tmp_path / "urls.txt", tmp_path / "out")
+
+    assert "rejected 2: no such host" in result.output
+    assert "check the addresses and the network, then try again with --retry" in " ".join(result.output.split())

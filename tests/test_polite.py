@@ -73,7 +73,7 @@ def test_https_needs_a_certificate_that_is_trusted_and_names_the_host(authority,
     ):
         build_opener(Manners(**QUICK)).open(f"{wrong.url}/good/x.jpg", timeout=5)
 
-    monkeypatch.delenv("SSL_CERT_FILE")
+    monkeypatch.delenv("SSL_CERT_FILE")  # as if nobody trusted the authority
     with pytest.raises(OSError, match="certificate verify failed"):
         build_opener(Manners(**QUICK)).open(f"{secure.url}/good/x.jpg", timeout=5)
 

@@ -10,6 +10,8 @@ import io
 import json
 import multiprocessing
 import os
+import socket
+import ssl
 import sys
 import threading
 import urllib.error
@@ -155,6 +157,14 @@ def reason_of(error: BaseException) -> str:
         if not isinstance(error.reason, BaseException):
             return str(error.reason)
         error = error.reason
+    if isinstance(error, ssl.SSLCertVerificationError):
+        return f"certificate not accepted: {error.verify_message}"
+    if isinstance(error, ssl.SSLError):
+        return f"no secure connection: {getattr(error, 'reason', None) or error.strerror}"
+    if isinstance(error, socket.gaierror):
+        return f"no such host: {error.strerror}"
+    if isinstance(error, OSError) and error.errno and error.strerror:
+        return error.strerror
     return str(error).partition("\n")[0] or type(error).__name__
 
 
