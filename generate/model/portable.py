@@ -109,11 +109,12 @@ def our_own(model: Model) -> LightweightModel:
 
 
 @torch.no_grad()
-def to_onnx(model: LightweightModel, directions: int = DIRECTIONS) -> Exported:
-    """The generator as an ONNX file with so many directions: the same bytes for the same weights."""
+def to_onnx(model: LightweightModel, directions: int = DIRECTIONS, calibrated: int = CALIBRATED) -> Exported:
+    """The generator as an ONNX file with so many directions, its rounding tried on so many pictures: the same bytes for the
+    same weights."""
     portable = Portable(model, directions).eval()
     inputs = example_inputs(model, len(portable.shares))
-    steps = choose_steps(portable, calibration_inputs(model, len(portable.shares)))
+    steps = choose_steps(portable, calibration_inputs(model, len(portable.shares), calibrated))
     file = io.BytesIO()
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # this exporter is deprecated; the other one needs onnxscript
@@ -142,10 +143,10 @@ def example_inputs(model: LightweightModel, directions: int) -> dict[str, Tensor
     }
 
 
-def calibration_inputs(model: LightweightModel, directions: int) -> list[tuple[Tensor | None, ...]]:
+def calibration_inputs(model: LightweightModel, directions: int, count: int) -> list[tuple[Tensor | None, ...]]:
     """Those of some seeds, in turn of all categories: drawn as they are, truncated, and moved along all directions."""
     inputs, categories = [], len(model.categories)
-    for seed in range(CALIBRATED):
+    for seed in range(count):
         latents, noises = draw_inputs(model.generator, [seed], model.network.latent_dim)
         told = torch.eye(categories)[[seed % categories]] if categories else None
         truncation = torch.tensor([0.7 if seed % 2 else 1.0])
