@@ -30,7 +30,7 @@ format: .venv/all  ## let ruff write the code's form
 	$(BIN)/ruff check --fix .
 
 bench: .venv/all  ## measure against peers; prints ratios (see benchmarks/README.md)
-	@for benchmark in serve visits publish prepare sample families curate train; do \
+	@for benchmark in serve visits publish prepare sample live families curate train; do \
 		echo "== $$benchmark"; $(BIN)/python -m benchmarks.$$benchmark || exit 1; done
 
 demo: .venv/all  ## draw demo/bucket from demo/generator.safetensors again: the same bytes
