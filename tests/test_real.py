@@ -68,7 +68,7 @@ def test_real_pictures_are_published_with_their_authors(bucket_url, samples, sou
 
 def test_nothing_but_what_they_show_tells_them_from_the_generated_ones(playable, samples):
     catalog, pictures = live(str(playable))
-    generated = Image.open(samples / "food" / "0000000.jpg")
+    generated = Image.open(io.BytesIO((samples / "food" / "0000000.jpg").read_bytes()))
     for picture in pictures:
         real = Image.open(io.BytesIO(picture.data))
         assert (real.format, real.mode, real.size) == (generated.format, generated.mode, generated.size)
@@ -170,3 +170,9 @@ def test_refill_keeps_the_real_pictures_of_the_live_release(tmp_path, samples, s
     second, after = live(str(bucket))
     assert first.release != second.release
     assert before == after
+
+    (bucket / "releases" / second.release / REAL_FILE).write_bytes(b"damaged")
+    result = run("refill", home, bucket, *options)
+    assert result.exit_code == 0
+    assert "The game is gone" in result.output
+    assert read_live(open_bucket(str(bucket)))[0].real == 0

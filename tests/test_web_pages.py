@@ -311,7 +311,23 @@ def test_pages_have_no_inline_script_or_style(client):
 LATIN = st.text(st.characters(max_codepoint=255), max_size=40)  # what WSGI can carry
 PART = st.one_of(
     st.sampled_from(
-        ["", "c", "i", "food", "animals", "grid", "static", "..", ".", LIVE, OLD, "folder-00000000", "1.jpg"]
+        [
+            "",
+            "c",
+            "i",
+            "t",
+            "game",
+            "food",
+            "animals",
+            "grid",
+            "static",
+            "..",
+            ".",
+            LIVE,
+            OLD,
+            "folder-00000000",
+            "1.jpg",
+        ]
     ),
     st.integers().map(str),
     LATIN,
@@ -324,9 +340,12 @@ PART = st.one_of(
         st.lists(PART, max_size=6).map(lambda parts: "/" + "/".join(parts)),
         st.tuples(st.sampled_from([LIVE, OLD]), PART, PART).map(lambda parts: "/i/" + "/".join(parts)),
         PART.map(lambda part: f"/c/{part}"),
+        st.tuples(st.sampled_from(["t", "game"]), st.sampled_from([LIVE, OLD]), PART, PART)
+        .map("/".join)
+        .map("/{}".format),
         st.sampled_from(["/", "/grid", "/random.json", "/categories", "/about", "/health", "/favicon.ico"]),
     ),
-    query=st.one_of(PART.map(lambda part: f"category={part}"), LATIN),
+    query=st.one_of(PART.map(lambda part: f"category={part}&page={part}&guess={part}"), LATIN),
     method=st.sampled_from(["GET", "GET", "GET", "HEAD", "POST", "OPTIONS", "PUT", "DELETE", "TRACE"]),
     headers=st.dictionaries(
         st.sampled_from(

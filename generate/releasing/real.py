@@ -11,7 +11,9 @@ from __future__ import annotations
 import io
 import json
 import random
+from collections.abc import Mapping
 from contextlib import suppress
+from dataclasses import dataclass
 from itertools import chain, zip_longest
 from pathlib import Path
 from typing import Any
@@ -20,7 +22,8 @@ import click
 from PIL import Image, ImageOps
 from PIL.JpegImagePlugin import JpegImageFile, get_sampling
 
-from gallery.bucket import Bucket
+from gallery import GalleryError
+from gallery.bucket import Bucket, NotFound
 from gallery.names import unique_slugs
 from gallery.real import REAL_FILE, Real, unpack_real
 from gallery.release import Catalog
@@ -28,7 +31,7 @@ from generate.collecting.provenance import KEPT, Row, read_table
 from generate.decoding import open_picture, paint
 from generate.formats import FORMATS
 from generate.images import BadPicture, category_of, find_pictures
-from generate.releasing.drafting import Groups
+from generate.releasing.drafting import Groups, Picture
 
 COUNT = 64
 MOST = 256  # pictures: the site keeps all in memory
@@ -63,8 +66,9 @@ def choose_real(training: Path, groups: Groups, count: int = COUNT, yes: bool = 
     click.echo(
         f"For the game: {len(chosen)} real pictures, {sum(bool(sources[path].licence) for _, path in chosen)} with a licence."
     )
+    look = _look_of(groups[0][1][0])
     return tuple(
-        Real(slug, _alike(path, groups), row.author, row.licence, row.page or row.url)
+        Real(slug, _alike(path, look), row.author, row.licence, row.page or row.url)
         for slug, path, row in ((slug, path, sources[path]) for slug, path in chosen)
     )
 
@@ -80,7 +84,15 @@ def keep_real(bucket: Bucket, live: Catalog | None, groups: Groups) -> tuple[Rea
         )
         return ()
     slugs = {category.slug for category, _ in groups}
-    pictures = unpack_real(bucket.read(f"releases/{live.release}/{REAL_FILE}"))
+    try:
+        data = bucket.read(f"releases/{live.release}/{REAL_FILE}")
+    except NotFound:
+        data = b""
+    try:
+        pictures = unpack_real(data)
+    except GalleryError:
+        click.echo("The game is gone, since its real pictures are lost or damaged: give some with --real.", err=True)
+        return ()
     return tuple(picture for picture in pictures if picture.category in slugs)
 
 
@@ -108,26 +120,38 @@ def _find_rows(training: Path) -> dict[str, Row]:
     return {Path(row.file).with_suffix("").as_posix(): row for row in kept} | {row.file: row for row in kept}
 
 
-def _alike(path: Path, groups: Groups) -> bytes:
+@dataclass(frozen=True)
+class Look:
+    """What the release's pictures have in common."""
+
+    size: tuple[int, int]
+    bands: tuple[str, ...]  # as in R, G, B
+    format: str  # Pillow's name
+    options: Mapping[str, Any]  # of Pillow's `save`, for the same compression
+
+
+def _look_of(picture: Picture) -> Look:
+    with Image.open(io.BytesIO(picture.read()), formats=list(FORMATS)) as image:
+        options: dict[str, Any] = {}
+        if isinstance(image, JpegImageFile):
+            options = {"qtables": image.quantization, "subsampling": get_sampling(image)}
+        elif image.format == "WEBP":
+            options = {"quality": 90}  # what `sample` writes
+        return Look(picture.size, image.getbands(), str(image.format), options)
+
+
+def _alike(path: Path, look: Look) -> bytes:
     """The picture cropped, scaled and compressed like the release's own, so that only what it shows tells it apart."""
-    own = groups[0][1][0]
     try:
         picture = open_picture(path)
     except BadPicture as reason:
         raise click.ClickException(f"{path} is {reason}: delete it from the folder given with --real.") from None
-    if picture.width < own.size[0] or picture.height < own.size[1]:
+    if picture.width < look.size[0] or picture.height < look.size[1]:
         raise click.ClickException(
-            f"{path} is {picture.width}x{picture.height} px, smaller than the release's {own.size[0]}x{own.size[1]}, so one "
+            f"{path} is {picture.width}x{picture.height} px, smaller than the release's {look.size[0]}x{look.size[1]}, so one "
             "would tell the real ones by their blur: prepare them with a larger --size."
         )
-    with Image.open(io.BytesIO(own.read()), formats=list(FORMATS)) as model:
-        kind, bands = str(model.format), model.getbands()
-        options: dict[str, Any] = {}
-        if isinstance(model, JpegImageFile):
-            options = {"qtables": model.quantization, "subsampling": get_sampling(model)}
-        elif kind == "WEBP":
-            options = {"quality": 90}
-    picture = ImageOps.fit(picture, own.size, Image.Resampling.LANCZOS)
+    picture = ImageOps.fit(picture, look.size, Image.Resampling.LANCZOS)
     file = io.BytesIO()
-    (picture if "A" in bands else paint(picture, "black")).save(file, kind, **options)
+    (picture if "A" in look.bands else paint(picture, "black")).save(file, look.format, **look.options)
     return file.getvalue()
