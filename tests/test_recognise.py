@@ -260,3 +260,16 @@ def test_refill_asks_before_a_labelled_site_becomes_a_recognised_one(tiny_run, p
 
     assert result.exit_code == 1
     assert "the categories of what is recognised instead of Animal, Snack" in result.output
+
+
+def test_the_benchmark_counts_right_names(photographs, tmp_path):
+    from benchmarks.recognise import main as measure
+
+    for name, folder in (("chelsea.jpg", "cat"), ("coffee.jpg", "mug,cup of coffee"), ("china.jpg", "scissors")):
+        (tmp_path / "labelled" / folder).mkdir(parents=True)
+        shutil.copy(photographs / name, tmp_path / "labelled" / folder)
+
+    result = CliRunner().invoke(measure, [str(tmp_path / "labelled")], catch_exceptions=False)
+
+    assert "3 pictures, 2 of what the list has words for" in result.output
+    assert "0.6 | 66.7% | 33.3% |  0.0% | 66.7%" in result.output

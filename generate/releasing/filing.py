@@ -24,6 +24,7 @@ import click
 import numpy as np
 import torch
 import torch.nn.functional as F
+from PIL import Image
 from torch import Tensor
 from tqdm import tqdm
 
@@ -120,7 +121,7 @@ def _recognise(
         ):
             for start in range(0, len(missing), BATCH):
                 batch = missing[start : start + BATCH]
-                looked = list(pool.map(lambda name: _look(samples / name), batch))
+                looked = list(pool.map(lambda name: look_at(samples / name), batch))
                 entries = _name_batch(network, looked, threshold, top_count) if network else []
                 for name, entry in zip(batch, entries, strict=True):
                     found[name] = {"file": name, "sha256": digests[name], **entry}
@@ -150,12 +151,20 @@ def _name_batch(
         }
 
 
-def _look(path: Path) -> Tensor | str:
-    """The picture (3, 224, 224), uint8, as the network takes it, or the reason why it can't be read."""
+def look_at(path: Path, side: int | None = None) -> Tensor | str:
+    """The picture (3, 224, 224), uint8, as the network takes it, or the reason why it can't be read.
+
+    With a `side` it is made a JPEG of that size before.
+    """
     try:
-        picture = torch.from_numpy(np.array(decode(path, "white"))).permute(2, 0, 1)[None]
+        image = decode(path, "white")
+        if side:
+            small = io.BytesIO()
+            image.resize((side, side), Image.Resampling.LANCZOS).save(small, "JPEG", quality=90)
+            image = decode(small)
     except BadPicture as reason:
         return str(reason)
+    picture = torch.from_numpy(np.array(image)).permute(2, 0, 1)[None]
     resized = F.interpolate(picture.float(), (SIZE, SIZE), mode="bicubic", antialias=True, align_corners=False)
     return resized[0].round().clamp(0, 255).to(torch.uint8)
 
