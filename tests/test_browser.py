@@ -733,7 +733,8 @@ def test_a_slideshow_is_one_entry_in_the_history_and_keeps_its_keys(open_page):
 
 def test_offline_the_picture_stays_and_the_page_says_so(open_page):
     page = open_page(complains=True)
-    ready(page)
+    early = "performance.getEntriesByType('resource').some(e => e.initiatorType === 'img' && e.name.includes('/i/'))"
+    wait_until(lambda: page.evaluate(early))  # the network may be idle before the script runs
     page.context.set_offline(True)
     before = move(page, lambda: page.click("#next"))  # the one that was fetched early
     page.click("#next")
