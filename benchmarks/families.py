@@ -2,22 +2,31 @@
 
     python -m benchmarks.families --count 8
 
-StyleGAN2 at 256 px, random weights. The original, in full precision: a modulated kernel for each picture and a grouped
-convolution, the best of three batch sizes. Ours as `sample` draws. Both take turns, medians of the rounds.
+StyleGAN2 at 256 px and BigGAN-deep at 128 px, random weights. The originals, in full precision, the best of three batch
+sizes: StyleGAN2 with a modulated kernel for each picture and a grouped convolution, BigGAN-deep as pytorch-pretrained-biggan
+computes it. Ours as `sample` draws. Both take turns, medians of the rounds.
 """
 
 from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from functools import partial
 from statistics import median
 
 import click
 import torch
 import torch.nn.functional as F
+from pytorch_pretrained_biggan import BigGAN as Published
+from pytorch_pretrained_biggan import BigGANConfig
 from torch import Tensor
 
 from generate.devices import choose_device, choose_precision
+from generate.model.biggan.model import BigGAN
+from generate.model.biggan.network import Generator as BigGANGenerator
+from generate.model.biggan.network import Options as BigGANOptions
+from generate.model.biggan.weights import folded
+from generate.model.imagenet import imagenet_kinds
 from generate.model.stylegan2.model import StyleGAN2
 from generate.model.stylegan2.network import EPSILON, GAIN, SLOPE, Convolution, Generator, Options, ToRGB
 
@@ -39,42 +48,49 @@ STYLEGAN2_256 = Options(  # the published configuration: base 16384, at most 512
 @click.option("--rounds", type=int, default=3, show_default=True)
 @click.option("--device", default="auto", show_default=True)
 def main(count: int, rounds: int, device: str) -> None:
-    """Measure drawing with StyleGAN2 against the original's way of computing it."""
+    """Measure drawing with other families against the originals' way of computing it."""
     where = choose_device(device)
     precision = choose_precision("auto", where)
     print(f"{count} pictures, on {where}, {torch.get_num_threads()} threads, torch {torch.__version__}")
     model = random_stylegan2(STYLEGAN2_256, where)
-    compare("StyleGAN2, 256 px", model, original_stylegan2, precision, count, rounds)
+    compare("StyleGAN2, 256 px", model, partial(original_stylegan2, model.generator), 512, precision, count, rounds)
+    theirs, ours = random_biggan(where)
+    compare("BigGAN-deep, 128 px", ours, partial(original_biggan, theirs), 128, precision, count, rounds)
 
 
 def compare(
     name: str,
-    model: StyleGAN2,
-    original: Callable[[Generator, Tensor], Tensor],
+    model: StyleGAN2 | BigGAN,
+    original: Callable[[Tensor], Tensor],
+    latent_dim: int,
     precision: str,
     count: int,
     rounds: int,
 ) -> None:
     """Print the rates of both, and how much their pictures differ."""
-    latents = torch.randn(max(BATCHES), model.generator.options.latent_dim, device=model.device)
+    latents = torch.randn(max(BATCHES), latent_dim, device=model.device)
     rates: dict[str, list[float]] = {}
     for _ in range(rounds + 1):
         for batch in BATCHES:
             work = [latents[:batch]] * max(1, count // batch)
-            rates.setdefault(f"original, fp32, {batch}", []).append(
-                per_s(lambda some: original(model.generator, some), work)
-            )
+            rates.setdefault(f"original, fp32, {batch}", []).append(per_s(original, work))
         for kind in dict.fromkeys(("fp32", precision)):
             seeds = [[seed] for seed in range(count)]
             rates.setdefault(f"ours, {kind}", []).append(
-                per_s(lambda some, k=kind: model.draw(some, precision=k), seeds)
+                per_s(
+                    lambda some, k=kind: (
+                        model.draw(some, [0], precision=k) if model.categories else model.draw(some, precision=k)
+                    ),
+                    seeds,
+                )
             )
     medians = {key: median(values[1:]) for key, values in rates.items()}  # the first turn warms up
     best = max(rate for key, rate in medians.items() if key.startswith("original"))
     print(name)
     for key, rate in medians.items():
         print(f"  {key:22} {rate:8.2f} pictures/s  {rate / best:6.2f} x the original")
-    exact, fast = (model.draw(range(4), precision=kind).float() for kind in ("fp32", precision))
+    told = [0] * 4 if model.categories else None
+    exact, fast = (model.draw(range(4), told, precision=kind).float() for kind in ("fp32", precision))
     print(f"  {precision} differs by {(exact - fast).abs().mean():.2f} of 255 levels in the mean")
 
 
@@ -111,7 +127,29 @@ def random_stylegan2(options: Options, device: torch.device) -> StyleGAN2:
     return StyleGAN2(generator.to(device), "StyleGAN2-ADA", (), "0" * 32)
 
 
-# The original's way: one kernel a picture
+def random_biggan(device: torch.device) -> tuple[Published, BigGAN]:
+    """The package's network as it is initialized, and ours with the same weights."""
+    torch.manual_seed(0)
+    config = BigGANConfig()
+    theirs = Published(config).eval()
+    weights = folded(theirs.state_dict())
+    embeddings = weights.pop("embeddings.weight").T.contiguous().to(device)
+    layers = tuple((doubles, dim, dim_out) for doubles, dim, dim_out in config.layers)
+    generator = BigGANGenerator(BigGANOptions(layers=layers)).eval()
+    generator.load_state_dict({name.removeprefix("generator."): weight for name, weight in weights.items()})
+    names = tuple(kind.name for kind in imagenet_kinds())
+    generator = generator.to(device, memory_format=torch.channels_last)
+    return theirs.to(device), BigGAN(generator, embeddings, names, "0" * 32)
+
+
+def original_biggan(theirs: Published, latents: Tensor) -> Tensor:
+    """Latents (N, 128) to pictures (N, 3, 128, 128) of the first category."""
+    labels = torch.zeros(len(latents), 1000, device=latents.device)
+    labels[:, 0] = 1
+    return theirs(latents, labels, 1.0)
+
+
+# StyleGAN2's original way: one kernel a picture
 
 
 def original_stylegan2(generator: Generator, latents: Tensor) -> Tensor:

@@ -50,6 +50,7 @@ def command(
     MODEL is one of these, told by its content; nothing in a file is run, and docs/models.md has their licences:
       runs/mine, generator.safetensors   what `train` made
       model_N.pt                         of the lightweight_gan command
+      a folder of BigGAN-deep            config.json and weights; 1,000 categories of ImageNet
       *.pkl of StyleGAN2-ADA             in PyTorch, with and without categories
       *.pkl of StyleGAN2 in Flax         as of This Food Does Not Exist
       *.pkl of StyleGAN2 in TensorFlow   the originals, without categories

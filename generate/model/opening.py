@@ -10,6 +10,7 @@ from pathlib import Path
 
 import torch
 
+from generate.model.biggan.weights import is_biggan
 from generate.model.family import Model
 from generate.model.generator import load_generator
 
@@ -26,6 +27,10 @@ def open_model(source: str | Path, device: torch.device | None = None) -> Model:
         from generate.model.stylegan2.model import open_stylegan2
 
         return open_stylegan2(path, device)
+    if is_biggan(path):
+        from generate.model.biggan.model import open_biggan
+
+        return open_biggan(path, device)
     return load_generator(path, device)
 
 

@@ -1,0 +1,108 @@
+"""Reads published BigGAN-deep weights: config.json beside pytorch_model.bin or model.safetensors.
+
+config = read_config(Path("biggan-deep-128/config.json"))
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import fields
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import click
+import torch
+from safetensors.torch import load_file
+from torch import Tensor
+
+from generate.model.biggan.network import Generator, Options
+
+CONFIG = "config.json"
+WEIGHTS = ("model.safetensors", "pytorch_model.bin")
+LARGEST = 4096  # of a whole number in a config
+MOST_LAYERS = 64
+
+
+def is_biggan(path: Path) -> bool:
+    """Whether a folder, or the folder a file lies in, has the config.json of a BigGAN."""
+    try:
+        config = json.loads(_config_of(path).read_text(encoding="utf-8"))
+    except (OSError, ValueError, RecursionError):
+        return False
+    return isinstance(config, dict) and {"n_stats", "class_embed_dim", "attention_layer_position"} <= config.keys()
+
+
+def read_biggan(path: Path) -> tuple[Generator, Tensor, Path]:
+    """The generator, the embeddings of its categories (num_classes, class_embed_dim), and the file they were read from.
+
+    Raises click.ClickException if the files are missing, damaged, or don't belong together. Nothing in them is run.
+    """
+    options = read_config(_config_of(path))
+    candidates = (
+        [path] if path.is_file() and path.name != CONFIG else [_config_of(path).parent / name for name in WEIGHTS]
+    )
+    file = next((candidate for candidate in candidates if candidate.is_file()), None)
+    if file is None:
+        raise click.ClickException(f"{path} has neither {' nor '.join(WEIGHTS)}: download one of them beside {CONFIG}.")
+    try:
+        if file.suffix == ".safetensors":
+            stored = load_file(file)
+        else:
+            stored = torch.load(file, map_location="cpu", weights_only=True)
+        weights = folded({str(name): weight for name, weight in stored.items()})
+        embeddings = weights.pop("embeddings.weight").T
+        generator = Generator(options)
+        generator.load_state_dict({name.removeprefix("generator."): weight for name, weight in weights.items()})
+        if embeddings.shape != (options.num_classes, options.class_embed_dim):
+            raise ValueError(f"embeddings of {tuple(embeddings.shape)}")
+    except Exception as error:  # a stranger's file can raise anything in the loaders
+        reason = " ".join(str(error).split())[:200] or type(error).__name__
+        raise click.ClickException(
+            f"{file} can't be read as BigGAN-deep weights ({reason}). Nothing in it was run. Download it and {CONFIG} again."
+        ) from None
+    return generator.eval().to(memory_format=torch.channels_last), embeddings, file
+
+
+def folded(stored: dict[str, Tensor]) -> dict[str, Tensor]:
+    """Weights with their spectral norms divided out: w / (u^T w v) (Miyato et al., ICLR 2018), in float32."""
+    weights = {}
+    for name, weight in stored.items():
+        if name.endswith(("weight_u", "weight_v")) or not isinstance(weight, Tensor):
+            continue
+        if name.endswith("weight_orig"):
+            base = name.removesuffix("_orig")
+            matrix = weight.float().flatten(1)
+            norm = stored[f"{base}_u"].float() @ (matrix @ stored[f"{base}_v"].float())
+            weights[base] = weight.float() / norm
+        else:
+            weights[name] = weight.float() if weight.is_floating_point() else weight
+    return weights
+
+
+def read_config(path: Path) -> Options:
+    """Raises click.ClickException naming the field that is missing or out of range."""
+    try:
+        raw: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+        found = {field.name: raw[field.name] for field in fields(Options)}
+        layers = tuple((bool(doubles), int(dim), int(dim_out)) for doubles, dim, dim_out in found.pop("layers"))
+        options = Options(layers=layers, **found)
+        whole = [value for name, value in found.items() if name not in ("eps", "attention_layer_position")]
+        whole += [dim for _, *dims in layers for dim in dims]
+        if not all(type(value) is int and 1 <= value <= LARGEST for value in whole) or not 0 < options.eps < 1:
+            raise ValueError(f"a number that is not from 1 to {LARGEST}")
+        if not 1 <= len(layers) <= MOST_LAYERS or options.n_stats < 2 or layers[0][1] != 16 or layers[-1][2] != 1:
+            raise ValueError("layers that don't follow each other")
+        if any(before[2] != after[1] for before, after in pairwise(layers)):
+            raise ValueError("layers that don't follow each other")
+        if options.output_dim != 4 << sum(doubles for doubles, *_ in layers):
+            raise ValueError(f"pictures of {options.output_dim} px, which its layers don't draw")
+    except KeyError as name:
+        raise click.ClickException(f"{path} lacks {name}: download the model's {CONFIG} again.") from None
+    except (OSError, ValueError, TypeError, RecursionError, AttributeError) as error:
+        raise click.ClickException(f"{path} is no BigGAN-deep's ({error}): download it again.") from None
+    return options
+
+
+def _config_of(path: Path) -> Path:
+    return (path if path.is_dir() else path.parent) / CONFIG
