@@ -132,6 +132,8 @@ def random_biggan(device: torch.device) -> tuple[Published, BigGAN]:
     torch.manual_seed(0)
     config = BigGANConfig()
     theirs = Published(config).eval()
+    torch.nn.init.ones_(theirs.generator.bn.weight)  # the package leaves these two as memory was
+    torch.nn.init.zeros_(theirs.generator.bn.bias)
     weights = folded(theirs.state_dict())
     embeddings = weights.pop("embeddings.weight").T.contiguous().to(device)
     layers = tuple((doubles, dim, dim_out) for doubles, dim, dim_out in config.layers)
