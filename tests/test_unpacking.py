@@ -239,3 +239,14 @@ def test_a_file_of_the_name_of_a_folder_is_kept_and_counted(tmp_path):
 
     assert [row.status for row in rows] == ["kept"] * 4
     assert len({row.file for row in rows}) == len(find_pictures(tmp_path / "out")) == 4
+
+
+def test_an_excel_sheet_is_refused_by_name(tmp_path):
+    with zipfile.ZipFile(tmp_path / "urls.xlsx", "w") as archive:
+        archive.writestr("[Content_Types].xml", "<Types/>")
+        archive.writestr("xl/worksheets/sheet1.xml", "<worksheet/>")
+
+    result = run(tmp_path / "urls.xlsx", tmp_path / "out")
+
+    assert result.exit_code == 1
+    assert "is an Excel sheet, which is not read: save it as CSV." in result.output

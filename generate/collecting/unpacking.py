@@ -141,6 +141,8 @@ def copy_pictures(
             member.reason = member.reason or _why_not(source, member)
         pictures = [member for member in members if not member.reason or REFUSED in member.reason]
         lines = passed_over_lines((m.name, m.reason) for m in members if m.reason and REFUSED not in m.reason)
+        if not pictures and any(member.name.startswith("xl/") for member in members):
+            raise click.ClickException(f"{path} is an Excel sheet, which is not read: save it as CSV.")
         if not pictures:
             passed = "".join(f" ({line})" for line in lines)
             raise click.ClickException(f"{path} holds no pictures{passed}: give a folder or an archive that does.")
