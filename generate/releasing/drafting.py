@@ -58,10 +58,9 @@ def draft_release(
     real: Sequence[Real] = (),
 ) -> Draft:
     """Number the pictures and describe the release. The same input gives the same draft, byte for byte."""
-    first = groups[0][1][0]
+    first, rows = groups[0][1][0], []
     pictures: dict[str, Picture] = {}
     places: dict[Key, Picture] = {}
-    rows = []
     for category, members in groups:
         for number, picture in enumerate(members):
             name = f"{category.slug}/{number:05d}.{EXTENSIONS[picture.type]}"
@@ -69,8 +68,7 @@ def draft_release(
             stored = {"bytes": picture.length, "sha256": picture.sha256}
             rows.append({"file": name, "category": category.slug, **picture.made, **stored})
     table = "".join(json.dumps(row) + "\n" for row in rows).encode()
-    total_bytes = sum(picture.length for picture in pictures.values())
-    common = _common(pictures.values())
+    total_bytes, common = sum(picture.length for picture in pictures.values()), _common(pictures.values())
     names = names_objects({category.slug: [picture.made.get("names") for picture in some] for category, some in groups})
     catalog = Catalog(
         release="",
@@ -107,8 +105,9 @@ def draft_release(
         return others[name] if name in others else packed[name][1]()
 
     checksums = {name: picture.crc32c for name, picture in pictures.items()}
-    checksums |= {name: crc32c(data) for name, data in others.items()}
-    checksums |= {name: checksum for name, (checksum, _) in packed.items()}
+    checksums |= {name: crc32c(data) for name, data in others.items()} | {
+        name: sum_ for name, (sum_, _) in packed.items()
+    }
     return Draft(digest, checksums, load, finish)
 
 

@@ -77,61 +77,67 @@ def refill(
 ) -> Published:
     """Draw `count` new pictures from the run's generator and make them the live release of the bucket.
 
-    With `curate`, OVERSAMPLE times as many are drawn and the best are published, see `generate.measuring.curation`.
-    `categories` are those to draw, or how many of the model's, chosen at random by the `seed`. With `curate` those are left
-    out whose pictures are poor or all alike, see `generate.measuring.categories`, and the others fill the count.
-    With `recognise`, each picture is published in the category that it is recognised as, see `generate.releasing.filing`.
-    Given the `training` pictures, copies of them are left out, and pictures that barely resemble them are refused. Fewer
-    than `count` are published if fewer are good; fewer than half of it is an error.
+    With `curate`, OVERSAMPLE times as many are drawn and the best are published; fewer than `count` if fewer are good, and
+    none if fewer than half are. Copies of the `training` pictures are left out. `categories` are those to draw, or how many,
+    chosen at random by the `seed`; `curate` also leaves out those whose pictures are poor or all alike. With `recognise`,
+    pictures are published in the categories that they are recognised as. `live` puts the generator into the release, by
+    default if the live one has it; the game gets pictures of the folder `real`, or those of the live release.
 
-    With `live` the release also holds the generator for browsers to draw with; by default if the live one does. The game
-    gets pictures of the folder `real`, or those of the live release.
-
-    Raises click.ClickException if the run can't be sampled or another refill uses it, and without `yes` if the pictures
-    barely resemble the training pictures or would give the site another size or other categories; GalleryError for a
-    bucket that can't take them. The live release has not changed then.
+    Raises click.ClickException if the run can't be sampled or another refill uses it, and without `yes` if pictures barely
+    resemble the training pictures or the site's size or categories would change; GalleryError for a bucket that can't.
     """
-    bucket = open_bucket(url)
-    model = open_model(run, choose_device(device))
+    bucket, model = open_bucket(url), open_model(run, choose_device(device))
     home = run if run.is_dir() else run.parent
     names = model.choose(choose_categories(model.categories, categories, seed))
     if curate and training:
         find_pictures(training)  # raises now rather than after minutes of drawing
     with _only_one(home):
         pointer = read_pointer(bucket)
-        if pointer.live:
-            title = title or pointer.live.title
-            description = pointer.live.description if description is None else description
+        title, description = _words(pointer.live, title, description)
         if not yes and not add:
-            expected = _expected(names, pointer.live, title, bool(categories), recognise)
-            check_same_site(url, pointer.live, expected, (model.size,) * 2)
-        first, wanted = _first_seed(bucket, model), ceil(count * OVERSAMPLE) if curate else count
-        precision = choose_precision(precision, choose_device(device))
-        samples = _samples_folder(home, model, f"{first} {wanted} {names}", truncation, precision)
-        if live or (live is None and pointer.live and pointer.live.live):  # refused now rather than after the drawing
-            browser = browser_model(model, home.resolve().name, title, read_names(samples))
-        else:
-            browser = None
-        how = {"batch_size": batch_size, "truncation": truncation, "precision": precision}
-        judge = bool(categories) and curate
-        draw_categories(model, samples, names, first, wanted, judge=judge, training=training, device=device, **how)
-        if curate:
-            samples = _curate(samples, count, training, device, yes)
-        if recognise:
-            samples = _recognise(samples, device)
-        groups, title = read_folder(samples, title)
+            check_same_site(url, pointer.live, _expected(names, pointer.live, title, bool(categories), recognise), (model.size,) * 2)  # fmt: skip
+        samples, first, wanted, how = _plan(bucket, model, home, names, count, curate, truncation, precision, device)
+        wants_live = bool(pointer.live and pointer.live.live) if live is None else live
+        browser = browser_model(model, home.resolve().name, title, read_names(samples)) if wants_live else None
+        draw_categories(model, samples, names, first, wanted, judge=bool(categories) and curate, training=training, device=device,
+                        batch_size=batch_size, **how)  # fmt: skip
+        samples = _curate(samples, count, training, device, yes) if curate else samples
+        groups, title = read_folder(_recognise(samples, device) if recognise else samples, title)
         groups = _limit(groups, count)
         if add and pointer.live:
             groups = _added(_live_groups(bucket, pointer.live), groups)
         chosen = choose_real(real, groups, yes=yes) if real else keep_real(bucket, pointer.live, groups)
         made = {"family": model.family, "run": home.resolve().name, "kimg": model.made.get("kimg")}
         published = publish_pictures(
-            bucket, pointer, groups, title, description or "", made, keep=keep, browser=browser, real=chosen
+            bucket, pointer, groups, title, description, made, keep, browser=browser, real=chosen
         )
-        for leftover in home.glob("refill-*"):
-            if OURS.fullmatch(leftover.name):
-                shutil.rmtree(leftover)
+        _tidy(home)
     return published
+
+
+def _words(live: Catalog | None, title: str | None, description: str | None) -> tuple[str | None, str]:
+    """Title and description, by default those of the live release."""
+    if live is None:
+        return title, description or ""
+    return title or live.title, live.description if description is None else description
+
+
+def _plan(
+    bucket: Bucket, model: Model, home: Path, names: Sequence[str], count: int, curate: bool,
+    truncation: float, precision: str, device: str,
+) -> tuple[Path, int, int, dict[str, Any]]:  # fmt: skip
+    """The folder to draw into, the first seed, how many pictures, and how they are drawn."""
+    first, wanted = _first_seed(bucket, model), ceil(count * OVERSAMPLE) if curate else count
+    precision = choose_precision(precision, choose_device(device))
+    folder = _samples_folder(home, model, f"{first} {wanted} {names}", truncation, precision)
+    return folder, first, wanted, {"truncation": truncation, "precision": precision}
+
+
+def _tidy(home: Path) -> None:
+    """Delete what was drawn for releases that are published."""
+    for leftover in home.glob("refill-*"):
+        if OURS.fullmatch(leftover.name):
+            shutil.rmtree(leftover)
 
 
 def _first_seed(bucket: Bucket, model: Model) -> int:
