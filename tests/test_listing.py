@@ -279,8 +279,8 @@ LINES = "\n".join(THREE) + "\n"
         LINES.encode("utf-16-le"),
         LINES.encode("utf-16-be"),
         LINES.encode("utf-32"),
-        gzip.compress(LINES.encode()),
-        gzip.compress(LINES.encode("utf-16")),
+        gzip.compress(LINES.encode(), mtime=0),
+        gzip.compress(LINES.encode("utf-16"), mtime=0),
         b"\xef\xbb\xbf" + LINES.encode(),
         ", ".join(THREE).encode(),
         ";".join(THREE).encode(),
@@ -300,7 +300,7 @@ def test_a_list_in_any_encoding_and_notation_is_read_whole(tmp_path, data):
 
 
 def test_what_is_gzipped_is_told_by_content(tmp_path):
-    (tmp_path / "urls.txt").write_bytes(gzip.compress(LINES.encode()))
+    (tmp_path / "urls.txt").write_bytes(gzip.compress(LINES.encode(), mtime=0))
     (tmp_path / "urls.gz").write_text(LINES)
 
     assert read_list(tmp_path / "urls.txt", None, 0) == read_list(tmp_path / "urls.gz", None, 0)
