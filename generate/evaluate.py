@@ -16,6 +16,7 @@ from generate.devices import choose_device
 from generate.folders import check_outside_data
 from generate.images import beside, category_of, find_pictures, write_text
 from generate.measuring.verdicts import CURATION_TABLE, MIN_PICTURES
+from generate.model.fetching import ModelPath
 from generate.shared_options import device_option, precision_option, truncation_option
 
 NETWORKS = ("lite0", "inception", "dinov2")  # EfficientNet-lite0, and those of `load_extractor`
@@ -33,7 +34,7 @@ MEANING = {
 
 
 @click.command()
-@click.argument("source", metavar="MODEL_OR_SAMPLES", type=click.Path(path_type=Path))
+@click.argument("source", metavar="MODEL_OR_SAMPLES", type=ModelPath())
 @click.argument("data", type=click.Path(path_type=Path))
 @click.option(
     "--dest",

@@ -12,12 +12,13 @@ import click
 
 from generate.advice import command_line
 from generate.devices import choose_device
+from generate.model.fetching import ModelPath
 from generate.shared_options import category_option, device_option, truncation_option
 from generate.units import Seeds
 
 
 @click.command()
-@click.argument("model", type=click.Path(path_type=Path))
+@click.argument("model", type=ModelPath())
 @click.argument("dest", type=click.Path(file_okay=False, path_type=Path))
 @click.option(
     "--seeds", type=Seeds(), default="0-9", show_default=True, help="The pictures to begin from, two or more."

@@ -1,4 +1,4 @@
-"""Hand a run over to other programs: as ONNX, or as a checkpoint of the lightweight_gan command.
+"""Hand a run over to others: as a checkpoint of the lightweight_gan command, as ONNX, or as a folder for the Hugging Face hub.
 
 python -m generate export runs/mine exported --format onnx
 
@@ -26,10 +26,10 @@ if TYPE_CHECKING:
 @click.argument("dest", type=click.Path(path_type=Path))
 @click.option(
     "--format",
-    type=click.Choice(("lightweight-gan", "onnx")),
+    type=click.Choice(("lightweight-gan", "onnx", "hub")),
     default="lightweight-gan",
     show_default=True,
-    help="A checkpoint of that package's command, or one ONNX graph for any runtime.",
+    help="A checkpoint of that package's command, one ONNX graph for any runtime, or a folder for the Hugging Face hub.",
 )
 @click.option(
     "--number",
@@ -38,7 +38,8 @@ if TYPE_CHECKING:
     show_default=True,
     help="N of model_N.pt, which that command counts its steps by.",
 )
-def command(run: Path, dest: Path, format: str, number: int) -> None:
+@click.option("--licence", default="", help="hub: the identifier for the model card, such as mit.  [default: unknown]")
+def command(run: Path, dest: Path, format: str, number: int, licence: str) -> None:
     """Write a run for other programs.
 
     As lightweight-gan, its newest snapshot for that command, whose models/<name> is DEST. The other way round, `train
@@ -47,13 +48,19 @@ def command(run: Path, dest: Path, format: str, number: int) -> None:
     As onnx, DEST/generator.onnx draws what `sample` draws, within 2 levels of 255; docs/live.md describes its inputs. RUN may
     be a generator.safetensors, too. `publish --live` and `refill --live` put it into a release, for browsers to draw with.
 
+    As hub, DEST holds the weights, a model card with what was measured, and a sheet of samples; push it as it is. `sample DEST`
+    draws the same pictures again.
+
     \b
     Examples:
       python -m generate export runs/mine models/mine --number 12
       python -m generate export runs/mine exported --format onnx
+      python -m generate export runs/mine emoji-gan --format hub --licence mit
     """
     if format == "onnx":
         export_onnx(run, dest)
+    elif format == "hub":
+        export_hub(run, dest, licence)
     else:
         export_checkpoint(run, dest, number)
 
@@ -71,6 +78,20 @@ def export_onnx(run: Path, dest: Path) -> None:
         temporary.write_bytes(exported.data)
     click.echo(f"{dest / MODEL_FILE} is ready: {size_text(len(exported.data))}.")
     click.echo(f"Next: {to_bucket('refill', run, 'bucket', '--live')}")
+
+
+def export_hub(run: Path, dest: Path, licence: str) -> None:
+    """Write the folder DEST. Raises click.ClickException for a model that `train` did not make, or a DEST that is the run."""
+    from generate.model.opening import open_model
+    from generate.releasing.hub import write_hub_folder
+    from generate.training.stats import best_row, read_rows
+
+    if dest.exists() and dest.resolve() == (run if run.is_dir() else run.parent).resolve():
+        raise click.ClickException(f"{dest} is the run itself: choose another DEST.")
+    rows = [row for row in read_rows(run if run.is_dir() else run.parent) if "frechet" in row]
+    write_hub_folder(open_model(run), run, dest, best_row(rows) if rows else {}, licence)
+    click.echo(f"{dest} is ready. Read its README.md, and say there what the training pictures are.")
+    click.echo(f"Next: {shlex.join(['hf', 'upload', f'OWNER/{dest.resolve().name}', str(dest)])}")
 
 
 def export_checkpoint(run: Path, dest: Path, number: int) -> None:

@@ -11,6 +11,7 @@ from typing import Any
 
 import click
 
+from generate.model.fetching import ModelPath
 from generate.shared_options import (
     batch_size_option,
     category_option,
@@ -23,7 +24,7 @@ from generate.units import Categories, Duration
 
 
 @click.command()
-@click.argument("run", type=click.Path(path_type=Path))
+@click.argument("run", type=ModelPath())
 @click.argument("bucket")
 @click.option("--count", type=click.IntRange(1), default=384, show_default=True, help="How many new pictures.")
 @click.option("--add", is_flag=True, help="Keep the live release's pictures and add the new ones.")

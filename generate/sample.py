@@ -16,6 +16,7 @@ from generate.advice import command_line, train_option
 from generate.devices import choose_device
 from generate.folders import data_of
 from generate.images import WRITTEN
+from generate.model.fetching import ModelPath
 from generate.shared_options import (
     batch_size_option,
     category_option,
@@ -27,7 +28,7 @@ from generate.units import Seeds
 
 
 @click.command()
-@click.argument("model", type=click.Path(path_type=Path))
+@click.argument("model", type=ModelPath())
 @click.argument("dest", type=click.Path(file_okay=False, path_type=Path))
 @click.option("--count", type=click.IntRange(1), help="How many pictures: those of seeds 0 to COUNT - 1.")
 @click.option("--seeds", type=Seeds(), help="Which pictures, as in 0-383,1000.")
@@ -50,6 +51,7 @@ def command(
     MODEL is one of these, told by its content; nothing in a file is run, and docs/models.md has their licences:
       runs/mine, generator.safetensors   what `train` made
       model_N.pt                         of the lightweight_gan command
+      hf:owner/name, https://...         the same, fetched once
       a folder of BigGAN-deep            config.json and weights; 1,000 categories of ImageNet
       *.pkl of StyleGAN2-ADA             in PyTorch, with and without categories
       *.pkl of StyleGAN2 in Flax         as of This Food Does Not Exist

@@ -55,7 +55,7 @@ def draw_folder(
         "precision": precision,
     }
     work = _work(model, seeds, categories)
-    _check_same_drawing(dest, how, batch_size)
+    _check_same_drawing(dest, how, batch_size, model.made.get("source"))
     share = work[rank::world]
     missing = _missing(dest, share, model.size, format)
     there, hidden = len(share) - len(missing), True if rank else None  # None: hidden where there is no terminal
@@ -140,7 +140,7 @@ def _is_whole(path: Path, size: int) -> bool:
         return False
 
 
-def _check_same_drawing(dest: Path, how: dict[str, Any], batch_size: int) -> None:
+def _check_same_drawing(dest: Path, how: dict[str, Any], batch_size: int, source: Any = None) -> None:
     check_dest(dest, SAMPLES_OPTIONS)
     options = dest / SAMPLES_OPTIONS
     if options.exists():
@@ -150,7 +150,8 @@ def _check_same_drawing(dest: Path, how: dict[str, Any], batch_size: int) -> Non
                 raise click.ClickException(
                     f"{dest} holds samples of {name} {before.get(name)}, not {value}: choose another DEST or delete that one."
                 )
-    write_text(options, json.dumps(how | {"batch_size": batch_size}, indent=2) + "\n")
+    written = how | {"batch_size": batch_size} | ({"source": source} if source else {})
+    write_text(options, json.dumps(written, indent=2) + "\n")
 
 
 def _write(picture: Tensor, path: Path, quality: int) -> None:

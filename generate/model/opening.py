@@ -12,6 +12,7 @@ import torch
 
 from generate.model.biggan.weights import is_biggan
 from generate.model.family import Model
+from generate.model.fetching import local_copy, source_of
 from generate.model.generator import load_generator
 
 PICKLE = b"\x80"  # the first byte of pickles
@@ -21,8 +22,15 @@ TORCH_SAVE = (
 
 
 def open_model(source: str | Path, device: torch.device | None = None) -> Model:
-    """The model of a run folder or of a file. Raises click.ClickException if it holds none that is known."""
-    path = Path(source)
+    """The model of a run folder, of a file, or of a name that `local_copy` fetches. Raises click.ClickException if it is none."""
+    path = local_copy(str(source))
+    model = _open(path, device)
+    if found := source_of(path):
+        model.made["source"] = found
+    return model
+
+
+def _open(path: Path, device: torch.device | None) -> Model:
     if path.is_file() and _is_pickle(path):
         from generate.model.stylegan2.model import open_stylegan2
 

@@ -1,0 +1,160 @@
+"""Models that lie elsewhere: `hf:owner/name[/file]` of the Hugging Face hub, or the https:// address of a file.
+
+path = local_copy("hf:owner/name")  # a folder in ~/.cache/this-stuff-does-not-exist
+
+Only files of weights and their descriptions are fetched, each once, and nothing of them is run.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from fnmatch import fnmatch
+from pathlib import Path
+from typing import Any
+from urllib.parse import unquote, urlsplit
+
+import click
+import requests
+from tqdm import tqdm
+
+from generate.images import atomic_path, write_text
+from generate.units import size_text
+
+HUB = "hf:"
+WEB = "https://"
+FILES = ("config.json", "*.safetensors", "*.bin", "*.pt", "*.pkl")  # that a family may need
+LARGEST = 8_000_000_000  # bytes of a model
+SOURCE = "source.json"  # beside what was fetched: where it is from
+TIMEOUT_S = 30.0
+CHUNK = 1 << 20
+
+
+class ModelPath(click.ParamType[Path]):
+    """The argument MODEL of a command: a path, or a name that is fetched."""
+
+    name = "model"
+
+    def convert(self, value: str | Path, param: click.Parameter | None, ctx: click.Context | None) -> Path:
+        return local_copy(str(value))
+
+
+def is_elsewhere(name: str) -> bool:
+    """Whether it names a model that is to be fetched."""
+    return name.startswith((HUB, WEB))
+
+
+def local_copy(name: str) -> Path:
+    """Where the model is on this machine: the path itself, or a folder or file that it was fetched to.
+
+    Raises click.ClickException if it can't be fetched.
+    """
+    if not is_elsewhere(name):
+        return Path(name)
+    try:
+        return _from_hub(name) if name.startswith(HUB) else _from_web(name)
+    except click.ClickException:
+        raise
+    except Exception as error:  # of the network, of the server, of the disk: libraries raise many kinds
+        reason = " ".join(str(error).split()).split(" (Request ID")[0][:200] or type(error).__name__
+        raise click.ClickException(
+            f"{name} can't be fetched ({reason}). Check the name and the connection; or download the files yourself and give their path."
+        ) from None
+
+
+def source_of(path: Path) -> dict[str, Any] | None:
+    """Where a model was fetched from: name, revision or checksum; None for a model of this machine."""
+    file = (path if path.is_dir() else path.parent) / SOURCE
+    try:
+        found = json.loads(file.read_text(encoding="utf-8"))
+    except (OSError, ValueError, RecursionError):
+        return None
+    return found if isinstance(found, dict) else None
+
+
+def _from_hub(name: str) -> Path:
+    from huggingface_hub import HfApi, hf_hub_download  # imported late: few need it
+
+    owner, repository, file = [*name.removeprefix(HUB).split("/", 2), "", ""][:3]
+    if not owner or not repository:
+        raise click.ClickException(f"{name} names no model: write hf:owner/name, or hf:owner/name/file.pkl.")
+    info = HfApi().model_info(f"{owner}/{repository}", files_metadata=True)
+    there = {sibling.rfilename: sibling.size or 0 for sibling in info.siblings or []}
+    wanted = [
+        one for one in there if one == file or (not file and "/" not in one and any(fnmatch(one, p) for p in FILES))
+    ]
+    if file and "config.json" in there:
+        wanted.append("config.json")
+    if not wanted or (file and file not in there):
+        raise click.ClickException(
+            f"{name} has {f'no {file}' if file else 'no weights'}: it has {', '.join(sorted(there)) or 'no files'}."
+        )
+    if "model.safetensors" in wanted and not file:
+        wanted = [one for one in wanted if one != "pytorch_model.bin"]  # the same weights
+    _check_size(name, sum(there[one] for one in wanted))
+    home = _home() / f"{owner}--{repository}@{(info.sha or 'unknown')[:12]}"
+    for one in wanted:
+        hf_hub_download(f"{owner}/{repository}", one, revision=info.sha, local_dir=home)
+    path = home / file if file else _only(home)
+    _write_source(home, {"from": name, "revision": info.sha, "sha256": _digests(home, wanted)})
+    return path
+
+
+def _from_web(url: str) -> Path:
+    name = Path(unquote(urlsplit(url).path)).name or "model"
+    home = _home() / hashlib.sha256(url.encode()).hexdigest()[:16]
+    path = home / name
+    if not path.exists():
+        with requests.get(url, stream=True, timeout=TIMEOUT_S) as answer:
+            answer.raise_for_status()
+            if not answer.url.startswith(WEB):
+                raise click.ClickException(f"{url} leads to {answer.url}, which is not https: nothing was fetched.")
+            length = int(answer.headers.get("Content-Length") or 0)
+            _check_size(url, length)
+            home.mkdir(parents=True, exist_ok=True)
+            with (
+                atomic_path(path) as temporary,
+                temporary.open("wb") as opened,
+                tqdm(total=length or None, desc="fetch", unit="B", unit_scale=True, disable=None) as bar,
+            ):
+                for chunk in answer.iter_content(CHUNK):
+                    opened.write(chunk)
+                    bar.update(len(chunk))
+                    _check_size(url, opened.tell())
+                if length and opened.tell() != length and "Content-Encoding" not in answer.headers:
+                    raise OSError(f"{opened.tell()} of {length} bytes came")
+    _write_source(home, {"from": url, "sha256": _digests(home, [name])})
+    return path
+
+
+def _only(home: Path) -> Path:
+    """The folder, or the one file in it that is a model by itself."""
+    alone = [path for path in home.iterdir() if path.suffix in (".pkl", ".pt")]
+    return alone[0] if len(alone) == 1 and not list(home.glob("*.safetensors")) else home
+
+
+def _check_size(name: str, size: int) -> None:
+    if size > LARGEST:
+        raise click.ClickException(
+            f"{name} has {size_text(size)}, more than {size_text(LARGEST)}: download it yourself and give its path."
+        )
+
+
+def _home() -> Path:
+    base = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
+    home = Path(base) / "this-stuff-does-not-exist"
+    home.mkdir(parents=True, exist_ok=True)
+    return home
+
+
+def _digests(home: Path, names: list[str]) -> dict[str, str]:
+    digests = {}
+    for name in sorted(names):
+        with (home / name).open("rb") as file:
+            digests[name] = hashlib.file_digest(file, "sha256").hexdigest()
+    return digests
+
+
+def _write_source(home: Path, source: dict[str, Any]) -> None:
+    write_text(home / SOURCE, json.dumps(source, indent=2) + "\n")

@@ -1,0 +1,156 @@
+"""Models that lie elsewhere, fetched from a hub and a web server of our own."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from threading import Thread
+
+import pytest
+import torch
+import trustme
+
+from generate.model.generator import save_generator
+from generate.model.networks import NetworkOptions, build_generator
+from tests.conftest import ROOT
+
+COMMIT = "0123456789abcdef0123456789abcdef01234567"
+
+
+@pytest.fixture(scope="module")
+def model(tmp_path_factory) -> Path:
+    torch.manual_seed(0)
+    network = NetworkOptions(32, 16, 16, attention=())
+    path = tmp_path_factory.mktemp("model") / "generator.safetensors"
+    save_generator(path, build_generator(network), network, {})
+    return path
+
+
+@pytest.fixture(scope="module")
+def hub(model) -> Iterator[ThreadingHTTPServer]:
+    """What huggingface_hub asks for, over a repository `me/pets` with the model and a script that nobody may fetch."""
+    files = {"generator.safetensors": model.read_bytes(), "config.json": b"{}", "setup.py": b"open('ran', 'w')"}
+
+    class Hub(BaseHTTPRequestHandler):
+        protocol_version = "HTTP/1.1"
+
+        def answer(self, status: int, data: bytes, **headers: str) -> None:
+            self.send_response(status)
+            for name, value in headers.items():
+                self.send_header(name.replace("_", "-"), value)
+            self.send_header("Content-Length", str(len(data)))
+            self.end_headers()
+            if self.command != "HEAD":
+                self.wfile.write(data)
+
+        def do_GET(self) -> None:
+            self.server.asked.append(self.path)
+            path = self.path.partition("?")[0]
+            name = path.rpartition("/")[2]
+            if path.startswith("/api/models/me/pets"):
+                siblings = [{"rfilename": name, "size": len(data)} for name, data in files.items()]
+                data = json.dumps({"id": "me/pets", "sha": COMMIT, "siblings": siblings}).encode()
+                self.answer(200, data, Content_Type="application/json")
+            elif name in files and path.startswith(f"/me/pets/resolve/{COMMIT}/"):
+                etag = hashlib.sha256(files[name]).hexdigest()
+                self.answer(200, files[name], ETag=f'"{etag}"', X_Repo_Commit=COMMIT)
+            elif path == "/pets.safetensors":
+                self.answer(200, files["generator.safetensors"])
+            else:
+                self.answer(404, b"{}", X_Error_Code="RepoNotFound")
+
+        do_HEAD = do_GET
+
+        def log_message(self, *_: object) -> None:
+            pass
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Hub)
+    server.asked = []
+    Thread(target=server.serve_forever, daemon=True).start()
+    yield server
+    server.shutdown()
+    server.server_close()
+
+
+@pytest.fixture
+def sample(tmp_path, hub):
+    """sample(name, **environment): the command in a process of its own, since the hub's address is read at import."""
+
+    def sample(name: str, **environment: str) -> subprocess.CompletedProcess[str]:
+        settings = {"HF_ENDPOINT": f"http://127.0.0.1:{hub.server_port}", "XDG_CACHE_HOME": str(tmp_path / "cache"),
+                    "HF_HOME": str(tmp_path / "hf"), "HF_HUB_DISABLE_XET": "1", "PYTHONPATH": str(ROOT)}  # fmt: skip
+        command = [sys.executable, "-m", "generate", "sample", name, "samples", "--count", "2", "--device", "cpu"]
+        return subprocess.run(
+            command, cwd=tmp_path, env=os.environ | settings | environment, capture_output=True, text=True, timeout=120
+        )
+
+    return sample
+
+
+def test_a_model_of_the_hub_is_fetched_with_its_revision_and_checksums(sample, hub, model, tmp_path):
+    result = sample("hf:me/pets")
+
+    assert result.returncode == 0, result.stderr
+    source = json.loads((tmp_path / "samples" / "samples.json").read_text())["source"]
+    assert (source["from"], source["revision"]) == ("hf:me/pets", COMMIT)
+    assert source["sha256"]["generator.safetensors"] == hashlib.sha256(model.read_bytes()).hexdigest()
+    assert not [path for path in hub.asked if "setup.py" in path]
+    assert len(list((tmp_path / "samples").glob("*.jpg"))) == 2
+
+
+def test_one_file_of_it_can_be_named(sample, tmp_path):
+    assert sample("hf:me/pets/generator.safetensors").returncode == 0
+    missing = sample("hf:me/pets/other.pkl")
+    assert missing.returncode == 1
+    assert "has no other.pkl: it has config.json, generator.safetensors, setup.py" in missing.stderr
+
+
+@pytest.mark.parametrize(
+    ("name", "environment"),
+    [
+        ("hf:me/pets", {"HF_ENDPOINT": "http://127.0.0.1:9"}),
+        ("hf:me/pets", {"HF_HUB_OFFLINE": "1"}),
+        ("hf:me/dogs", {}),
+        ("hf:me", {}),
+        ("https://127.0.0.1:9/pets.safetensors", {}),
+    ],
+)
+def test_what_can_not_be_fetched_is_one_sentence(sample, tmp_path, name, environment):
+    result = sample(name, **environment)
+
+    assert result.returncode == 1
+    assert result.stderr.splitlines()[-1].startswith(f"Error: {name} ")
+    assert "Traceback" not in result.stderr
+    assert not (tmp_path / "samples").exists()
+
+
+def test_an_address_over_tls_is_a_model(sample, hub, model, tmp_path):
+    authority = trustme.CA()
+    authority.cert_pem.write_to_path(tmp_path / "ca.pem")
+    import ssl
+
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    authority.issue_cert("localhost").configure_cert(context)
+    secure = ThreadingHTTPServer(("127.0.0.1", 0), hub.RequestHandlerClass)
+    secure.asked = []
+    secure.socket = context.wrap_socket(secure.socket, server_side=True)
+    Thread(target=secure.serve_forever, daemon=True).start()
+    url = f"https://localhost:{secure.server_port}/pets.safetensors"
+    try:
+        result = sample(url, REQUESTS_CA_BUNDLE=str(tmp_path / "ca.pem"))
+        untrusted = sample(url, REQUESTS_CA_BUNDLE="", XDG_CACHE_HOME=str(tmp_path / "other"))
+    finally:
+        secure.shutdown()
+        secure.server_close()
+
+    assert result.returncode == 0, result.stderr
+    source = json.loads((tmp_path / "samples" / "samples.json").read_text())["source"]
+    assert source == {"from": url, "sha256": {"pets.safetensors": hashlib.sha256(model.read_bytes()).hexdigest()}}
+    assert untrusted.returncode == 1
+    assert "Traceback" not in untrusted.stderr
