@@ -109,6 +109,22 @@ def test_a_checkpoint_of_the_trainer_is_sampled_and_trained_on(tmp_path, trainer
         torch.testing.assert_close(trained[name], weight, atol=1e-6, rtol=1e-4)
 
 
+def test_a_checkpoint_under_the_names_of_the_hub_draws_the_same(tmp_path, trainer):
+    theirs = trainer()
+    theirs.init_GAN()
+    theirs.save(3)
+    home, hub = tmp_path / "models" / "theirs", tmp_path / "hub"
+    hub.mkdir()
+    for name, shared in (("model_3.pt", "model.pt"), (".config.json", "config.json")):
+        (hub / shared).write_bytes((home / name).read_bytes())
+
+    ours, other = (
+        draw_pictures(load_generator(path).generator, [0, 1], 2) for path in (home / "model_3.pt", hub / "model.pt")
+    )
+
+    assert torch.equal(ours, other)
+
+
 def test_a_checkpoint_brings_its_networks_and_other_pictures_are_refused(tmp_path, trainer):
     theirs = trainer()
     theirs.init_GAN()

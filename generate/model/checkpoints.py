@@ -3,7 +3,7 @@
     checkpoint = read_checkpoint(Path("models/sushi/model_12.pt"))
 
 A checkpoint holds "GAN", one state dict with the prefixes G. (generator), GE. (its average) and D. (discriminator).
-.config.json beside it lacks the width of the latent and of the layers, which are taken from the shapes of the weights.
+.config.json beside it, on the Hugging Face hub config.json, lacks the width of the latent and of the layers, which are taken from the shapes of the weights.
 """
 
 from __future__ import annotations
@@ -22,6 +22,7 @@ from generate.images import atomic_path, write_text
 from generate.model.networks import NetworkOptions, build_discriminator, build_generator, package
 
 CONFIG = ".config.json"
+HUB_CONFIG = "config.json"  # what the same is called where people share models
 Weights = dict[str, Tensor]
 
 
@@ -36,15 +37,17 @@ class Checkpoint:
 
 
 def read_checkpoint(path: Path) -> Checkpoint:
-    """Read a model_<n>.pt without running code from it; .config.json must lie beside it.
+    """Read a model_<n>.pt without running code from it; .config.json or config.json must lie beside it.
 
     Raises click.ClickException if it can't be read, or if its weights are not exactly those of the networks that its
     configuration describes.
     """
     config_path = path.parent / CONFIG
     if not config_path.exists():
+        config_path = path.parent / HUB_CONFIG
+    if not config_path.exists():
         raise click.ClickException(
-            f"{config_path} is missing: lightweight_gan writes it beside {path.name}; copy both."
+            f"{path.parent / CONFIG} is missing: lightweight_gan writes it beside {path.name}; copy both."
         )
     try:
         config = json.loads(config_path.read_text(encoding="utf-8"))
