@@ -43,7 +43,8 @@ def _open(path: Path, device: torch.device | None) -> Model:
 
 
 def _is_pickle(path: Path) -> bool:
-    """Whether it is a plain one, or, damaged as it may be, is called one."""
+    """Whether it is a plain one, or, damaged as it may be, is called one. A .pt is a checkpoint whatever is in it."""
     with path.open("rb") as file:
         head = file.read(len(TORCH_SAVE))
-    return path.suffix in (".pkl", ".pickle") or (head.startswith(PICKLE) and head != TORCH_SAVE)
+    plain = path.suffix != ".pt" and head.startswith(PICKLE) and head != TORCH_SAVE
+    return plain or path.suffix in (".pkl", ".pickle")
