@@ -35,6 +35,7 @@ def test_the_shipped_generator_gives_the_shipped_bucket(tmp_path, processor):
     (tmp_path / "demo").mkdir()
     (tmp_path / "demo" / "new").mkdir()
     shutil.copy(ROOT / "demo" / "generator.safetensors", tmp_path / "demo")
+    shutil.copytree(ROOT / "demo" / "real", tmp_path / "demo" / "real")
 
     environment = os.environ | settings | PROCESSORS[processor] | {"PYTHONPATH": str(ROOT)}
     done = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=1800)
