@@ -4,7 +4,6 @@
 // Messages out: {progress}, {ready: true}, {id, pixels, size} or {failed: "gone" | "damaged" | "runtime" | "network"}.
 
 import { download, forgetOthers, Gone } from "./download.js";
-import * as ort from "./ort/ort.wasm.min.mjs";
 import { between, pointOf } from "./points.js";
 
 const RUNTIME_SHARE = 0.35; // of the progress bar, about its share of the bytes
@@ -14,6 +13,7 @@ const IDENTITY = Uint8Array.of(
   18, 10, 10, 8, 8, 1, 18, 4, 10, 2, 8, 1, 98, 15, 10, 1, 98, 18, 10, 10, 8, 8, 1, 18, 4, 10, 2, 8, 1, 66, 4, 10, 0, 16, 17,
 );
 
+let ort; // ONNX Runtime Web, imported when its bytes and the generator are on their way already
 let model; // the catalog's object `live`
 let session;
 let points = new Map(); // of the seeds that are drawn from, which are few at a time
@@ -31,10 +31,11 @@ async function load(told) {
     postMessage({ progress: shares[0] * RUNTIME_SHARE + shares[1] * (1 - RUNTIME_SHARE) });
   };
   const runtime = { url: model.runtime };
+  const binary = download(runtime, teller(0));
   const coming = download(model, teller(1));
-  coming.catch(() => {}); // looked at below
+  for (const promise of [binary, coming]) promise.catch(() => {}); // looked at below
   try {
-    await startRuntime(runtime, teller(0));
+    await startRuntime(binary);
   } catch (error) {
     return fail(error, "runtime");
   }
@@ -46,7 +47,6 @@ async function load(told) {
   }
   try {
     session = await ort.InferenceSession.create(data, { executionProviders: ["wasm"] });
-    await run(pointOf(model, 0, 0), model.truncation, new Float32Array(model.directions.length)); // warms it up
   } catch (error) {
     return fail(error, "damaged");
   }
@@ -54,10 +54,11 @@ async function load(told) {
   await forgetOthers([model, runtime]).catch(() => {});
 }
 
-async function startRuntime(runtime, tell) {
+async function startRuntime(binary) {
+  ort = await import("./ort/ort.wasm.min.mjs");
   ort.env.wasm.numThreads = 1; // more would need headers that keep the site's pictures from other pages
   ort.env.wasm.wasmPaths = { mjs: new URL("./ort/ort-wasm-simd-threaded.mjs", import.meta.url).href };
-  ort.env.wasm.wasmBinary = (await download(runtime, tell)).buffer;
+  ort.env.wasm.wasmBinary = (await binary).buffer;
   const first = await ort.InferenceSession.create(IDENTITY, { executionProviders: ["wasm"] });
   await first.release();
   ort.env.wasm.wasmBinary = undefined; // compiled: its bytes are not needed any more
