@@ -55,7 +55,7 @@ def command(run: Path, dest: Path, format: str, number: int, licence: str) -> No
     Examples:
       python -m generate export runs/mine models/mine --number 12
       python -m generate export runs/mine exported --format onnx
-      python -m generate export runs/mine emoji-gan --format hub --licence mit
+      python -m generate export runs/mine exported --format hub --licence mit
     """
     if format == "onnx":
         export_onnx(run, dest)
