@@ -34,8 +34,14 @@ def model(tmp_path_factory) -> Path:
 
 @pytest.fixture(scope="module")
 def hub(model) -> Iterator[ThreadingHTTPServer]:
-    """What huggingface_hub asks for, over a repository `me/pets` with the model and a script that nobody may fetch."""
+    """What huggingface_hub asks for, over `me/pets` with the model and a script that nobody may fetch, and over odd ones."""
     files = {"generator.safetensors": model.read_bytes(), "config.json": b"{}", "setup.py": b"open('ran', 'w')"}
+    repositories = {
+        "me/pets": files,
+        "me/nested": {"cats/generator.safetensors": model.read_bytes()},
+        "me/several": {"model_1.pt": b"1", "model_2.pt": b"2"},
+        "me/unsized": {"generator.safetensors": model.read_bytes()},
+    }
 
     class Hub(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
@@ -52,14 +58,17 @@ def hub(model) -> Iterator[ThreadingHTTPServer]:
         def do_GET(self) -> None:
             self.server.asked.append(self.path)
             path = self.path.partition("?")[0]
-            name = path.rpartition("/")[2]
-            if path.startswith("/api/models/me/pets"):
-                siblings = [{"rfilename": name, "size": len(data)} for name, data in files.items()]
-                data = json.dumps({"id": "me/pets", "sha": COMMIT, "siblings": siblings}).encode()
+            about = "/".join(path.removeprefix("/api/models/").split("/")[:2])
+            repository, _, name = path.removeprefix("/").partition(f"/resolve/{COMMIT}/")
+            if path.startswith("/api/models/") and about in repositories:
+                siblings = [{"rfilename": name, "size": len(data)} for name, data in repositories[about].items()]
+                if about == "me/unsized":
+                    siblings = [{"rfilename": sibling["rfilename"]} for sibling in siblings]
+                data = json.dumps({"id": about, "sha": COMMIT, "siblings": siblings}).encode()
                 self.answer(200, data, Content_Type="application/json")
-            elif name in files and path.startswith(f"/me/pets/resolve/{COMMIT}/"):
-                etag = hashlib.sha256(files[name]).hexdigest()
-                self.answer(200, files[name], ETag=f'"{etag}"', X_Repo_Commit=COMMIT)
+            elif name in repositories.get(repository, {}):
+                data = repositories[repository][name]
+                self.answer(200, data, ETag=f'"{hashlib.sha256(data).hexdigest()}"', X_Repo_Commit=COMMIT)
             elif path == "/pets.safetensors":
                 self.answer(200, files["generator.safetensors"])
             else:
@@ -109,6 +118,30 @@ def test_one_file_of_it_can_be_named(sample, tmp_path):
     missing = sample("hf:me/pets/other.pkl")
     assert missing.returncode == 1
     assert "has no other.pkl: it has config.json, generator.safetensors, setup.py" in missing.stderr
+
+
+def test_a_file_in_a_folder_of_it_is_recorded_too(sample, tmp_path):
+    assert sample("hf:me/nested/cats/generator.safetensors").returncode == 0
+
+    source = json.loads((tmp_path / "samples" / "samples.json").read_text())["source"]
+    assert (source["from"], source["revision"]) == ("hf:me/nested/cats/generator.safetensors", COMMIT)
+    assert list(source["sha256"]) == ["cats/generator.safetensors"]
+
+
+@pytest.mark.parametrize(
+    ("name", "sentence"),
+    [
+        ("hf:me/several", "hf:me/several has 2 models: name one, as in hf:me/several/model_1.pt."),
+        ("hf:me/unsized", "hf:me/unsized does not say how large generator.safetensors is"),
+    ],
+)
+def test_what_is_several_or_of_unknown_size_is_not_fetched(sample, hub, name, sentence):
+    before = len(hub.asked)
+    result = sample(name)
+
+    assert result.returncode == 1
+    assert f"Error: {sentence}" in result.stderr
+    assert not [path for path in hub.asked[before:] if "/resolve/" in path]
 
 
 @pytest.mark.parametrize(

@@ -25,6 +25,7 @@ from generate.units import size_text
 HUB = "hf:"
 WEB = "https://"
 FILES = ("config.json", "*.safetensors", "*.bin", "*.pt", "*.pkl")  # that a family may need
+ALONE = (".pkl", ".pt")  # files that are a model by themselves
 LARGEST = 8_000_000_000  # bytes of a model
 SOURCE = "source.json"  # beside what was fetched: where it is from
 TIMEOUT_S = 30.0
@@ -80,7 +81,7 @@ def _from_hub(name: str) -> Path:
     if not owner or not repository:
         raise click.ClickException(f"{name} names no model: write hf:owner/name, or hf:owner/name/file.pkl.")
     info = HfApi().model_info(f"{owner}/{repository}", files_metadata=True)
-    there = {sibling.rfilename: sibling.size or 0 for sibling in info.siblings or []}
+    there = {sibling.rfilename: sibling.size for sibling in info.siblings or []}
     wanted = [
         one for one in there if one == file or (not file and "/" not in one and any(fnmatch(one, p) for p in FILES))
     ]
@@ -92,12 +93,20 @@ def _from_hub(name: str) -> Path:
         )
     if "model.safetensors" in wanted and not file:
         wanted = [one for one in wanted if one != "pytorch_model.bin"]  # the same weights
-    _check_size(name, sum(there[one] for one in wanted))
+    alone = [one for one in wanted if Path(one).suffix in ALONE]
+    if not file and len(alone) > 1 and not any(one.endswith(".safetensors") for one in wanted):
+        raise click.ClickException(f"{name} has {len(alone)} models: name one, as in {name}/{min(alone)}.")
+    if unsized := [one for one in wanted if there[one] is None]:
+        raise click.ClickException(
+            f"{name} does not say how large {unsized[0]} is: download it yourself and give its path."
+        )
+    _check_size(name, sum(there[one] or 0 for one in wanted))
     home = _home() / f"{owner}--{repository}@{(info.sha or 'unknown')[:12]}"
     for one in wanted:
         hf_hub_download(f"{owner}/{repository}", one, revision=info.sha, local_dir=home)
     path = home / file if file else _only(home)
-    _write_source(home, {"from": name, "revision": info.sha, "sha256": _digests(home, wanted)})
+    beside = path.parent if file else home  # where `source_of` looks
+    _write_source(beside, {"from": name, "revision": info.sha, "sha256": _digests(home, wanted)})
     return path
 
 
@@ -130,7 +139,7 @@ def _from_web(url: str) -> Path:
 
 def _only(home: Path) -> Path:
     """The folder, or the one file in it that is a model by itself."""
-    alone = [path for path in home.iterdir() if path.suffix in (".pkl", ".pt")]
+    alone = [path for path in home.iterdir() if path.suffix in ALONE]
     return alone[0] if len(alone) == 1 and not list(home.glob("*.safetensors")) else home
 
 
