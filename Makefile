@@ -33,7 +33,7 @@ bench: .venv/all  ## measure against peers; prints ratios (see benchmarks/README
 	@for benchmark in serve visits publish prepare sample live families curate train; do \
 		echo "== $$benchmark"; $(BIN)/python -m benchmarks.$$benchmark || exit 1; done
 
-demo: .venv/all  ## draw demo/bucket from demo/generator.safetensors again: the same bytes
+demo: .venv/all  ## draw demo/bucket from demo/generator.safetensors again: with AVX-512 the same bytes
 	rm -rf demo/new && mkdir demo/new
 	OMP_NUM_THREADS=1 SOURCE_DATE_EPOCH=1795564800 $(BIN)/python -m generate refill demo/generator.safetensors demo/new --count 384 \
 		--live --real demo/real --truncation 0.85 --precision fp32 --device cpu --title "This Emoji Does Not Exist" \
