@@ -16,10 +16,20 @@ from pathlib import Path
 from typing import Protocol
 
 from gallery.checksum import crc32c
-from gallery.errors import BucketError, Conflict, Forbidden, NotFound, Unavailable
-from gallery.folder import FolderBucket
+from gallery.errors import BucketError, Conflict, Forbidden, NotFound, TooLarge, Unavailable
+from gallery.folder import UNBOUNDED, FolderBucket
 
-__all__ = ["Bucket", "BucketError", "Conflict", "Forbidden", "NotFound", "Unavailable", "crc32c", "open_bucket"]
+__all__ = [
+    "Bucket",
+    "BucketError",
+    "Conflict",
+    "Forbidden",
+    "NotFound",
+    "TooLarge",
+    "Unavailable",
+    "crc32c",
+    "open_bucket",
+]
 
 
 class Bucket(Protocol):
@@ -58,16 +68,17 @@ class Bucket(Protocol):
         """Delete an object; no error if it does not exist."""
 
 
-def open_bucket(url: str, patience_s: float = 60.0) -> Bucket:
+def open_bucket(url: str, patience_s: float = 60.0, largest: int = UNBOUNDED) -> Bucket:
     """Open `gs://bucket[/prefix]` or a folder, which must exist.
 
-    `patience_s` bounds the retries of one call to Cloud Storage. Raises a BucketError if the URL is
+    `patience_s` bounds the retries of one call to Cloud Storage. An object of more than `largest` bytes is not read:
+    TooLarge is raised instead. Raises a BucketError if the URL is
     not a bucket's, nobody is logged in, or the bucket does not exist.
     """
     if url.startswith("gs://"):
         from gallery.cloud import CloudBucket  # imported late: it takes half a second and 50 MB
 
-        return CloudBucket(url, patience_s)
+        return CloudBucket(url, patience_s, largest)
     if "://" in url:
         raise BucketError(f"{url!r} is not a bucket: use gs://bucket, gs://bucket/prefix or the path of a folder.")
-    return FolderBucket(Path(url))
+    return FolderBucket(Path(url), largest)

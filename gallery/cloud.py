@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import base64
 import os
-import re
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -19,22 +18,23 @@ from google.auth.exceptions import DefaultCredentialsError, GoogleAuthError
 from google.cloud import storage
 from google.cloud.storage.exceptions import DataCorruption, InvalidResponse
 from google.cloud.storage.retry import DEFAULT_RETRY
-from requests.adapters import HTTPAdapter
 
 from gallery import GalleryError
 from gallery.checksum import crc32c
-from gallery.errors import BucketError, Conflict, Forbidden, NotFound, Unavailable
-from gallery.reasons import PASSING, advice_for, is_about_permission, reason_of
+from gallery.connections import prepare_session
+from gallery.errors import BucketError, Conflict, Forbidden, NotFound, TooLarge, Unavailable
+from gallery.reasons import INTERCEPTED, advice_for, is_about_permission, reason_of
 
-CONNECTIONS = 64  # kept open; more concurrent calls wait for one
+LISTING = "its list of objects"
 
 
 class CloudBucket:
     """Implements `gallery.bucket.Bucket` with Cloud Storage's preconditions, checksums and retries."""
 
-    def __init__(self, url: str, patience_s: float) -> None:
+    def __init__(self, url: str, patience_s: float, largest: int) -> None:
         bucket, _, prefix = url.removeprefix("gs://").partition("/")
         self.url = url.rstrip("/")
+        self._largest = largest
         self.operations: Counter[str] = Counter()
         self._prefix = prefix.strip("/") + "/" if prefix.strip("/") else ""
         if not bucket:
@@ -51,12 +51,12 @@ class CloudBucket:
             ) from None
         except ValueError:
             raise BucketError(f"{url!r} is not a bucket: use gs://bucket or gs://bucket/prefix.") from None
-        _prepare_session(self._client._http, self._client._connection.API_BASE_URL, self.operations)
+        prepare_session(self._client._http, self._client._connection.API_BASE_URL, self.operations, largest)
         self._options: dict[str, Any] = {
             "timeout": (3.05, max(1.0, min(patience_s, 60.0))),
             "retry": DEFAULT_RETRY.with_timeout(patience_s),
         }
-        with self._translated("its list of objects"):
+        with self._translated(LISTING):
             next(iter(self._client.list_blobs(self._bucket, prefix=self._prefix, max_results=1, **self._options)), None)
 
     def read(self, name: str) -> bytes:
@@ -69,17 +69,16 @@ class CloudBucket:
                 data = bytes(blob.download_as_bytes(**self._options))
             except DataCorruption:  # the client library does not retry this one
                 data = bytes(blob.download_as_bytes(**self._options))
-        if blob.generation is None:  # a captive portal or a broken proxy, say
-            raise Unavailable(
-                f"The answer for {name} is not from Cloud Storage, although its status is 200: "
-                f"check the network between here and {self.url}."
-            )
+        self._check(blob, name)
         return data, int(blob.generation)
 
     def read_part(self, name: str, start: int, length: int) -> bytes:
+        blob = self._blob(name)
         with self._translated(name):  # storage has checksums of whole objects alone
             options = {"start": start, "end": start + length - 1, "checksum": None} | self._options
-            return bytes(self._blob(name).download_as_bytes(**options))
+            data = bytes(blob.download_as_bytes(**options))
+        self._check(blob, name)
+        return data
 
     def create(self, name: str, data: bytes, content_type: str) -> bool:
         try:
@@ -109,7 +108,7 @@ class CloudBucket:
 
     def folders(self, prefix: str = "") -> list[str]:
         full = self._prefix + (prefix.strip("/") + "/" if prefix else "")
-        with self._translated(prefix):
+        with self._translated(LISTING):
             pages = self._client.list_blobs(self._bucket, prefix=full, delimiter="/", **self._options)
             for _ in pages:  # `prefixes` is complete after the last page
                 pass
@@ -125,13 +124,21 @@ class CloudBucket:
         with self._translated(name), suppress(api.NotFound):
             self._blob(name).delete(**self._options)
 
+    def _check(self, blob: Any, name: str) -> None:
+        """Raise Unavailable if the headers of a download are not Cloud Storage's: a captive portal or a proxy answered."""
+        if blob.generation is None or blob.crc32c is None:
+            raise Unavailable(
+                f"The answer for {name} is not from Cloud Storage, although its status is 200: "
+                f"check the network between here and {self.url}."
+            )
+
     def _blob(self, name: str) -> Any:
         return self._bucket.blob(self._prefix + name)
 
     def _upload(self, name: str, data: bytes, content_type: str, generation: int, cache_control: str) -> None:
         blob = self._blob(name)
         blob.cache_control = cache_control
-        with self._translated(name):
+        with self._translated(name, conditional=True):
             blob.upload_from_string(
                 data, content_type, if_generation_match=generation, checksum="crc32c", **self._options
             )
@@ -143,22 +150,20 @@ class CloudBucket:
         return _decode_crc32c(blob.crc32c)
 
     def _list(self, prefix: str) -> Iterator[tuple[str, int]]:
-        with self._translated(prefix):
+        with self._translated(LISTING):
             options = {"fields": "items(name,crc32c),nextPageToken", "page_size": 1000} | self._options
             for blob in self._client.list_blobs(self._bucket, prefix=self._prefix + prefix, **options):
                 yield blob.name.removeprefix(self._prefix), _decode_crc32c(blob.crc32c)
 
     @contextmanager
-    def _translated(self, what: str) -> Iterator[None]:
-        """Turn the client library's exceptions into BucketErrors."""
+    def _translated(self, what: str, conditional: bool = False) -> Iterator[None]:
+        """Turn the client library's exceptions into BucketErrors; `conditional` says that a precondition was sent."""
         try:
             yield
         except api.NotFound as error:
-            if "bucket does not exist" in str(error).lower() or what == "its list of objects":
+            if "bucket does not exist" in str(error).lower() or what == LISTING:
                 raise NotFound(f"The bucket {self.url} does not exist: make it, or check its name.") from error
             raise NotFound(f"There is no {what} in {self.url}.") from error
-        except api.PreconditionFailed as error:
-            raise Conflict(f"{what} in {self.url} was written by someone else meanwhile.") from error
         except api.Unauthorized as error:
             raise Forbidden(
                 f"{self.url} does not accept the login ({reason_of(error)}): run `gcloud auth application-default login`, "
@@ -176,61 +181,22 @@ class CloudBucket:
                 f"{self.url} asks for a login that works ({' '.join(str(error).split())}): run `gcloud auth "
                 "application-default login`, or check GOOGLE_APPLICATION_CREDENTIALS."
             ) from error
+        except api.PreconditionFailed as error:
+            if not conditional:
+                raise Unavailable(f"{self.url} does not answer as it should (status 412): {INTERCEPTED}") from error
+            raise Conflict(f"{what} in {self.url} was written by someone else meanwhile.") from error
         except (api.GoogleAPIError, requests.RequestException, DataCorruption, InvalidResponse, OSError) as error:
             raise Unavailable(
                 f"{self.url} does not answer as it should ({reason_of(error)}): {advice_for(error)}"
             ) from error
+        except TooLarge:
+            raise TooLarge(f"{what} in {self.url} has more than the {self._largest:,} bytes that are read.") from None
         except GalleryError:
             raise
         except Exception as error:  # of the client library, on an answer that is not from Cloud Storage
             raise Unavailable(
                 f"{self.url} gives an answer that can't be read ({type(error).__name__}: {error}): check the network between."
             ) from error
-
-
-class _Connections(HTTPAdapter):
-    """A connection pool large enough for our threads. Counts what Cloud Storage bills, retries included."""
-
-    def __init__(self, operations: Counter[str]) -> None:
-        super().__init__(pool_connections=CONNECTIONS, pool_maxsize=CONNECTIONS)
-        self._operations = operations
-
-    def send(self, request: requests.PreparedRequest, *args: Any, **kwargs: Any) -> requests.Response:
-        if request.method != "DELETE":  # free
-            one_object = re.search(r"/o/[^/?]+", request.url or "") is not None
-            self._operations["B" if request.method == "GET" and one_object else "A"] += 1
-        response = super().send(request, *args, **kwargs)
-        if not response.ok:
-            _ = response.content  # reading it returns the connection to the pool; the client library does not
-            if not _is_error(response):  # the client library would fail on it with an AttributeError
-                passing = response.status_code in PASSING
-                kind = requests.exceptions.ConnectionError if passing else requests.exceptions.InvalidJSONError
-                raise kind(f"an answer of status {response.status_code}", response=response)
-        elif request.method == "GET" and "alt=media" not in (request.url or "") and not _is_json(response):
-            response.close()
-            raise requests.exceptions.InvalidJSONError("the answer is not JSON, so it is not from Cloud Storage")
-        return response
-
-
-def _prepare_session(session: requests.Session, url: str, operations: Counter[str]) -> None:
-    for scheme in ("https://", "http://"):
-        session.mount(scheme, _Connections(operations))
-    # read proxies and certificates from the environment once: doing it in each request takes a fifth of its CPU time
-    settings = session.merge_environment_settings(url, {}, None, None, None)
-    session.proxies, session.verify, session.trust_env = settings["proxies"], settings["verify"], False
-
-
-def _is_error(response: requests.Response) -> bool:
-    """Whether the client library understands the body of an error: it takes any JSON for an object of Cloud Storage's."""
-    try:
-        said = response.json()
-    except ValueError:
-        return True  # it takes that for text
-    return isinstance(said, dict) and isinstance(said.get("error", {}), dict)
-
-
-def _is_json(response: requests.Response) -> bool:
-    return response.headers.get("Content-Type", "").startswith("application/json")
 
 
 def _decode_crc32c(base64_text: str | None) -> int:

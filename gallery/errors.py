@@ -23,3 +23,7 @@ class Forbidden(BucketError):
 
 class Unavailable(BucketError):
     """Storage did not answer, answered nonsense, or took too long."""
+
+
+class TooLarge(BucketError):
+    """An object is larger than what its reader has memory for."""

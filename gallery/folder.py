@@ -7,27 +7,32 @@ import fcntl
 import hashlib
 import logging
 import os
+import stat
 import threading
 import time
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path, PurePosixPath
+from typing import BinaryIO
 
 from gallery.checksum import crc32c
-from gallery.errors import Conflict, Forbidden, NotFound, Unavailable
+from gallery.errors import Conflict, Forbidden, NotFound, TooLarge, Unavailable
 
 log = logging.getLogger(__name__)
 
 TEMPORARY = ".tmp"  # files are written here; a rename makes them visible
+UNBOUNDED = 1 << 50  # bytes
+NO_FILE = (errno.ENXIO, errno.ENODEV)  # what opening a socket gives
 STALE_S = 24 * 3600  # older temporary files were left by a killed process
 
 
 class FolderBucket:
     """A local folder. A write is: temporary file, fsync, rename, fsync of the folder."""
 
-    def __init__(self, root: Path) -> None:
+    def __init__(self, root: Path, largest: int = UNBOUNDED) -> None:
         self.url = str(root)
+        self._largest = largest  # bytes of a file that is read whole
         self.operations: Counter[str] = Counter()  # nothing is billed
         self._warned: set[str] = set()
         try:
@@ -42,20 +47,21 @@ class FolderBucket:
         return self.read_generation(name)[0]
 
     def read_generation(self, name: str) -> tuple[bytes, int]:
-        with self._translated():
-            try:
-                return _read_generation(self._path(name))
-            except (FileNotFoundError, IsADirectoryError, NotADirectoryError):
-                raise NotFound(f"There is no {name} in {self.url}.") from None
+        with self._translated(name), _open(self._path(name)) as file:
+            before = os.fstat(file.fileno())
+            if before.st_size > self._largest:
+                raise TooLarge(
+                    f"{name} in {self.url} has {before.st_size:,} bytes, more than the {self._largest:,} that are read."
+                )
+            data, after = file.read(), os.fstat(file.fileno())
+        if after.st_size != len(data) or after.st_mtime_ns != before.st_mtime_ns:
+            raise Unavailable(f"{name} in {self.url} is being written.")
+        return data, _generation(data, after)
 
     def read_part(self, name: str, start: int, length: int) -> bytes:
-        with self._translated():
-            try:
-                with self._path(name).open("rb") as file:
-                    file.seek(start)
-                    return file.read(length)
-            except (FileNotFoundError, IsADirectoryError, NotADirectoryError):
-                raise NotFound(f"There is no {name} in {self.url}.") from None
+        with self._translated(name), _open(self._path(name)) as file:
+            file.seek(start)
+            return file.read(length)
 
     def create(self, name: str, data: bytes, content_type: str) -> bool:
         path = self._path(name)
@@ -73,7 +79,7 @@ class FolderBucket:
     def swap(self, name: str, data: bytes, content_type: str, generation: int) -> None:
         path = self._path(name)
         with self._translated(), self._lock():
-            now = _read_generation(path)[1] if path.exists() else 0
+            now = _generation(path.read_bytes(), path.stat()) if path.exists() else 0
             if now != generation:
                 raise Conflict(f"{name} in {self.url} was changed by someone else meanwhile.")
             with self._temporary(data) as temporary:
@@ -178,11 +184,14 @@ class FolderBucket:
             os.close(descriptor)
 
     @contextmanager
-    def _translated(self) -> Iterator[None]:
-        """Turn OSErrors into BucketErrors."""
+    def _translated(self, name: str = "") -> Iterator[None]:
+        """Turn OSErrors into BucketErrors; into NotFound if they say that there is no such file, and its name is given."""
         try:
             yield
         except OSError as error:
+            absent = isinstance(error, FileNotFoundError | IsADirectoryError | NotADirectoryError)
+            if name and (absent or error.errno in NO_FILE):
+                raise NotFound(f"There is no {name} in {self.url}.") from None
             if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
                 raise Forbidden(
                     f"No permission for {error.filename or self.url} ({error.strerror}): change its owner or mode."
@@ -190,21 +199,28 @@ class FolderBucket:
             raise Unavailable(f"Can't use {error.filename or self.url} ({error.strerror}).") from error
 
 
-def _read_generation(path: Path) -> tuple[bytes, int]:
-    """Read a file and derive a generation from its inode, modification time and content: every write changes it."""
-    with path.open("rb") as file:
-        data, status = file.read(), os.fstat(file.fileno())
+def _open(path: Path) -> BinaryIO:
+    """Open a file. Raises FileNotFoundError for a pipe or a device, where reading could wait for ever."""
+    file = open(path, "rb", opener=lambda name, flags: os.open(name, flags | os.O_NONBLOCK))  # noqa: SIM115
+    if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
+        file.close()
+        raise FileNotFoundError(path)
+    return file
+
+
+def _generation(data: bytes, status: os.stat_result) -> int:
+    """A number that every write changes: of a file's inode, time and content."""
     identity = f"{status.st_ino} {status.st_mtime_ns} ".encode() + data
-    return data, int.from_bytes(hashlib.sha256(identity).digest()[:8], "big") or 1
+    return int.from_bytes(hashlib.sha256(identity).digest()[:8], "big") or 1
 
 
 def _version(path: Path) -> str:
-    """Size and time of change of a file; "" if it has gone meanwhile."""
+    """What changes with a file's content, even if its size and time are set back; "" if it has gone meanwhile."""
     try:
         status = path.stat()
     except OSError:
         return ""
-    return f"{status.st_size} {status.st_mtime_ns}"
+    return f"{status.st_size} {status.st_mtime_ns} {status.st_ctime_ns}"
 
 
 def _make_folders(folder: Path) -> None:

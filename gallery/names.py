@@ -6,7 +6,6 @@ unique_slugs(["寿司", "Cats", "cats"])  # ["shou-si", "cats-2", "cats"]
 
 from __future__ import annotations
 
-import json
 import unicodedata
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -14,6 +13,7 @@ from dataclasses import dataclass
 from slugify import slugify
 
 from gallery import GalleryError
+from gallery.fields import loads, readable
 
 NAMES_FILE = "categories.json"  # among the pictures, says how their categories are called
 LONGEST = 64  # characters of a slug
@@ -86,7 +86,7 @@ def slug_notes(names: Iterable[str]) -> list[str]:
 
 def words_of(folder: str) -> str:
     """A folder's name as words with capitals; words that have one keep theirs. my_iPhone, children's -> My iPhone, Children's."""
-    words = folder.replace("_", " ").replace("-", " ").split()
+    words = readable(folder).replace("_", " ").replace("-", " ").split()
     return " ".join(word[:1].upper() + word[1:] if word.islower() else word for word in words)
 
 
@@ -123,7 +123,7 @@ def read_labels(text: bytes | str, place: str) -> dict[str, Label]:
     Raises GalleryError with `place`, where the text is from, for anything else.
     """
     try:
-        raw = json.loads(text)
+        raw = loads(text)
         labels = {
             folder: Label(entry) if isinstance(entry, str) else Label(**entry) for folder, entry in dict(raw).items()
         }

@@ -13,6 +13,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from gallery import GalleryError
+from gallery.fields import loads
 from gallery.thumbnails import ZIP_TIME
 
 REAL_FILE = "real.zip"  # its name below the release
@@ -45,7 +46,7 @@ def unpack_real(data: bytes) -> tuple[Real, ...]:
     """What `pack_real` packed. Raises GalleryError if it is damaged."""
     try:
         with zipfile.ZipFile(io.BytesIO(data)) as archive:
-            rows = [json.loads(line) for line in archive.read(CREDITS).splitlines()]
+            rows = [loads(line) for line in archive.read(CREDITS).splitlines()]
             return tuple(
                 Real(
                     str(row["category"]),

@@ -24,11 +24,13 @@ from typing import Any
 from gallery.bucket import Bucket, NotFound
 from gallery.fields import POINTER as POINTER
 from gallery.fields import CatalogError as CatalogError
-from gallery.fields import matching, one_of, take, typed, whole
+from gallery.fields import loads, matching, one_of, take, typed, whole
 from gallery.live import LiveModel, parse_live
 from gallery.names import NAMES_FILE, Label, does_not_exist, looks_plural, read_labels, unique_slugs, words_of
 
 FORMAT = 1
+LARGEST = 16_000_000  # bytes of a site.json: parsing more would keep visitors waiting
+MOST = 10**9 - 1  # pictures of a category: permalinks have nine digits
 NAMED_TOGETHER = 100  # pictures whose recognised names are in one object: about 6 kB, read for one picture at a time
 TYPES = {"jpg": "image/jpeg", "jpeg": "image/jpeg", "png": "image/png", "webp": "image/webp", "gif": "image/gif"}
 EXTENSIONS = {"image/jpeg": "jpg", "image/png": "png", "image/webp": "webp", "image/gif": "gif"}
@@ -189,7 +191,7 @@ def names_name(slug: str, chunk: int) -> str:
 def parse_names(data: bytes) -> list[str]:
     """The texts in an object of recognised names. Raises CatalogError if it is damaged."""
     try:
-        names = json.loads(data)
+        names = loads(data)
     except (ValueError, RecursionError):
         names = None
     if not isinstance(names, list) or not all(isinstance(text, str) for text in names):
@@ -199,8 +201,10 @@ def parse_names(data: bytes) -> list[str]:
 
 def parse(data: bytes) -> Catalog:
     """Parse a site.json. Raises CatalogError naming the field if it is damaged or too new."""
+    if len(data) > LARGEST:
+        raise CatalogError(f"{POINTER} has {len(data):,} bytes, expected at most {LARGEST:,}: publish again.")
     try:
-        raw = json.loads(data)
+        raw = loads(data)
     except (ValueError, RecursionError) as error:
         raise CatalogError(f"{POINTER} is not JSON ({error}): publish again.") from None
     raw = typed(raw, dict, "the whole")
@@ -215,7 +219,7 @@ def parse(data: bytes) -> Catalog:
     return Catalog(
         release=matching(take(raw, "release", str), RELEASE_ID, "release"),
         created=take(raw, "created", str),
-        title=take(raw, "title", str),
+        title=take(raw, "title", str).strip() or does_not_exist("Picture"),
         categories=tuple(categories),
         type=one_of(take(image, "type", str, of="image."), EXTENSIONS, "image.type"),
         width=whole(image.get("width"), "image.width", "pixels"),
@@ -286,10 +290,10 @@ def article_of(name: str) -> str:
 
 def _category(entry: Any) -> Category:
     entry = typed(entry, dict, "categories")
-    name = take(entry, "name", str, of="categories.")
     count = take(entry, "count", int, of="categories.")
-    if count < 1 or isinstance(count, bool):
-        raise CatalogError(f"{POINTER}: 'categories.count' is {count}, expected at least 1.")
+    if not 1 <= count <= MOST or isinstance(count, bool):
+        raise CatalogError(f"{POINTER}: 'categories.count' is {count!r:.40}, expected 1 to {MOST:,}.")
     slug = matching(take(entry, "slug", str, of="categories."), SLUG, "categories.slug")
+    name = take(entry, "name", str, of="categories.").strip() or words_of(slug)
     article = take(entry, "article", str, article_of(name), of="categories.")
     return Category(slug, name, count, article, take(entry, "plural", bool, False, of="categories."))

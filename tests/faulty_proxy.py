@@ -22,7 +22,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any, Literal
 from urllib.parse import unquote, urlsplit
 
-Kind = Literal["503", "403", "reset", "truncate", "corrupt", "spoil", "drop_reply", "portal", "empty", "refusal"]
+Kind = Literal["503", "403", "reset", "truncate", "corrupt", "spoil", "drop_reply", "portal", "empty", "refusal", "raw"]
 HOP_BY_HOP = {"connection", "keep-alive", "transfer-encoding", "content-length", "date", "server"}
 
 
@@ -49,6 +49,7 @@ class FaultyProxy:
         self.target = target
         self.delay_s = 0.0  # added to every answer
         self.refusal = 0, "", b""  # status, content type and body of the fault `refusal`
+        self.raw = b"", b""  # what the fault `raw` sends, and what it goes on with until nobody listens any more
         self.requests: list[str] = []  # descriptions, in order of arrival
         self._faults: list[Fault] = []
         self._lock = threading.Lock()
@@ -64,6 +65,11 @@ class FaultyProxy:
         """From now on answer with that status and body."""
         self.refusal = status, type, body.encode()
         self.fail("refusal", match)
+
+    def say(self, answer: bytes, drip: bytes = b"", match: str = "") -> None:
+        """From now on answer with these bytes, then with `drip` every tenth of a second; without it hang up."""
+        self.raw = answer, drip
+        self.fail("raw", match)
 
     def fail(self, kind: Kind, match: str = "", times: int = 1_000_000_000) -> None:
         """From now on, until it has happened `times` times."""
@@ -157,6 +163,8 @@ class _Handler(BaseHTTPRequestHandler):
         if fault == "refusal":
             status, kind, answer = self.proxy.refusal
             return self._answer(status, {"Content-Type": kind}, answer)
+        if fault == "raw":
+            return self._say(*self.proxy.raw)
         if fault in ("portal", "empty"):
             return self._answer(
                 200, {"Content-Type": "text/html"}, b"<html>Log in</html>" if fault == "portal" else b""
@@ -193,6 +201,14 @@ class _Handler(BaseHTTPRequestHandler):
         self.wfile.flush()
         if truncate:
             self.close_connection = True
+
+    def _say(self, answer: bytes, drip: bytes) -> None:
+        self.close_connection = True
+        with suppress(OSError):
+            self.connection.sendall(answer)
+            while drip and any(fault.kind == "raw" for fault in self.proxy._faults):
+                self.connection.sendall(drip)
+                time.sleep(0.1)
 
     def _hang_up(self) -> None:
         self.close_connection = True

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import gzip
+from base64 import b64encode
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 import requests
 
-from gallery.bucket import BucketError, Conflict, Forbidden, NotFound, Unavailable, open_bucket
+from gallery.bucket import BucketError, Conflict, Forbidden, NotFound, TooLarge, Unavailable, crc32c, open_bucket
 from tests.faulty_proxy import FaultyProxy
 
 
@@ -114,6 +116,17 @@ def test_missing_permission_names_the_role(proxy, cloud_url):
         (418, "[1]", Unavailable, r"\[1\]"),
         (407, '"proxy"', Unavailable, "proxy"),
         (451, "<html><h1>Blocked by your company</h1></html>", Unavailable, "Blocked by your company"),
+        (511, "<style>a{b}</style><script>c()</script><p>Log in &amp; go on", Unavailable, r"\(511 Log in & go on\)"),
+        (418, '[{"error": {"errors": [{"message": "Teapot"}]}}]', Unavailable, r"\(418 Teapot\)"),
+        (400, '{"error": "invalid_grant", "error_description": "The key has expired"}', Unavailable, "key has expired"),
+        (400, '{"detail": {"message": "Zu viele Objekte"}}', Unavailable, r"\(400 Zu viele Objekte\)"),
+        (
+            400,
+            "<e:Message xmlns:e='x'><![CDATA[Vous \u00eates bloqu\u00e9]]></e:Message>",
+            Unavailable,
+            "Vous \u00eates bloqu\u00e9",
+        ),
+        (400, "x" * 3_000_000, Unavailable, r"\(400 x{300}\)"),
     ],
 )
 def test_storages_own_reason_is_given_and_no_advice_that_can_not_help(proxy, cloud_url, status, body, kind, words):
@@ -145,6 +158,78 @@ def test_any_answer_is_a_sentence(proxy, cloud_url, body):
         ):
             with pytest.raises(BucketError, match=r"^.*[.)]$"):
                 call()
+
+
+def said(data: bytes, *lines: bytes, status: bytes = b"200 OK", length: int | None = None) -> bytes:
+    """An answer with the headers that Cloud Storage gives an object with this content."""
+    checksum = b64encode(crc32c(data).to_bytes(4, "big"))
+    theirs = [
+        b"X-Goog-Generation: 7",
+        b"X-Goog-Hash: crc32c=" + checksum,
+        b"Content-Length: %d" % (length or len(data)),
+    ]
+    return b"\r\n".join([b"HTTP/1.1 " + status, *lines, *theirs, b"", data])
+
+
+PAGE = gzip.compress(b"<html>Log in")
+STRANGE = {
+    "compressed HTML": b"HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\nContent-Length: %d\r\n\r\n%s" % (len(PAGE), PAGE),
+    "not compressed": said(b"hello", b"Content-Encoding: gzip"),
+    "no checksum": b"HTTP/1.1 200 OK\r\nX-Goog-Generation: 7\r\nContent-Length: 5\r\n\r\nother",
+    "a part": said(b"hel", status=b"206 Partial Content"),
+    "too short": said(b"hello", length=3),
+    "too long": said(b"hello", length=9),
+    "not a generation": said(b"hello").replace(b": 7", b": seven"),
+    "a login": b"HTTP/1.1 302 Found\r\nLocation: /login\r\nContent-Length: 0\r\n\r\n",
+    "unchanged": b"HTTP/1.1 304 Not Modified\r\n\r\n",
+    "a precondition": b"HTTP/1.1 412 Precondition Failed\r\nContent-Length: 0\r\n\r\n",
+    "too many": b"HTTP/1.1 429 Too Many Requests\r\nRetry-After: 3600\r\nContent-Length: 0\r\n\r\n",
+    "another protocol": b"SSH-2.0-OpenSSH_9.2\r\n",
+}
+
+
+@pytest.mark.parametrize("strange", STRANGE)
+def test_no_answer_of_somebody_else_is_taken_for_an_object(proxy, cloud_url, strange):
+    bucket = open_bucket(cloud_url, patience_s=0.2)
+    bucket.create("0.jpg", b"hello", "image/jpeg")
+    proxy.say(STRANGE[strange])
+
+    writing = [lambda: bucket.create("1.jpg", b"", "image/jpeg")] if strange == "a login" else []
+    for call in (lambda: bucket.read("0.jpg"), lambda: list(bucket.names()), *writing):
+        with pytest.raises(Unavailable, match=r"^.*(the network between.*|try again later)\.$") as caught:
+            call()
+        assert "its message" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("answer", "drip"),
+    [
+        (b"HTTP/1.1 200 OK\r\n", b"X"),
+        (b"HTTP/1.1 200 OK\r\n", b"X: y\r\n"),
+        (b"HTTP/1.1 100 Continue\r\n\r\n", b"HTTP/1.1 100 Continue\r\n\r\n"),
+        (b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nTransfer-Encoding: chunked\r\n\r\n", b"3\r\nabc\r\n"),
+        (said(b"", b"Content-Type: application/json", length=1000), b"a"),
+        (b"HTTP/1.1 500 Oh\r\n\r\n", b"a"),
+    ],
+    ids=["a line", "headers", "continue", "chunks", "a body", "an error"],
+)
+def test_an_answer_without_end_ends(proxy, cloud_url, monkeypatch, answer, drip):
+    monkeypatch.setattr("gallery.connections.PATIENCE", 1)
+    bucket = open_bucket(cloud_url, patience_s=0.2)
+    proxy.say(answer, drip)
+
+    for call in (lambda: bucket.read("0.jpg"), lambda: list(bucket.names())):
+        with pytest.raises(Unavailable, match="does not answer as it should"):
+            call()
+
+
+@pytest.mark.parametrize("length", [b"Content-Length: 300000", b"Transfer-Encoding: chunked"])
+def test_what_is_too_large_is_not_read(proxy, cloud_url, length):
+    bucket = open_bucket(cloud_url, patience_s=1, largest=200_000)
+    proxy.say(b"HTTP/1.1 200 OK\r\n%s\r\n\r\n%s" % (length, b"1000\r\n%s\r\n" % (b"x" * 4096) * 73))
+
+    with pytest.raises(TooLarge, match=r"0\.jpg in gs://.* has more than the 200,000 bytes that are read\.$"):
+        bucket.read("0.jpg")
 
 
 def test_a_login_that_is_not_accepted_comes_with_its_cure(proxy, cloud_url):

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import os
+import socket
 import time
 
 import pytest
 
-from gallery.bucket import Conflict, NotFound, open_bucket
-from gallery.folder import STALE_S
+from gallery.bucket import Conflict, NotFound, TooLarge, Unavailable, open_bucket
+from gallery.folder import STALE_S, FolderBucket
 
 
 def test_links_that_lead_out_of_the_folder_are_refused(tmp_path, caplog):
@@ -108,3 +109,49 @@ def test_what_a_killed_publisher_left_is_swept_a_day_later(tmp_path):
     bucket.swap("site.json", b"", "application/json", 0)
 
     assert [path.name for path in (tmp_path / ".tmp").iterdir()] == ["new"]
+
+
+def test_a_file_that_is_set_back_has_another_version(tmp_path):
+    path = tmp_path / "a.jpg"
+    path.write_bytes(b"one")
+    bucket = FolderBucket(tmp_path)
+    before, status = bucket.versions(), path.stat()
+    path.write_bytes(b"two")
+    os.utime(path, ns=(status.st_atime_ns, status.st_mtime_ns))
+    assert bucket.versions() != before
+
+
+def test_what_is_no_file_is_not_waited_for(tmp_path):
+    os.mkfifo(tmp_path / "site.json")
+    with socket.socket(socket.AF_UNIX) as listener:
+        listener.bind(str(tmp_path / "a.jpg"))
+        bucket = FolderBucket(tmp_path)
+        for name in ("site.json", "a.jpg", "site.json/x"):
+            with pytest.raises(NotFound, match=f"There is no {name} in"):
+                bucket.read(name)
+            with pytest.raises(NotFound, match=f"There is no {name} in"):
+                bucket.read_part(name, 0, 9)
+
+
+def test_a_file_that_is_too_large_is_not_read(tmp_path):
+    with (tmp_path / "a.jpg").open("wb") as file:
+        file.truncate(200_000_000)
+    with pytest.raises(TooLarge, match=r"a\.jpg in .* has 200,000,000 bytes, more than the 1,000 that are read\.$"):
+        FolderBucket(tmp_path, largest=1000).read("a.jpg")
+
+
+def test_half_of_a_file_that_is_being_written_is_not_its_content(tmp_path, monkeypatch):
+    path = tmp_path / "a.jpg"
+    path.write_bytes(b"half")
+    real = os.fstat
+
+    def and_go_on(number: int) -> os.stat_result:
+        """Between looking at the file and reading it, its writer goes on."""
+        status = real(number)
+        with path.open("ab") as file:
+            file.write(b"more")
+        return status
+
+    monkeypatch.setattr(os, "fstat", and_go_on)
+    with pytest.raises(Unavailable, match=r"a\.jpg in .* is being written\.$"):
+        FolderBucket(tmp_path).read("a.jpg")

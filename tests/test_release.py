@@ -12,8 +12,10 @@ from hypothesis import strategies as st
 
 from gallery import GalleryError
 from gallery.bucket import NotFound, open_bucket
+from gallery.fields import loads, readable
 from gallery.release import (
     EXTENSIONS,
+    MOST,
     POINTER,
     SLUG,
     Catalog,
@@ -21,11 +23,14 @@ from gallery.release import (
     Category,
     list_folder,
     parse,
+    parse_names,
     read_live,
 )
 
 patient = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])  # the machine may be busy
 text = st.text(st.characters(exclude_categories=["Cs"]), max_size=40)
+shown = text.map(readable)
+named = shown.map(str.strip).filter(bool)
 inside = string.ascii_lowercase + string.digits + "-"
 ends = string.ascii_lowercase + string.digits
 slugs = st.one_of(
@@ -41,11 +46,11 @@ sizes = st.none() | st.integers(1, 10**6)
 catalogs = st.builds(
     Catalog,
     release=st.from_regex(r"[0-9]{8}T[0-9]{6}Z-[0-9a-f]{8}", fullmatch=True),
-    created=text,
-    title=text,
-    description=text,
+    created=shown,
+    title=named,
+    description=shown,
     categories=st.lists(
-        st.builds(Category, slugs, text, st.integers(1, 10**9), text),
+        st.builds(Category, slugs, named, st.integers(1, MOST), shown),
         min_size=1,
         max_size=5,
         unique_by=lambda c: c.slug,
@@ -53,8 +58,8 @@ catalogs = st.builds(
     type=st.sampled_from(sorted(EXTENSIONS)),
     width=sizes,
     height=sizes,
-    developers=st.lists(text, max_size=5).map(tuple),
-    model=st.dictionaries(text, values, max_size=4),
+    developers=st.lists(shown, max_size=5).map(tuple),
+    model=st.dictionaries(text, values, max_size=4).map(lambda model: loads(json.dumps(model))),
     total_bytes=sizes,
 )
 
@@ -128,11 +133,43 @@ def test_field_of_any_value_is_read_or_refused_by_name(field, value):
         ({"developers": ["Anna", 7]}, "'developers'"),
         ({"model": []}, "'model'"),
         ({"bytes": -1}, "'bytes'"),
+        ({"image": {"type": "image/jpeg", "width": 10**30}}, r"'image\.width'"),
+        ({"categories": [{"slug": "a", "name": "A", "count": 10**30}]}, r"'categories\.count'"),
+        ({"thumbnails": {"pack": 10**30}}, r"'thumbnails\.pack'"),
     ],
 )
 def test_damaged_field_is_named(change, words):
     with pytest.raises(CatalogError, match=words):
         parse(json.dumps({**GOOD, **change}).encode())
+
+
+def test_a_catalog_of_any_size_is_refused_at_once():
+    with pytest.raises(CatalogError, match=r"has 20,\d{3},\d{3} bytes, expected at most 16,000,000"):
+        parse(json.dumps({**GOOD, "developers": ["Anna"] * 2_500_000}).encode())
+
+
+@pytest.mark.parametrize("odd", ["\ud800", "\udfff\ud83d", "\0", "\x1b[31m", "\u202e", "\u2066", "\ufffe", "\x85\n"])
+def test_texts_that_no_page_can_hold_become_readable(odd):
+    category = {"slug": "food", "name": f"Ice{odd}cream", "count": 64}
+    catalog = parse(json.dumps({**GOOD, "title": f"A{odd}b", "developers": [odd], "categories": [category]}).encode())
+    assert readable(odd).isspace() or odd == "\x1b[31m"
+    assert catalog.title == f"A{readable(odd)}b"
+    assert catalog.categories[0].name == f"Ice{readable(odd)}cream"
+    assert catalog.developers == (readable(odd),)
+    assert parse_names(json.dumps([odd]).encode()) == [readable(odd)]
+
+
+def test_names_of_nothing_are_replaced():
+    catalog = parse(
+        json.dumps({**GOOD, "title": " ", "categories": [{"slug": "food", "name": "", "count": 1}]}).encode()
+    )
+    assert (catalog.title, catalog.categories[0].name) == ("This Picture Does Not Exist", "Food")
+
+
+def test_nan_is_nothing():
+    text = json.dumps({**GOOD, "image": {"type": "image/jpeg", "width": float("nan")}, "model": {"kimg": float("inf")}})
+    catalog = parse(text.encode())
+    assert (catalog.width, catalog.model) == (None, {"kimg": None})
 
 
 def test_fields_of_a_later_version_are_ignored():

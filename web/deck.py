@@ -21,7 +21,7 @@ from contextlib import suppress
 from typing import Any
 
 from gallery import GalleryError
-from gallery.bucket import Bucket, Forbidden, NotFound, Unavailable
+from gallery.bucket import Bucket, Forbidden, NotFound, TooLarge, Unavailable
 from gallery.release import POINTER, Catalog, CatalogError, read_live
 from web.sniff import sniff
 from web.table import Card, Table
@@ -213,7 +213,7 @@ class Deck:
             self._bucket = self._open_bucket()
         try:
             self._take_over(self._bucket)
-        except (CatalogError, NotFound) as error:
+        except (CatalogError, NotFound, TooLarge) as error:
             if not self._table:
                 raise
             if str(error) != self._release_trouble:

@@ -14,7 +14,7 @@ from werkzeug.exceptions import SecurityError, ServiceUnavailable
 from werkzeug.sansio.utils import get_host
 
 from gallery import GalleryError
-from gallery.bucket import Bucket, Forbidden, NotFound, Unavailable, open_bucket
+from gallery.bucket import Bucket, Forbidden, NotFound, TooLarge, Unavailable, open_bucket
 from gallery.live import LiveModel, live_name
 from gallery.real import REAL_FILE, Real, unpack_real
 from gallery.release import Catalog
@@ -32,6 +32,7 @@ from web.sniff import sniff
 from web.table import Card
 
 PATIENCE_S = 3.0  # deadline of one call to storage, and of all calls for one request
+LARGE = 16_000_000  # bytes: objects up to here are read whatever the memory for pages; a larger one has to fit into it
 READERS = 2  # requests that may read from storage in parallel: half of the threads in gunicorn.conf.py
 MOUNT = re.compile(r"(?:/[\w.~-]+)*", re.ASCII)  # the paths that the site can be mounted below
 ENLARGE = 3  # how many times its own size a picture is shown at most; beyond that one sees the pixels
@@ -59,6 +60,7 @@ class Site:
         self._prefetch = prefetch
         self._bucket_url = bucket_url
         self._template = app.jinja_env.get_template("picture.html")
+        self._budget = budget
         self.deck = Deck(self._open, self._ready, budget, refresh_s)
         self._releases = Releases()
         self._names = Names()
@@ -106,7 +108,7 @@ class Site:
             return card.data
         try:
             return self._look_up(lambda bucket: self.deck.read(catalog, slug, number))
-        except NotFound:
+        except (NotFound, TooLarge):
             abort(404 if catalog.release == self.live().release else 410)
 
     def model(self, catalog: Catalog, model: LiveModel, encoding: str) -> Path:
@@ -185,7 +187,9 @@ class Site:
         return found or self._look_up(lambda bucket: self._packs.get(bucket, name, unpack))
 
     def _open(self) -> Bucket:
-        return open_bucket(self._bucket_url, PATIENCE_S)
+        return open_bucket(
+            self._bucket_url, PATIENCE_S, self._budget
+        )  # what is larger than all pages is not worth reading
 
     def _look_up(self, read: Callable[[Bucket], Result]) -> Result:
         """Read from storage for a request. Aborts with 503 if storage is down or all readers are busy."""

@@ -1,0 +1,165 @@
+"""Connections to Cloud Storage: kept open, counted as they are billed, and bounded in what an answer may take.
+
+prepare_session(client._http, client._connection.API_BASE_URL, operations, largest=128_000_000)
+"""
+
+from __future__ import annotations
+
+import http.client
+import io
+import re
+import socket
+import time
+from collections import Counter
+from contextlib import suppress
+from typing import Any
+
+import requests
+from requests.adapters import HTTPAdapter
+from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
+
+from gallery.errors import TooLarge
+from gallery.reasons import PASSING
+
+CONNECTIONS = 64  # kept open; more concurrent calls wait for one
+PATIENCE = 10  # times its timeout, which bounds each part, is what a whole answer may take
+SPOKEN = 1 << 16  # bytes that are read of what an error says
+
+
+def prepare_session(session: requests.Session, url: str, operations: Counter[str], largest: int) -> None:
+    """Let the session use such connections. `largest` bounds the bytes of an answer."""
+    for scheme in ("https://", "http://"):
+        session.mount(scheme, _Connections(operations, largest))
+    # read proxies and certificates from the environment once: doing it in each request takes a fifth of its CPU time
+    settings = session.merge_environment_settings(url, {}, None, None, None)
+    session.proxies, session.verify, session.trust_env = settings["proxies"], settings["verify"], False
+
+
+class _Connections(HTTPAdapter):
+    """A pool of them that is large enough for our threads. `operations` counts what is billed, retries included."""
+
+    def __init__(self, operations: Counter[str], largest: int) -> None:
+        self._operations = operations
+        self._largest = largest
+        super().__init__(pool_connections=CONNECTIONS, pool_maxsize=CONNECTIONS)
+
+    def init_poolmanager(self, *args: Any, **options: Any) -> None:
+        super().init_poolmanager(*args, **options)
+        self._bound(self.poolmanager)
+
+    def proxy_manager_for(self, *args: Any, **options: Any) -> Any:
+        manager = super().proxy_manager_for(*args, **options)
+        self._bound(manager)
+        return manager
+
+    def send(self, request: requests.PreparedRequest, *args: Any, **kwargs: Any) -> requests.Response:
+        if request.method != "DELETE":  # free
+            one_object = re.search(r"/o/[^/?]+", request.url or "") is not None
+            self._operations["B" if request.method == "GET" and one_object else "A"] += 1
+        response = super().send(request, *args, **kwargs)
+        if not response.ok:
+            _read_some(response)
+            if not _is_error(response):  # the client library would fail on it with an AttributeError
+                passing = response.status_code in PASSING
+                kind = requests.exceptions.ConnectionError if passing else requests.exceptions.InvalidJSONError
+                raise kind(f"an answer of status {response.status_code}", response=response)
+        else:
+            try:
+                self._check(request, response)
+            except Exception:
+                response.close()
+                raise
+        return response
+
+    def _check(self, request: requests.PreparedRequest, response: requests.Response) -> None:
+        """Refuse what the client library would take for an answer of Cloud Storage, or follow."""
+        if response.is_redirect:  # with the login in its headers
+            place = response.headers["Location"]
+            raise requests.exceptions.InvalidJSONError(f"it leads to {place:.100}, so it is not from Cloud Storage")
+        if request.method != "GET":
+            return
+        if "alt=media" not in (request.url or ""):
+            if not response.headers.get("Content-Type", "").startswith("application/json"):
+                raise requests.exceptions.InvalidJSONError("the answer is not JSON, so it is not from Cloud Storage")
+        elif response.status_code == 206 and "Range" not in request.headers:
+            raise requests.exceptions.InvalidJSONError("the answer is a part of the object, though all was asked for")
+        length = response.headers.get("Content-Length", "")
+        if length.isdecimal() and int(length) > self._largest:
+            raise TooLarge(length)
+
+    def _bound(self, manager: Any) -> None:
+        manager.pool_classes_by_scheme = {
+            "http": _bounded(HTTPConnectionPool, self._largest),
+            "https": _bounded(HTTPSConnectionPool, self._largest),
+        }
+
+
+def _bounded(pool: type[Any], largest: int) -> type[Any]:
+    """The kind of pool whose connections give bounded answers."""
+
+    def answer(connected: socket.socket, **options: Any) -> _Answer:
+        return _Answer(connected, largest, **options)
+
+    connection = type("Connection", (pool.ConnectionCls,), {"response_class": staticmethod(answer)})
+    return type("Pool", (pool,), {"ConnectionCls": connection})
+
+
+class _Answer(http.client.HTTPResponse):
+    """An answer that is read through `_Bounded`, from its first line on."""
+
+    def __init__(self, connected: socket.socket, largest: int, **options: Any) -> None:
+        super().__init__(connected, **options)
+        self.fp.close()
+        self.fp = io.BufferedReader(_Bounded(connected, largest))
+
+
+class _Bounded(io.RawIOBase):
+    """The bytes of an answer. Raises TimeoutError if they trickle for too long, TooLarge if there are too many.
+
+    A socket's own timeout bounds each part, so that an answer of a byte a second would never end.
+    """
+
+    def __init__(self, connected: socket.socket, largest: int) -> None:
+        self._socket = connected
+        self._file: Any = connected.makefile("rb", buffering=0)
+        self._timeout_s = connected.gettimeout() or 60.0
+        self._until = time.monotonic() + PATIENCE * self._timeout_s
+        self._left = largest + SPOKEN  # the head of the answer comes on top
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int | None:
+        left_s = self._until - time.monotonic()
+        if left_s <= 0:
+            raise TimeoutError("the answer did not end")
+        self._socket.settimeout(min(left_s, self._timeout_s))
+        count: int | None = self._file.readinto(buffer)
+        self._left -= count or 0
+        if self._left < 0:
+            raise TooLarge("an answer without end")
+        return count
+
+    def close(self) -> None:
+        with suppress(OSError):  # the connection may be closed already
+            self._socket.settimeout(self._timeout_s)
+        self._file.close()
+        super().close()
+
+
+def _read_some(response: requests.Response) -> None:
+    """Read what an error says, so that its connection can be used again; close it if it says too much."""
+    said = response.raw.read(SPOKEN, decode_content=True)
+    if len(said) == SPOKEN:
+        response.close()
+    response._content, response._content_consumed = said, True  # type: ignore[attr-defined]
+    response.encoding = response.encoding or "utf-8"  # finding it out takes minutes for a large text
+
+
+def _is_error(response: requests.Response) -> bool:
+    """Whether the client library understands the body of an error: it takes any JSON for an object of Cloud Storage's."""
+    try:
+        said = response.json()
+    except ValueError:
+        return True  # it takes that for text
+    return isinstance(said, dict) and isinstance(said.get("error", {}), dict)
