@@ -41,7 +41,7 @@ demo: .venv/all  ## draw demo/bucket from demo/generator.safetensors again: with
 	rm -rf demo/bucket && mv demo/new demo/bucket
 
 ORT := 1.30.0
-runtime: .venv/web  ## fetch ONNX Runtime Web for /live again: the same bytes, or a newer ORT=version
+runtime: .venv/all  ## fetch ONNX Runtime Web for /live again: the same bytes, or a newer ORT=version
 	rm -rf static/live/new && mkdir static/live/new
 	cd static/live/new && npm pack --silent onnxruntime-web@$(ORT) && tar -xzf *.tgz --strip-components 2 \
 		package/dist/ort.wasm.min.mjs package/dist/ort-wasm-simd-threaded.mjs package/dist/ort-wasm-simd-threaded.wasm
@@ -50,6 +50,7 @@ runtime: .venv/web  ## fetch ONNX Runtime Web for /live again: the same bytes, o
 		Path(sys.argv[1] + '.br').write_bytes(brotli.compress(Path(sys.argv[1]).read_bytes(), quality=11, lgwin=24))" \
 		static/live/new/ort-wasm-simd-threaded.wasm
 	cd static/live/new && mv *.mjs *.br ../ort/ && cd .. && rm -rf new
+	$(BIN)/python -m generate.model.rehearsal static/live/rehearsal.onnx
 	cd static/live/ort && sha256sum --check SHA256SUMS || sha256sum *.mjs *.br | tee SHA256SUMS
 
 clean:  ## remove .venv and what tools cached

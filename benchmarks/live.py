@@ -43,6 +43,7 @@ from generate.releasing.publishing import publish_pictures, read_folder
 ROOT = Path(__file__).parent.parent
 DEMO = ROOT / "demo" / "generator.safetensors"
 MBIT_S = 20
+BURST_S = 0.02  # that late sleeps are made up for
 LONG_TASK_S = 5  # of drifting
 TITLE = "This Thing Does Not Exist"
 
@@ -228,7 +229,7 @@ class Relay:
         while data := await source.read(8192):
             if bytes_s:
                 self.sent += len(data)
-                self._free_at = max(self._free_at, time.monotonic()) + len(data) / bytes_s
+                self._free_at = max(self._free_at, time.monotonic() - BURST_S) + len(data) / bytes_s
                 await asyncio.sleep(self._free_at - time.monotonic())
             dest.write(data)
             await dest.drain()

@@ -355,6 +355,15 @@ def test_without_webassembly_or_scripts_there_is_a_sentence_and_a_way_back(open_
     assert "That needs JavaScript." in page.content()  # Chromium under Playwright does not render it
 
 
+@pytest.mark.parametrize("file", ["rehearsal.onnx", "ort-wasm-simd-threaded.wasm", "ort.wasm.min.mjs"])
+def test_a_part_of_the_runtime_that_does_not_arrive_is_one_sentence(open_page, file):
+    page = open_page("/live", complains=True)
+    page.context.route(f"**/{file}", lambda route: route.abort())
+    page.click("#begin")
+
+    expect(page.locator("#trouble")).to_contain_text("did not arrive", timeout=30_000)
+
+
 @pytest.mark.parametrize("file", ["page.js", "sliders.js"])
 def test_a_script_that_does_not_arrive_is_one_sentence(open_page, url, file):
     page = open_page("/about", complains=True)

@@ -20,7 +20,7 @@ from web.site import get_site
 
 YEAR = "public, max-age=31536000, immutable"
 RUNTIME = "ort/ort-wasm-simd-threaded.wasm"  # ONNX Runtime Web; on disk it is compressed
-TYPES = {".js": "text/javascript", ".mjs": "text/javascript", ".wasm": "application/wasm"}
+TYPES = {".js": "text/javascript", ".mjs": "text/javascript", ".wasm": "application/wasm", ".onnx": MODEL_TYPE}
 PART = 1 << 16  # bytes decompressed at once
 POLICY = (
     "default-src 'none'; img-src 'self' data:; style-src 'self'; script-src 'self' 'wasm-unsafe-eval'; "

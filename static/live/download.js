@@ -8,7 +8,7 @@ export class Gone extends Error {}
 
 // The bytes at `url`. `tell(fraction)` hears how much has come, 0..1, of `bytes`, once decompressed; both `bytes` and `sha256`
 // may be unknown.
-export async function download({ url, bytes, sha256 }, tell) {
+export async function download({ url, bytes, sha256 }, tell = () => {}) {
   const key = sha256 ? `${url}?${sha256}` : url;
   const store = await openStore();
   const kept = await store?.match(key);

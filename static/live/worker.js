@@ -7,13 +7,12 @@ import { download, forgetOthers, Gone } from "./download.js";
 import { between, pointOf } from "./points.js";
 
 const RUNTIME_SHARE = 0.35; // of the progress bar, about its share of the bytes
-// A graph that returns its input: making a session of it starts the runtime while the generator is still on its way.
-const IDENTITY = Uint8Array.of(
-  8, 8, 58, 55, 10, 16, 10, 1, 97, 18, 1, 98, 34, 8, 73, 100, 101, 110, 116, 105, 116, 121, 18, 1, 103, 90, 15, 10, 1, 97,
-  18, 10, 10, 8, 8, 1, 18, 4, 10, 2, 8, 1, 98, 15, 10, 1, 98, 18, 10, 10, 8, 8, 1, 18, 4, 10, 2, 8, 1, 66, 4, 10, 0, 16, 17,
-);
+// A generator without weights, see generate/model/rehearsal.py
+const REHEARSAL = { latent_dim: 128, noises: [8, 16], categories: [], size: 16, channels: 3 };
+const REHEARSAL_URL = new URL("./rehearsal.onnx", import.meta.url).href;
+const OPTIONS = { executionProviders: ["wasm"] };
 
-let ort; // ONNX Runtime Web, imported when its bytes and the generator are on their way already
+let ort; // ONNX Runtime Web, imported when all files are on their way already
 let model; // the catalog's object `live`
 let session;
 let points = new Map(); // of the seeds that are drawn from, which are few at a time
@@ -30,38 +29,50 @@ async function load(told) {
     shares[part] = fraction;
     postMessage({ progress: shares[0] * RUNTIME_SHARE + shares[1] * (1 - RUNTIME_SHARE) });
   };
-  const runtime = { url: model.runtime };
-  const binary = download(runtime, teller(0));
-  const coming = download(model, teller(1));
-  for (const promise of [binary, coming]) promise.catch(() => {}); // looked at below
+  const files = [{ url: REHEARSAL_URL }, { url: model.runtime }, model];
+  const rehearsal = download(files[0]);
+  const binary = download(files[1], teller(0));
+  const generator = download(files[2], teller(1));
+  for (const promise of [rehearsal, binary, generator]) promise.catch(() => {}); // looked at below
+  let arrived = false;
+  generator.then(() => (arrived = true)).catch(() => {});
+  let parts;
   try {
-    await startRuntime(binary);
+    ort = await import("./ort/ort.wasm.min.mjs");
+    parts = await Promise.all([binary, rehearsal]);
+  } catch (error) {
+    return fail(error, "network");
+  }
+  try {
+    await startRuntime(...parts, () => arrived);
   } catch (error) {
     return fail(error, "runtime");
   }
   let data;
   try {
-    data = await coming;
+    data = await generator;
   } catch (error) {
     return fail(error, "network");
   }
   try {
-    session = await ort.InferenceSession.create(data, { executionProviders: ["wasm"] });
+    session = await ort.InferenceSession.create(data, OPTIONS);
   } catch (error) {
     return fail(error, "damaged");
   }
   postMessage({ ready: true });
-  await forgetOthers([model, runtime]).catch(() => {});
+  await forgetOthers(files).catch(() => {});
 }
 
-async function startRuntime(binary) {
-  ort = await import("./ort/ort.wasm.min.mjs");
+// Starts the runtime, and draws with the rehearsal while the generator is on its way: the browser then compiles what will be
+// used much for speed, and the first picture comes half a second sooner.
+async function startRuntime(binary, rehearsal, arrived) {
   ort.env.wasm.numThreads = 1; // more would need headers that keep the site's pictures from other pages
   ort.env.wasm.wasmPaths = { mjs: new URL("./ort/ort-wasm-simd-threaded.mjs", import.meta.url).href };
-  ort.env.wasm.wasmBinary = (await binary).buffer;
-  const first = await ort.InferenceSession.create(IDENTITY, { executionProviders: ["wasm"] });
-  await first.release();
+  ort.env.wasm.wasmBinary = binary.buffer;
+  const first = await ort.InferenceSession.create(rehearsal, OPTIONS);
   ort.env.wasm.wasmBinary = undefined; // compiled: its bytes are not needed any more
+  if (!arrived()) await run(first, REHEARSAL, pointOf(REHEARSAL, 0, 0), 1, new Float32Array(1));
+  await first.release();
 }
 
 function fail(error, kind) {
@@ -74,7 +85,7 @@ async function draw({ id, from, to, t, truncation, directions }) {
   try {
     const point = to && t > 0 ? between(known(from), known(to), t) : known(from);
     keepOnly(from, to);
-    const pixels = await run(point, truncation, Float32Array.from(directions));
+    const pixels = await run(session, model, point, truncation, Float32Array.from(directions));
     postMessage({ id, pixels, size: model.size }, [pixels.buffer]);
   } catch (error) {
     fail(error, "damaged");
@@ -95,7 +106,7 @@ function keepOnly(...places) {
 }
 
 // One picture as RGBA, 0..255.
-async function run(point, truncation, directions) {
+async function run(session, model, point, truncation, directions) {
   const inputs = {
     latents: tensor(point.latents, [1, model.latent_dim]),
     truncation: tensor(Float32Array.of(truncation), [1]),
@@ -104,7 +115,7 @@ async function run(point, truncation, directions) {
   if (model.categories.length) inputs.categories = tensor(point.weights, [1, model.categories.length]);
   model.noises.forEach((side, number) => (inputs[`noise_${side}`] = tensor(point.noises[number], [1, 1, side, side])));
   const { pictures } = await session.run(inputs);
-  const pixels = toPixels(await pictures.getData());
+  const pixels = toPixels(await pictures.getData(), model);
   pictures.dispose();
   return pixels;
 }
@@ -112,7 +123,7 @@ async function run(point, truncation, directions) {
 const tensor = (numbers, shape) => new ort.Tensor("float32", numbers, shape);
 
 // Channels after each other, 0..1, as RGBA; an array of this kind rounds half to even, as torch does.
-function toPixels(planes) {
+function toPixels(planes, model) {
   const area = model.size ** 2;
   const pixels = new Uint8ClampedArray(4 * area).fill(255);
   const used = model.channels === 1 ? [0, 0, 0] : [0, area, 2 * area, 3 * area].slice(0, model.channels);
