@@ -17,6 +17,7 @@ keepalive = 30  # seconds
 graceful_timeout = 10
 limit_request_line = 2048
 limit_request_fields = 64
+forwarder_headers = ""  # else visitors could send headers named SCRIPT_NAME and PATH_INFO, which some proxies pass on
 control_socket_disable = True  # it would write to the home folder
 
 if on_google_cloud():

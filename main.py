@@ -26,7 +26,7 @@ from web.front import FrontDoor
 from web.game import game
 from web.live import live
 from web.pages import pages
-from web.site import Site
+from web.site import MOUNT, Site
 from web.wall import wall
 
 DEFAULTS = {
@@ -71,6 +71,10 @@ def create_app(config: Mapping[str, str] | None = None) -> Flask:
         app.wsgi_app = ProxyFix(app.wsgi_app, proxies, proxies, proxies, 0, proxies)  # type: ignore[method-assign]
     elif logs.on_google_cloud():  # its proxy ends TLS
         app.wsgi_app = ProxyFix(app.wsgi_app, x_for=1, x_proto=1)  # type: ignore[method-assign]
+    if not MOUNT.fullmatch(mount := os.environ.get("SCRIPT_NAME", "")):
+        raise GalleryError(
+            f"SCRIPT_NAME is {mount!r}, expected the path that the site is mounted below, such as /emoji."
+        )
     site.deck.start()
     return app
 
@@ -93,7 +97,7 @@ def _switch(settings: Mapping[str, str], name: str) -> bool:
 
 def _hosts(text: str) -> list[str]:
     """Host names separated by commas; .example stands for example and all below it."""
-    hosts = [host.strip() for host in text.split(",") if host.strip()]
+    hosts = [host.strip().lower().removesuffix(".") for host in text.split(",") if host.strip()]
     for host in hosts:
         if not host_is_trusted(host.removeprefix(".")):
             raise GalleryError(

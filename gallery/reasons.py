@@ -76,7 +76,7 @@ def _status(error: BaseException) -> int:
     if isinstance(error, DataCorruption):
         return 0
     code = getattr(error, "code", None) if isinstance(error, api.GoogleAPICallError) else None
-    return int(code or getattr(getattr(error, "response", None), "status_code", 0))
+    return int(code or getattr(getattr(error, "response", None), "status_code", 0) or 0)
 
 
 def _cause(error: BaseException) -> BaseException:

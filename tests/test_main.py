@@ -64,7 +64,9 @@ def test_headers_of_a_proxy_that_is_not_trusted_change_nothing(client):
     assert b"evil" not in client.get("/", headers=headers).data + client.get("/about", headers=headers).data
 
 
-@pytest.mark.parametrize("prefix", ["//evil.example", "/<script>", "evil", "/ä", "/a//b"])
+@pytest.mark.parametrize(
+    "prefix", ["//evil.example", "/<script>", "evil", "/ä", "/a//b", "/..", "/a/../b", "/.", "/a%2fb", "/a\\b"]
+)
 def test_a_prefix_that_is_not_a_path_is_refused(make_client, published, prefix):
     client = make_client(published, TRUSTED_PROXIES="1")
     for path in ("/", "/grid", "/random.json"):
@@ -84,6 +86,8 @@ def test_a_prefix_that_is_not_a_path_is_refused(make_client, published, prefix):
         ("SITE_URL=example.com/x", "SITE_URL is 'example.com/x'"),
         ("SITE_URL=https://example.com/x", "SITE_URL is 'https://example.com/x'"),
         ("TRUSTED_PROXIES=all", "TRUSTED_PROXIES is 'all'"),
+        ("SCRIPT_NAME=emoji", "SCRIPT_NAME is 'emoji'"),
+        ("SCRIPT_NAME=/emoji/", "SCRIPT_NAME is '/emoji/'"),
     ],
 )
 def test_a_wrong_setting_stops_the_start_with_a_sentence(setting, sentence, published):

@@ -53,9 +53,13 @@ def test_markup_in_a_host_name_stays_text(client):
 
 
 def test_only_trusted_hosts_are_answered(make_client, published):
-    client = make_client(published, TRUSTED_HOSTS="emoji.example, .more.example")
+    client = make_client(published, TRUSTED_HOSTS="Emoji.example., .more.example")
     assert client.get("/", base_url="http://emoji.example").status_code == 200
     assert client.get("/", base_url="http://a.more.example").status_code == 200
+    for host in ("EMOJI.Example", "emoji.example.", "emoji.example.:8080", "A.more.example:80"):
+        assert client.get("/", headers={"Host": host}).status_code == 200
+    for host in ("emoji.example..", "xemoji.example", "emoji.example.evil.example", "emoji.example@evil.example"):
+        assert client.get("/", headers={"Host": host}).status_code == 400
     for path in ("/", "/grid", "/random.json", f"/i/{LIVE}/food/1.jpg", "/robots.txt"):
         answer = client.get(path, base_url="http://evil.example")
         assert answer.status_code == 400

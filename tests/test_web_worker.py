@@ -117,12 +117,50 @@ def test_requests_sent_ahead_are_answered_in_order(url):
         (b"GET /" + b"x" * 3000 + b" HTTP/1.1\r\nHost: a\r\n\r\n", b"414"),
         (b"\x16\x03\x01 hello\r\n\r\n", b"400"),
         (b"GET /about HTTP/1.0\r\n\r\n", b"200"),
+        (b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", b"400"),
+        (b"GET /about HTTP/1.1\nHost: a\n\n", b"400"),
+        (b"GET /about HTTP/1.1\r\nHost: a\r\nHost: b\r\n\r\n", b"400"),
+        (b"GET /c/%00 HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n", b"404"),
+        (b"GET http://b/about HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n", b"200"),
+        (b"GET /about HTTP/1.1\r\nHost: a\r\nSCRIPT_NAME: /a\r\nPATH_INFO: /b\r\nConnection: close\r\n\r\n", b"200"),
     ],
-    ids=["no first line", "a head without end", "a long address", "not HTTP", "HTTP/1.0"],
+    ids=[
+        "no first line",
+        "a head without end",
+        "a long address",
+        "not HTTP",
+        "HTTP/1.0",
+        "HTTP/2",
+        "bare line ends",
+        "two hosts",
+        "a null byte",
+        "an absolute address",
+        "headers of a server",
+    ],
 )
 def test_every_request_gets_its_answer_and_its_end(url, request_, status):
     with connected(url, request_) as client:
+        client.settimeout(5)  # it is not left waiting for more
         assert everything(client).split()[1] == status
+
+
+def test_a_tls_hello_is_not_kept_waiting(url):
+    with connected(url, bytes.fromhex("16030100f1010000ed0303") + bytes(60)) as client:
+        client.settimeout(5)
+        assert everything(client) == b""
+
+
+def test_a_client_that_closes_its_side_first_gets_its_answer(url):
+    with connected(url, GET % b"/robots.txt") as client:
+        client.shutdown(socket.SHUT_WR)
+        assert b"Disallow" in everything(client)
+
+
+def test_requests_for_another_path_than_the_sites_are_not_found(site, bucket):
+    place = urlsplit(site(str(bucket), SCRIPT_NAME="/emoji"))
+    for path in ("/", "/emo", "/health", "//emoji"):
+        assert requests.get(f"{place.scheme}://{place.netloc}{path}", timeout=10).status_code == 404
+    assert requests.get(place.geturl() + "/about", timeout=10).status_code == 200
 
 
 def test_the_connections_of_others_make_room(url):
@@ -142,6 +180,8 @@ def test_a_limit_on_open_files_is_no_end(site, bucket, tmp_path):
     with ExitStack() as clients:
         for _ in range(200):
             clients.enter_context(connected(url))
-        assert requests.get(url, timeout=10).status_code == 200
+        page = requests.get(url, timeout=10)
+        files = [url + path for path in re.findall(r'"(/static/[^"]+)"', page.text)]
+        assert {requests.get(file, timeout=10).status_code for file in [url, f"{url}/about", *files]} == {200}
     (log,) = tmp_path.glob("gunicorn-*.log")
     assert log.read_text().count("Booting worker") == 1

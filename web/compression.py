@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import re
 import zlib
 from collections.abc import Iterable, Iterator
 from functools import lru_cache
@@ -15,18 +16,26 @@ except ImportError:  # gzip does nearly as well
     brotli = None
 
 TEXT = {"text/html", "text/css", "text/javascript", "image/svg+xml", "application/json", "application/rss+xml"}
+WEIGHT = re.compile(r"[01](?:\.[0-9]{0,3})?", re.ASCII)
 SMALL = 1000  # bytes; compressing less saves no packet
 
 
+@lru_cache(maxsize=256)
 def best_encoding(accept: str) -> str:
-    """ "br", "gzip" or "", by an Accept-Encoding header."""
-    offers = {}
+    """ "br", "gzip" or "", whichever an Accept-Encoding header gives the largest weight; brotli of equals (RFC 9110, 12.5.3)."""
+    weights = {}
     for offer in accept.lower().split(","):
-        name, _, weight = offer.partition(";")
-        offers[name.strip()] = weight.replace(" ", "") not in ("q=0", "q=0.0", "q=0.00", "q=0.000")
-    if brotli and offers.get("br"):
-        return "br"
-    return "gzip" if offers.get("gzip") else ""
+        name, *parameters = (part.strip() for part in offer.split(";"))
+        weights[name.removeprefix("x-")] = _weight(parameters)
+    offered = {"br": weights.get("br", 0.0) if brotli else 0.0, "gzip": weights.get("gzip", weights.get("*", 0.0))}
+    best = "br" if offered["br"] >= offered["gzip"] else "gzip"
+    return best if offered[best] and offered[best] >= weights.get("identity", 0.0) else ""
+
+
+def _weight(parameters: list[str]) -> float:
+    """The weight among the parameters of an offer: 1 without one, 0 if it can't be read."""
+    texts = [value.strip() for name, _, value in (part.partition("=") for part in parameters) if name.strip() == "q"]
+    return 1.0 if not texts else float(texts[0]) if WEIGHT.fullmatch(texts[0]) else 0.0
 
 
 def compress(data: bytes, encoding: str) -> bytes:
@@ -53,9 +62,12 @@ compress_once = lru_cache(maxsize=32)(compress)  # for static files, which stay 
 
 def compress_text(response: Response) -> Response:
     """Compress a whole text that is not compressed yet. An `after_request` function of Flask."""
-    if response.status_code != 200 or response.mimetype not in TEXT or "Content-Encoding" in response.headers:
+    if response.mimetype not in TEXT or "Content-Encoding" in response.headers:
         return response
-    response.vary.add("Accept-Encoding")
+    if response.status_code in (200, 304):
+        response.vary.add("Accept-Encoding")
+    if response.status_code != 200:
+        return response
     encoding = best_encoding(request.headers.get("Accept-Encoding", ""))
     response.direct_passthrough = False
     if not encoding or len(data := response.get_data()) < SMALL:
@@ -64,5 +76,4 @@ def compress_text(response: Response) -> Response:
     response.headers["Content-Encoding"] = encoding
     if etag := response.get_etag()[0]:
         response.set_etag(etag, weak=True)  # the same text, in other bytes
-    response.headers.pop("Accept-Ranges", None)
     return response

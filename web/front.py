@@ -35,7 +35,7 @@ NO_STORE: Headers = [("Cache-Control", "no-store")]
 
 
 class FrontDoor:
-    """Deals pages, adds security headers to every response, and records the request's trace for log lines.
+    """Deals pages, adds security headers to every response, and records the request's trace for log lines. Ranges are ignored.
 
     `place_of(environ)` says where the visitor reaches the site; None if the site doesn't answer there.
     """
@@ -48,6 +48,7 @@ class FrontDoor:
     def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         """The WSGI entry point."""
         logs.trace.set(environ.get("HTTP_X_CLOUD_TRACE_CONTEXT", ""))
+        environ.pop("HTTP_RANGE", None)  # parts of texts would be of another encoding than the whole
         common = SECURITY + TLS if environ["wsgi.url_scheme"] == "https" else SECURITY
         if ready := self._deal(environ):
             body, headers = ready
@@ -57,7 +58,8 @@ class FrontDoor:
         def start(status: str, headers: Headers, *exception: Any) -> Callable[[bytes], object]:
             decided = {name for name, _ in headers}
             added = [(name, value) for name, value in common + NO_STORE if name not in decided]
-            return start_response(status, headers + added, *exception)
+            kept = [(name, value) for name, value in headers if name != "Accept-Ranges"]
+            return start_response(status, kept + added, *exception)
 
         return self._app(environ, start)
 

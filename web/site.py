@@ -34,7 +34,7 @@ from web.table import Card
 PATIENCE_S = 3.0  # deadline of one call to storage, and of all calls for one request
 LARGE = 16_000_000  # bytes: objects up to here are read whatever the memory for pages; a larger one has to fit into it
 READERS = 2  # requests that may read from storage in parallel: half of the threads in gunicorn.conf.py
-MOUNT = re.compile(r"(?:/[\w.~-]+)*", re.ASCII)  # the paths that the site can be mounted below
+MOUNT = re.compile(r"(?:/(?!\.{1,2}(?:/|$))[\w.~-]+)*", re.ASCII)  # the paths that the site can be mounted below
 ENLARGE = 3  # how many times its own size a picture is shown at most; beyond that one sees the pixels
 FIRST_S = 2.0  # how long a visitor waits for the first pictures after a start
 
@@ -171,6 +171,7 @@ class Site:
 
     def _find_place(self, scheme: str, host: str, prefix: str) -> Place | None:
         try:
+            host = re.sub(r"\.(?=:|$)", "", host.lower(), count=1)  # a.example. is a.example, and so is A.Example
             host = get_host(scheme, host, None, self.hosts)
             host.encode("idna")  # as the router will: not of "." or "a..b"
         except (SecurityError, UnicodeError):

@@ -14,6 +14,7 @@ The connections are plain HTTP: TLS belongs to a proxy in front, which a server 
 from __future__ import annotations
 
 import errno
+import resource
 import socket
 import time
 from collections.abc import Callable
@@ -22,6 +23,8 @@ from functools import partial
 from selectors import EVENT_READ, EVENT_WRITE
 from typing import Any
 
+from gunicorn import util
+from gunicorn.http.errors import ConfigurationProblem
 from gunicorn.workers.gthread import TConn, ThreadWorker
 
 from web.client import Client
@@ -31,14 +34,18 @@ SEND_S = 30.0  # to take a part of the response that is not in a buffer of the s
 LINGER_S = 2.0  # and to close its side after the last response
 HEAD_BYTES = 32_768  # of the head of a request, at most
 HELD_BYTES = 32_000_000  # of responses that slow clients have not taken yet, of all connections together
+SPARE_FILES = (
+    64  # that the site may open beside its connections, each of which can be two: itself, and a file it is sent
+)
 END = b"\r\n\r\n"
+TLS = b"\x16\x03"  # how somebody begins who takes the port for https://
 FULL = (errno.EMFILE, errno.ENFILE)  # no more files may be open
 NOBODY = (
     errno.EAGAIN,
     errno.EWOULDBLOCK,
     errno.ECONNABORTED,
 )  # who wanted to connect is gone, or went to another worker
-REFUSAL = b"HTTP/1.1 431 Request Header Fields Too Large\r\nConnection: close\r\nContent-Length: 0\r\n\r\n"
+REFUSAL = b"HTTP/1.1 %s\r\nConnection: close\r\nContent-Length: 0\r\n\r\n"
 
 
 class Connection(TConn):  # type: ignore[misc]
@@ -59,6 +66,9 @@ class Worker(ThreadWorker):  # type: ignore[misc]
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
+        files, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+        if files != resource.RLIM_INFINITY:
+            self.worker_connections = min(self.worker_connections, max(1, (files - SPARE_FILES) // 2))
         self._waiting: dict[Connection, Callable[[Connection], None]] = {}  # for their clients, and what comes then
         self._swept = 0.0
 
@@ -94,6 +104,13 @@ class Worker(ThreadWorker):  # type: ignore[misc]
             conn.parser.unreader.unread(bytes(conn.head))
             conn.head.clear()
         return super().handle(conn)
+
+    def handle_error(self, req: Any, client: Any, addr: Any, exc: BaseException) -> None:
+        """Answer 404 outside of the path that the site is mounted below, as SCRIPT_NAME says; gunicorn answers 500."""
+        if isinstance(exc, ConfigurationProblem):
+            util.write_error(client, 404, "Not Found", "The site is at another path.")
+        else:
+            super().handle_error(req, client, addr, exc)
 
     def finish_request(self, conn: TConn, fs: Future[Any]) -> None:
         """Go on with a connection that a thread is done with."""
@@ -156,12 +173,19 @@ class Worker(ThreadWorker):  # type: ignore[misc]
     def _start_or_wait(self, connection: Connection) -> None:
         if END in connection.head:
             self.enqueue_req(connection)
+        elif connection.head.startswith(TLS):
+            self._drop(connection)
+        elif b"\n\n" in connection.head:
+            self._refuse(connection, b"400 Bad Request")  # its lines end without a carriage return
         elif len(connection.head) > HEAD_BYTES:
-            connection.sock.sendall(REFUSAL)
-            connection.keep = False
-            self._send(connection)
+            self._refuse(connection, b"431 Request Header Fields Too Large")
         else:
             self._wait(connection, EVENT_READ, self._receive)
+
+    def _refuse(self, connection: Connection, status: bytes) -> None:
+        connection.sock.sendall(REFUSAL % status)
+        connection.keep = False
+        self._send(connection)
 
     def _send(self, connection: Connection) -> None:
         """Send what is held of the response, then wait for the next request, or close."""
