@@ -68,7 +68,7 @@ class Worker(ThreadWorker):  # type: ignore[misc]
         super().__init__(*args, **kwargs)
         files, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
         if files != resource.RLIM_INFINITY:
-            self.worker_connections = min(self.worker_connections, max(1, (files - SPARE_FILES) // 2))
+            self.worker_connections: int = min(self.cfg.worker_connections, max(1, (files - SPARE_FILES) // 2))
         self._waiting: dict[Connection, Callable[[Connection], None]] = {}  # for their clients, and what comes then
         self._swept = 0.0
 
