@@ -1,12 +1,20 @@
 """What a folder holds, by the file that the command which made it wrote there: may a command write to it, is it data?
 
+Also who is at work in it.
+
 check_dest(Path("samples"), "samples.json")
 """
 
 from __future__ import annotations
 
 import csv
+import fcntl
 import json
+import os
+import socket
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +28,8 @@ MAKERS = {
     "recognise.json": "recognise",
     "stages.json": "site",
 }
+
+LOCK = ".generate.lock"  # says who is at work in a folder
 
 
 def check_dest(dest: Path, mark: str) -> None:
@@ -37,6 +47,40 @@ def check_dest(dest: Path, mark: str) -> None:
                 f"{dest} holds something that {maker} did not put there ({others[0]!r}): choose another DEST."
             )
     check_outside_data(dest)
+
+
+@contextmanager
+def held(dest: Path) -> Iterator[int]:
+    """Make the folder and keep others who ask for it out; gives the descriptor of the lock, which child processes inherit.
+
+    The system releases the lock when this process and those children have ended, however that was. Raises
+    click.ClickException with who holds it.
+    """
+    dest.mkdir(parents=True, exist_ok=True)
+    with (dest / LOCK).open("a+", encoding="utf-8") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            file.seek(0)
+            raise click.ClickException(
+                f"{file.read() or 'Another process'} is at work in {dest}, or one of its jobs: wait until it has ended, or "
+                "stop it, or choose another DEST."
+            ) from None
+        except OSError:  # a file system without locks
+            pass
+        file.truncate(0)
+        file.write(f"Process {os.getpid()} on {socket.gethostname()}, since {datetime.now():%Y-%m-%d %H:%M},")
+        file.flush()
+        yield file.fileno()
+
+
+def forget_if_empty(dest: Path, mark: str) -> None:
+    """Delete a folder in which there is nothing but the lock and that file."""
+    if {path.name for path in dest.iterdir()} <= {LOCK, mark}:
+        for name in (LOCK, mark):
+            (dest / name).unlink(missing_ok=True)
+        with suppress(OSError):  # somebody has written to it
+            dest.rmdir()
 
 
 def check_outside_data(dest: Path) -> None:

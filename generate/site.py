@@ -21,7 +21,7 @@ import click
 
 from generate.advice import as_words, command_line
 from generate.devices import choose_device
-from generate.folders import check_dest
+from generate.folders import check_dest, forget_if_empty, held
 from generate.images import find_pictures, read_json, write_text
 from generate.units import shell_path
 
@@ -88,31 +88,34 @@ def build(
         find_pictures(photos)  # raises now if there are none
         if dest.resolve().is_relative_to(photos.resolve()):
             raise click.UsageError(f"{dest} is inside {source}, whose pictures are trained on: choose a DEST outside.")
-    stages = Stages(dest, ("prepare", "train", "refill") if is_folder else ("collect", "prepare", "train", "refill"))
-    if not is_folder:
-        given = Path(source) if Path(source).exists() else source
-        asked = [*option("--limit", limit), *option("--contact", contact), "--min-size", size or SIZES[1]]
-        stages.run("collect", given, photos, *asked)
+    check_dest(dest, RECORD)
+    names = ("prepare", "train", "refill") if is_folder else ("collect", "prepare", "train", "refill")
+    with held(dest) as lock:
+        stages = Stages(dest, names, lock)
+        if not is_folder:
+            given = Path(source) if Path(source).exists() else source
+            asked = [*option("--limit", limit), *option("--contact", contact), "--min-size", size or SIZES[1]]
+            stages.run("collect", given, photos, *asked)
 
-    size = size or size_before(prepared) or choose_size(len(find_pictures(photos)), choose_device("auto").type)
-    stages.run("prepare", photos, prepared, "--size", size)
+        size = size or size_before(prepared) or choose_size(len(find_pictures(photos)), choose_device("auto").type)
+        stages.run("prepare", photos, prepared, "--size", size)
 
-    categories = read_json(prepared / "dataset.json").get("categories", {})
-    conditional = ["--conditional"] if len(categories) > 1 else []
-    stages.run("train", prepared, run, "--hours", f"{hours:g}", *option("--kimg", kimg), *conditional)
+        categories = read_json(prepared / "dataset.json").get("categories", {})
+        conditional = ["--conditional"] if len(categories) > 1 else []
+        stages.run("train", prepared, run, "--hours", f"{hours:g}", *option("--kimg", kimg), *conditional)
 
-    title = title or title_of(source, list(categories))
-    bucket.mkdir(exist_ok=True)
-    confirmed = ["--yes"] if yes else []
-    stages.run("refill", run, bucket, "--count", count, "--train", prepared, *option("--title", title), *confirmed)
+        title = title or title_of(source, list(categories))
+        bucket.mkdir(exist_ok=True)
+        confirmed = ["--yes"] if yes else []
+        stages.run("refill", run, bucket, "--count", count, "--train", prepared, *option("--title", title), *confirmed)
     return bucket
 
 
 class Stages:
-    """Runs each stage's command once. DEST/stages.json has the commands that ended well, in order."""
+    """Runs each stage's command once. DEST/stages.json has the commands that ended well, in order. Jobs inherit the `lock`."""
 
-    def __init__(self, dest: Path, names: tuple[str, ...]) -> None:
-        check_dest(dest, RECORD)
+    def __init__(self, dest: Path, names: tuple[str, ...], lock: int) -> None:
+        self._lock = lock
         self._path = dest / RECORD
         self._names = names
         done = read_json(self._path).get("done") if self._path.exists() else []
@@ -129,7 +132,7 @@ class Stages:
             return
         self._write(self._done[: self._reached])  # what comes after it is out of date
         click.echo(f"\n== {at}\n{command_line(job, *arguments)}")
-        code, interrupted = run_job(words)
+        code, interrupted = run_job(words, self._lock)
         if code == 0:
             self._reached += 1
             self._write([*self._done, words])
@@ -137,28 +140,24 @@ class Stages:
             click.echo(f"Interrupted at {at}. Nothing is lost: the same command continues there.", err=True)
             raise SystemExit(128 + interrupted)
         if code:
-            self._forget_if_empty()
+            forget_if_empty(self._path.parent, RECORD)  # with a mistyped SOURCE, say
             more = " A larger --hours trains on first." if job == "refill" else ""
             click.echo(f"Stopped at {at}, for the reason above. The same command continues there.{more}", err=True)
             raise SystemExit(code if code > 0 else 128 - code)
-
-    def _forget_if_empty(self) -> None:
-        """Leave no folder behind where the first stage did nothing, as with a mistyped SOURCE."""
-        if list(self._path.parent.iterdir()) == [self._path]:
-            self._path.unlink()
-            self._path.parent.rmdir()
 
     def _write(self, done: list[list[str]]) -> None:
         self._done = done
         write_text(self._path, json.dumps({"done": done}, indent=2, ensure_ascii=False) + "\n")
 
 
-def run_job(words: list[str]) -> tuple[int, int]:
+def run_job(words: list[str], lock: int) -> tuple[int, int]:
     """Run a job and show what it prints; returns its exit code, and the signal that interrupted it or 0.
 
-    The line about the next command is left out: that command comes next anyway.
+    The job keeps the lock for as long as it runs, even if we are killed. The line about the next command is left out: that command comes next anyway.
     """
-    process = subprocess.Popen([*GENERATE, *words], stdout=subprocess.PIPE, text=True, errors="replace", bufsize=1)
+    process = subprocess.Popen(
+        [*GENERATE, *words], stdout=subprocess.PIPE, text=True, errors="replace", bufsize=1, pass_fds=[lock]
+    )
     with process, signals_for(process) as received:
         assert process.stdout
         for line in process.stdout:

@@ -1,8 +1,11 @@
-// The game's keys, and the best streak, which the browser keeps. Without it the game is links.
+// The game's keys, the next pair without a reload, and the best streak, which the browser keeps. Without it the game is links.
 "use strict";
 
 (() => {
   const KEYS = { ArrowLeft: ["left"], ArrowRight: ["right", "next"], " ": ["next"], Enter: ["next"] };
+  const STAYS = "The answer did not arrive, so the pair stays. Are you offline? Choose again to try again.";
+
+  let asking = false;
 
   document.addEventListener("keydown", (event) => {
     const focused = document.activeElement;
@@ -14,9 +17,45 @@
     link.click();
   });
 
-  const best = memory.bestStreak(Number(document.querySelector(".game").dataset.streak));
-  if (best > 1) {
-    document.getElementById("best").textContent = `, at best ${best}`;
-    document.getElementById("best").hidden = false;
+  document.addEventListener("click", (event) => {
+    const link = event.target.closest("#left, #right, #next");
+    if (!link || event.button || event.ctrlKey || event.metaKey || event.shiftKey || event.altKey) return;
+    event.preventDefault();
+    if (!asking) go(link.href);
+  });
+
+  addEventListener("popstate", () => location.reload());
+
+  // Shows the game's page at that address in place of this one; if it does not arrive, this one stays and says so.
+  async function go(address) {
+    asking = true;
+    try {
+      const answer = await fetch(address);
+      const page = new DOMParser().parseFromString(await answer.text(), "text/html");
+      const main = page.querySelector("main.game");
+      if (!main) {
+        location.assign(address); // another page, or an error
+        return;
+      }
+      history.pushState(null, "", answer.url);
+      document.title = page.title;
+      document.querySelector("main").replaceWith(main);
+      scrollTo(0, 0);
+      tellBest();
+    } catch {
+      document.getElementById("status").textContent = STAYS;
+    } finally {
+      asking = false;
+    }
   }
+
+  function tellBest() {
+    const best = memory.bestStreak(Number(document.querySelector(".game").dataset.streak));
+    if (best > 1) {
+      document.getElementById("best").textContent = `, at best ${best}`;
+      document.getElementById("best").hidden = false;
+    }
+  }
+
+  tellBest();
 })();

@@ -375,6 +375,38 @@ def test_a_game_by_clicks(open_page, serve, playable, java_script_enabled):
         expect(page.locator("h1")).to_have_text("Which one is real?")
 
 
+@pytest.mark.parametrize(
+    ("width", "height", "least"), [(320, 568, 150), (375, 553, 160), (390, 844, 240), (412, 915, 260), (1280, 800, 370)]
+)
+def test_a_pair_is_as_large_as_both_of_it_fit(open_page, serve, width, height, least):
+    page = open_page("/game", at=serve(str(ROOT / "demo" / "bucket")), viewport={"width": width, "height": height})
+    for step in ("#left", "#next"):
+        page.wait_for_selector(step)
+        boxes = [image.bounding_box() for image in page.locator(".pair img").all()]
+        assert min(min(box["width"], box["height"]) for box in boxes) >= least
+        boxes.append(page.locator(step).bounding_box())
+        assert max(box["y"] + box["height"] for box in boxes) <= height
+        if step == "#left":
+            stacked = abs(boxes[0]["x"] - boxes[1]["x"]) < 1
+            assert page.locator("#left .button").inner_text().split()[0] == ("Upper" if stacked else "Left")
+        page.click(step)
+
+
+def test_offline_the_pair_stays_and_the_page_says_so(open_page, serve, playable):
+    page = open_page("/game", at=serve(str(playable)), complains=True)
+    for step, words in (("#right", "Which one is real?"), ("#next", "is real")):
+        page.context.set_offline(True)
+        page.click(step)
+        expect(page.locator("#status")).to_contain_text("Are you offline?")
+        expect(page.locator("h1")).to_contain_text(words)
+        page.context.set_offline(False)
+        page.click(step)
+        expect(page.locator("#next" if step == "#right" else "#left")).to_be_visible()
+        expect(page.locator("#status")).to_be_empty()
+    page.go_back()
+    expect(page.locator("#next")).to_be_visible()
+
+
 def test_a_game_by_keys_and_the_best_streak_is_kept(open_page, serve, playable):
     page = open_page("/game", at=serve(str(playable)))
     streak = best = 0
@@ -749,6 +781,9 @@ def test_offline_the_picture_stays_and_the_page_says_so(open_page):
 def test_the_page_without_pictures_tries_again_by_itself(open_page, serve, samples, tmp_path):
     page = open_page(at=serve(str(tmp_path), REFRESH_S="0.2"), complains=True)
     expect(page.locator("h1")).to_have_text("Nothing to see yet")
+    assert [link.get_attribute("href") for link in page.locator("body a").all()] == [
+        "/"
+    ]  # others have nothing to show either
     shutil.copytree(samples / "food", tmp_path / "food")
     page.wait_for_selector("#picture", timeout=60_000)
 

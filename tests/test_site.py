@@ -4,17 +4,20 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import signal
 import subprocess
 import sys
 from pathlib import Path
 
+import click
 import pytest
 import requests
 from click.testing import CliRunner, Result
 
 from generate.__main__ import main
+from generate.folders import held
 from generate.site import choose_size, title_of
 from tests.conftest import EMOJI, ROOT, wait_until
 from tests.picture_server import openverse
@@ -104,6 +107,42 @@ def test_a_stage_that_fails_says_why_and_is_where_the_next_start_goes_on(tmp_pat
     assert "1 picture is too few to train on" in failed.stderr
     assert failed.stderr.endswith("Stopped at 2 of 3: train, for the reason above. The same command continues there.\n")
     assert done(dest) == ["prepare"]
+
+
+def test_of_two_commands_on_one_dest_the_second_names_the_first(tmp_path):
+    dest = tmp_path / "mine.site"
+    slow = [sys.executable, "-c", "import time; print('started', flush=True); time.sleep(600)"]
+    holder = (
+        "import sys; from pathlib import Path; from generate import site; from generate.folders import held\n"
+        f"site.GENERATE = {slow!r}\n"
+        f"with held(Path({str(dest)!r})) as lock: site.Stages(Path({str(dest)!r}), ('train',), lock).run('train')"
+    )
+    first = subprocess.Popen(
+        [sys.executable, "-c", holder], cwd=ROOT, text=True, stdout=subprocess.PIPE, start_new_session=True
+    )
+    try:
+        wait_until(lambda: "started" in first.stdout.readline())
+        for kill in (False, True):  # its job goes on when it is killed, and so does the lock
+            if kill:
+                first.kill()
+                first.wait()
+            second = run(EMOJI, dest, *QUICK)
+            assert second.exit_code == 1
+            assert re.search(rf"Process {first.pid} on \S+, since 20[\d-]+ [\d:]+, is at work in {dest}", second.output)
+            assert not (dest / "prepared").exists()
+    finally:
+        os.killpg(first.pid, signal.SIGKILL)
+        first.stdout.close()
+    wait_until(lambda: is_free(dest))
+
+
+def is_free(dest: Path) -> bool:
+    """Whether nobody is at work there."""
+    try:
+        with held(dest):
+            return True
+    except click.ClickException:
+        return False
 
 
 def test_a_mistyped_source_leaves_nothing_behind(tmp_path):
