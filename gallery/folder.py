@@ -36,8 +36,8 @@ class FolderBucket:
         self.operations: Counter[str] = Counter()  # nothing is billed
         self._warned: set[str] = set()
         try:
-            self._root = root.resolve()
-            there = self._root.is_dir()
+            self._given = root.absolute()
+            there = self._given.resolve().is_dir()
         except (OSError, RuntimeError, ValueError) as error:  # a name that is too long, links in a circle, a NUL
             raise NotFound(f"The bucket {str(root)!r:.200} can't be a folder ({error!s:.60}): give another.") from None
         if not there:
@@ -89,55 +89,90 @@ class FolderBucket:
             self._sweep()
 
     def names(self, prefix: str = "") -> Iterator[str]:
-        start = self._path(prefix.rpartition("/")[0])
-        found = (path for path in start.rglob("*") if not _hidden(path, self._root) and path.is_file())
-        names = [name for path in found if (name := path.relative_to(self._root).as_posix()).startswith(prefix)]
-        self._warn("not in UTF-8, rename them", [name for name in names if not _is_utf8(name)])
+        root = self._root
+        with self._translated():
+            self._path(folder := prefix.rpartition("/")[0])  # raises NotFound if that is outside
+            found = list(self._walk(folder))
+        names = [name for name in found if name.startswith(prefix)]
+        self._warn("name", "not in UTF-8, rename", [name for name in names if not _is_utf8(name)])
         names = [name for name in names if _is_utf8(name)]
-        outside = {name for name in names if (self._root / name).is_symlink() and not self._holds(self._root / name)}
-        self._warn("links to files outside, copy those into it", sorted(outside))
+        outside = {name for name in names if (root / name).is_symlink() and not self._holds(root / name)}
+        self._warn("link", "leads outside, copy the file instead", sorted(outside))
         yield from sorted(set(names) - outside)
 
     def folders(self, prefix: str = "") -> list[str]:
         start = self._path(prefix)
-        below = start.iterdir() if start.is_dir() else iter(())
+        with self._translated():
+            below = list(start.iterdir()) if start.is_dir() else []
         return sorted(
-            path.name for path in below if path.is_dir() and not _hidden(path, self._root) and _is_utf8(path.name)
+            path.name for path in below if path.is_dir() and not path.name.startswith(".") and _is_utf8(path.name)
         )
 
     def checksums(self, prefix: str) -> dict[str, int]:
         return {name: crc32c(self.read(name)) for name in self.names(prefix)}
 
     def versions(self, prefix: str = "") -> dict[str, str]:
-        return {name: _version(self._root / name) for name in self.names(prefix)}
+        root = self._root
+        return {name: _version(root / name) for name in self.names(prefix)}
 
     def delete(self, name: str) -> None:
-        path = self._path(name)
+        root, path = self._root, self._path(name)
         with self._translated():
             path.unlink(missing_ok=True)
             with suppress(OSError):  # stops at a folder that is not empty, or that another thread removed
                 for parent in path.parents:
-                    if parent == self._root:
+                    if parent == root:
                         break
                     parent.rmdir()  # Cloud Storage has no empty folders
+
+    @property
+    def _root(self) -> Path:
+        """The folder itself, which is another one when a link to it is replaced."""
+        return Path(os.path.realpath(self._given))
+
+    def _walk(self, start: str) -> Iterator[str]:
+        """The names of the files below a folder, but hidden ones; links to folders are not followed."""
+        root, folders, closed = self._root, [start], []
+        while folders:
+            folder = folders.pop()
+            try:
+                with os.scandir(root / folder) as entries:
+                    found = [entry for entry in entries if not entry.name.startswith(".")]
+            except (FileNotFoundError, NotADirectoryError):  # it has gone meanwhile
+                continue
+            except PermissionError:
+                if folder == start:
+                    raise
+                closed.append(folder)
+                continue
+            for entry in found:
+                name = f"{folder}/{entry.name}" if folder else entry.name
+                if entry.is_dir(follow_symlinks=False):
+                    folders.append(name)
+                else:
+                    with suppress(OSError):  # of links in a circle
+                        yield from [name] if entry.is_file() else []
+        self._warn("folder", "can't be read, change the owner or mode", closed)
 
     def _path(self, name: str) -> Path:
         pure = PurePosixPath(name)
         if pure.is_absolute() or ".." in pure.parts or "\0" in name:
             raise NotFound(f"{name!r} is not a name in {self.url}.")
-        if not self._holds(self._root / pure):
+        path = self._root / pure
+        if not self._holds(path):
             raise NotFound(f"{name} is a link that leads out of {self.url}: copy what it leads to into the folder.")
-        return self._root / pure
+        return path
 
     def _holds(self, path: Path) -> bool:
         """False if the path leads out of the folder through a symbolic link."""
         return Path(os.path.realpath(path)).is_relative_to(self._root)
 
-    def _warn(self, what: str, names: list[str]) -> None:
-        """Log once which names a listing leaves out: the site lists every minute."""
-        if names and what not in self._warned:
-            self._warned.add(what)
-            log.warning("%s: %s names are left out (%s): %s.", self.url, len(names), what, ascii(names[:3]))
+    def _warn(self, kind: str, why: str, names: list[str]) -> None:
+        """Log once what a listing leaves out: the site lists every minute."""
+        if names and kind not in self._warned:
+            self._warned.add(kind)
+            count = f"{len(names)} {kind}{'s' * (len(names) != 1)}"
+            log.warning("%s: %s left out (%s): %s.", self.url, count, why, ascii(names[:3]))
 
     @contextmanager
     def _temporary(self, data: bytes) -> Iterator[Path]:
@@ -234,10 +269,6 @@ def _make_folders(folder: Path) -> None:
 def _is_utf8(name: str) -> bool:
     """False for a name that is not UTF-8: Python decodes such bytes to lone surrogates."""
     return not any("\ud800" <= character <= "\udfff" for character in name)
-
-
-def _hidden(path: Path, root: Path) -> bool:
-    return any(part.startswith(".") for part in path.relative_to(root).parts)
 
 
 def _fsync_folder(folder: Path) -> None:

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import errno
 import os
+import shutil
 import socket
+import subprocess
+import sys
 import time
 
 import pytest
 
 from gallery.bucket import Conflict, NotFound, TooLarge, Unavailable, open_bucket
 from gallery.folder import STALE_S, FolderBucket
+from tests.conftest import ROOT
 
 
 def test_links_that_lead_out_of_the_folder_are_refused(tmp_path, caplog):
@@ -35,7 +40,7 @@ def test_links_that_lead_out_of_the_folder_are_refused(tmp_path, caplog):
     with pytest.raises(NotFound, match="leads out of"):
         list(bucket.names("dogs/"))
     assert bucket.read("cats/3.jpg") == b"public"
-    assert caplog.text.count("links to files outside") == 1
+    assert caplog.text.count("2 links left out (leads outside") == 1
 
 
 def test_a_folder_that_is_itself_reached_by_a_link_is_read(tmp_path):
@@ -155,3 +160,66 @@ def test_half_of_a_file_that_is_being_written_is_not_its_content(tmp_path, monke
     monkeypatch.setattr(os, "fstat", and_go_on)
     with pytest.raises(Unavailable, match=r"a\.jpg in .* is being written\.$"):
         FolderBucket(tmp_path).read("a.jpg")
+
+
+def test_a_link_to_the_folder_that_is_replaced_leads_to_the_new_one(tmp_path):
+    for version in ("one", "two"):
+        (tmp_path / version).mkdir()
+        (tmp_path / version / f"{version}.jpg").write_bytes(version.encode())
+    (tmp_path / "current").symlink_to("one")
+    bucket = FolderBucket(tmp_path / "current")
+    assert list(bucket.names()) == ["one.jpg"]
+    (tmp_path / "next").symlink_to("two")
+    (tmp_path / "next").replace(tmp_path / "current")
+    assert list(bucket.names()) == ["two.jpg"]
+    assert bucket.read("two.jpg") == b"two"
+
+
+def test_folders_that_come_and_go_disturb_no_listing(tmp_path, monkeypatch):
+    (tmp_path / "cats").mkdir()
+    (tmp_path / "cats" / "0.jpg").write_bytes(b"")
+    (tmp_path / "dogs").mkdir()
+    real = os.scandir
+
+    def scandir(path: str) -> object:
+        """The folder is deleted just before it is listed."""
+        if str(path).endswith("dogs"):
+            (tmp_path / "dogs").rmdir()
+        return real(path)
+
+    monkeypatch.setattr(os, "scandir", scandir)
+    assert list(FolderBucket(tmp_path).names()) == ["cats/0.jpg"]
+
+
+def test_a_disk_that_fails_while_it_is_listed_is_unavailable(tmp_path, monkeypatch):
+    (tmp_path / "cats").mkdir()
+
+    def scandir(path: str) -> object:
+        raise OSError(errno.ESTALE, "Stale file handle", path)
+
+    monkeypatch.setattr(os, "scandir", scandir)
+    for call in (lambda: list(FolderBucket(tmp_path).names()), lambda: FolderBucket(tmp_path).versions()):
+        with pytest.raises(Unavailable, match="Stale file handle"):
+            call()
+
+
+@pytest.mark.skipif(shutil.which("setpriv") is None, reason="needs setpriv to become another user, who may read less")
+def test_a_folder_that_may_not_be_read_is_named(tmp_path):
+    for name in ("cats", "dogs"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "0.jpg").write_bytes(b"")
+    (tmp_path / "dogs").chmod(0)
+    for folder in (tmp_path, tmp_path.parent, tmp_path.parent.parent):
+        folder.chmod(0o755)
+    program = f"from gallery.bucket import open_bucket; print(list(open_bucket({str(tmp_path)!r}).names()))"
+    become = ["setpriv", "--reuid=65534", "--clear-groups"] if os.geteuid() == 0 else []
+    done = subprocess.run(
+        [*become, sys.executable, "-B", "-c", program],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+    (tmp_path / "dogs").chmod(0o755)
+    assert done.stdout == "['cats/0.jpg']\n"
+    assert "1 folder left out (can't be read, change the owner or mode): ['dogs']" in done.stderr

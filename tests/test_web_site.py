@@ -6,9 +6,11 @@ import gzip
 import html
 import json
 import shutil
+from xml.dom import minidom
 
 import pytest
 
+from main import create_app
 from tests.conftest import LIVE, OLD, card_in, picture_in, wait_until
 
 
@@ -106,3 +108,47 @@ def test_invented_releases_are_gone_without_asking_storage(client, monkeypatch):
     for number in range(500):
         assert client.get(f"/i/20250101T000000Z-{number:08x}/food/1.jpg").status_code == 410
     assert asked == []
+
+
+def test_a_damaged_catalog_of_an_earlier_release_is_read_once(make_client, published, tmp_path, monkeypatch):
+    folder = tmp_path / "bucket"
+    shutil.copytree(published, folder)
+    (folder / "releases" / OLD / "site.json").write_text('{"format": 9}')
+    client = make_client(folder)
+    bucket, asked = client.application.extensions["site"].deck.bucket, []
+    read = bucket.read_generation
+    monkeypatch.setattr(bucket, "read_generation", lambda name: asked.append(name) or read(name))
+    for number in range(100):
+        assert client.get(f"/i/{OLD}/food/{number % 12}.jpg").status_code == 503
+    assert asked.count(f"releases/{OLD}/site.json") == 1
+    assert client.get("/health").json["status"] == "ok"
+
+
+def test_a_picture_that_no_memory_holds_is_left_out(make_client, samples, tmp_path):
+    folder = tmp_path / "food"
+    shutil.copytree(samples / "food", folder)
+    with (folder / "0000006.jpg").open("r+b") as file:
+        file.truncate(200_000_000)
+    client = create_app({"CLOUD_STORAGE_BUCKET": str(tmp_path)}).test_client()
+    deck = client.application.extensions["site"].deck
+    try:
+        wait_until(lambda: deck.fill[0] == 11)
+        images = {client.get("/random.json").json["image"] for _ in range(11)}
+        assert len(images) == 11
+        name = deck.catalog.permanent_id("food", 6)
+        assert client.get(f"/i/{name}/food/6.jpg").status_code in (404, 410)
+        assert client.get("/health").json["status"] == "ok"  # storage is not to blame
+    finally:
+        deck.stop()
+
+
+def test_names_that_no_page_can_hold_are_made_readable(make_client, samples, tmp_path):
+    for folder in ("a\x1b\u202eb", "c\nd", "\u200d", "<b>&\"'"):
+        shutil.copytree(samples / "food", tmp_path / folder)
+    (tmp_path / "categories.json").write_text(
+        '{"c\\nd": "\\ud800Con\\u0000", "\u200d": {"name": "", "article": "\\udfff"}}'
+    )
+    client = make_client(tmp_path)
+    for path in ("/", "/grid", "/categories", "/about", "/random.json", "/nope"):
+        assert client.get(path).status_code in (200, 404)
+    assert len(minidom.parseString(client.get("/feed.xml").data).getElementsByTagName("item")) == 7

@@ -11,17 +11,20 @@ import time
 from collections import OrderedDict
 
 from gallery.bucket import Bucket, NotFound
-from gallery.release import Catalog, parse, release_name
+from gallery.errors import TooLarge
+from gallery.release import Catalog, CatalogError, parse, release_name
 
 CATALOGS = 16  # kept in memory
-LISTED_S = 10.0  # how long a listing of the bucket's releases is believed for ids that are not in it
+LISTED_S = 10.0  # how long a listing of the bucket's releases is believed for ids that are not in it, and so is damage
 
 
 class Releases:
-    """Reads each catalog once. An id that the bucket doesn't hold costs no read, however many are invented."""
+    """Reads each catalog once. An id that the bucket doesn't hold costs no read, however many are invented; nor does a
+    catalog that can't be read."""
 
     def __init__(self) -> None:
         self._catalogs: OrderedDict[str, Catalog] = OrderedDict()  # the one used last comes last
+        self._damaged: dict[str, str] = {}  # what is wrong with catalogs, as of the listing
         self._ids: set[str] = set()
         self._listed = -LISTED_S  # time of the listing
         self._lock = threading.Lock()
@@ -32,9 +35,13 @@ class Releases:
             if catalog := self._catalogs.get(release):
                 self._catalogs.move_to_end(release)
                 return catalog
-            if release not in self._ids and time.monotonic() - self._listed >= LISTED_S:
+            known = release in self._ids and release not in self._damaged
+            if not known and time.monotonic() - self._listed >= LISTED_S:
                 self._ids = set(bucket.folders("releases"))
+                self._damaged.clear()
                 self._listed = time.monotonic()
+            if damage := self._damaged.get(release):
+                raise CatalogError(damage)
             if release not in self._ids:
                 raise NotFound(f"{bucket.url} holds no release {release}.")
         try:
@@ -42,6 +49,10 @@ class Releases:
         except NotFound:  # pruned meanwhile, or not published yet
             with self._lock:
                 self._ids.discard(release)
+            raise
+        except (CatalogError, TooLarge) as error:
+            with self._lock:
+                self._damaged[release] = str(error)
             raise
         with self._lock:
             self._catalogs[release] = catalog
