@@ -15,24 +15,26 @@ from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import PurePosixPath
 
 from gallery import GalleryError
 from gallery.bucket import Bucket, Conflict, NotFound, Unavailable, crc32c
 from gallery.live import MODEL_TYPE
-from gallery.release import POINTER, TYPES, Catalog, CatalogError, parse, release_name
+from gallery.release import POINTER, RELEASE_ID, TYPES, Catalog, CatalogError, parse, release_name
 
 THREADS = 24  # more gain little on two cores (benchmarks/README.md)
 ROUNDS = 3  # of sending and verifying; the later ones repair what the first got wrong
 ID_TIME = "%Y%m%dT%H%M%SZ"
+LAST_TIME = datetime(9999, 12, 31, 23, 59, 59, tzinfo=UTC)
 OTHERS = {  # content types of what is not a picture
     "jsonl": "application/x-ndjson",
     "json": "application/json",
     "zip": "application/zip",
     "onnx": MODEL_TYPE,
 }
-REMEMBERED = 100  # releases whose replacement site.json records
+REMEMBERED = 100  # releases whose replacement site.json records, and models whose seeds
+HIGHEST_SEEDS = "highest_seeds"  # in a catalog's `model`: the highest seed of each model, by the model's checksum
 
 
 @dataclass(frozen=True)
@@ -53,6 +55,7 @@ class Pointer:
     generation: int  # 0 if there is no catalog
     replaced: Mapping[str, str] = field(default_factory=dict)  # when earlier releases were, as in ID_TIME, oldest first
     damage: str = ""  # why the catalog can't be used
+    drawn: Mapping[str, int] = field(default_factory=dict)  # the highest seed of each model that was ever live
 
 
 @dataclass(frozen=True)
@@ -79,32 +82,39 @@ def read_pointer(bucket: Bucket) -> Pointer:
         live = parse(data)
     except CatalogError as error:
         return Pointer(None, generation, damage=str(error))
-    replaced = json.loads(data).get("replaced")
+    values = json.loads(data)
+    replaced = values.get("replaced")
     times = replaced.items() if isinstance(replaced, dict) else ()
-    return Pointer(live, generation, {release: time for release, time in times if _is_time(time)})
+    drawn = _seeds(values.get("drawn"))
+    for model, seed in _seeds(live.model.get(HIGHEST_SEEDS)).items():
+        drawn[model] = max(seed, drawn.pop(model, seed))
+    return Pointer(live, generation, {release: time for release, time in times if _is_time(time)}, drawn=drawn)
 
 
 def pointer_to(catalog: bytes, pointer: Pointer) -> bytes:
-    """The site.json that makes a kept catalog live: that catalog, and since when earlier releases are not.
+    """The site.json that makes a kept catalog live: that catalog, since when earlier releases are not, and their seeds.
 
-    Ids say when a release was published, not how long it was live: after a roll-back only this record tells.
+    Ids say when a release was published, not how long it was live: after a roll-back only this record tells. And after
+    a prune only this record tells which seeds visitors have seen.
     """
     values = json.loads(catalog)
     replaced = {release: time for release, time in pointer.replaced.items() if release != values["release"]}
     if pointer.live and pointer.live.release != values["release"]:
         replaced.pop(pointer.live.release, None)
         replaced[pointer.live.release] = datetime.now(UTC).strftime(ID_TIME)
-    if not replaced:
+    if not replaced and not pointer.drawn:
         return catalog
     values["replaced"] = dict(list(replaced.items())[-REMEMBERED:])
+    values["drawn"] = dict(list(pointer.drawn.items())[-REMEMBERED:])
     return (json.dumps(values, indent=1, ensure_ascii=False) + "\n").encode()
 
 
 def plan_for(bucket: Bucket, draft: Draft, pointer: Pointer) -> Plan:
     """Find the draft's release id and what is still to be sent. Writes nothing."""
-    same = [release for release in bucket.folders("releases") if release.endswith("-" + draft.digest)]
+    releases = bucket.folders("releases")
+    same = [release for release in releases if release.endswith("-" + draft.digest)]
     if not same:
-        return Plan(pointer, new_id(draft.digest), tuple(draft.checksums))
+        return Plan(pointer, new_id(draft.digest, releases), tuple(draft.checksums))
     release = pointer.live.release if pointer.live and pointer.live.release in same else same[-1]
     return Plan(pointer, release, _missing(bucket, draft, release))
 
@@ -135,16 +145,36 @@ def publish(
         ) from None
 
 
-def new_id(digest: str) -> str:
-    """A new release id. Ids sort by time; SOURCE_DATE_EPOCH sets it for reproducible releases."""
+def new_id(digest: str, earlier: Sequence[str] = ()) -> str:
+    """A new release id, which sorts after the earlier ones even if the clock was set back or has not moved on.
+
+    SOURCE_DATE_EPOCH sets its time for reproducible releases.
+    """
     fixed = os.environ.get("SOURCE_DATE_EPOCH", "")
-    made = datetime.fromtimestamp(int(fixed), UTC) if fixed.isdecimal() else datetime.now(UTC)
+    if fixed.isdecimal():
+        return f"{datetime.fromtimestamp(int(fixed), UTC).strftime(ID_TIME)}-{digest}"
+    made = datetime.now(UTC).replace(microsecond=0)
+    taken = [created_at(release) for release in earlier if is_release(release)]
+    after = max(taken, default=datetime.min.replace(tzinfo=UTC))
+    if made <= after < LAST_TIME:
+        made = after + timedelta(seconds=1)
     return f"{made.strftime(ID_TIME)}-{digest}"
 
 
 def created_at(release: str) -> datetime:
     """The time in a release id, UTC."""
     return datetime.strptime(release.partition("-")[0], ID_TIME).replace(tzinfo=UTC)
+
+
+def is_release(folder: str) -> bool:
+    """Whether a folder's name is a release id."""
+    return RELEASE_ID.fullmatch(folder) is not None and _is_time(folder.partition("-")[0])
+
+
+def _seeds(found: object) -> dict[str, int]:
+    """The seeds by model in a record that strangers may have edited."""
+    pairs = found.items() if isinstance(found, dict) else ()
+    return {model: seed for model, seed in pairs if isinstance(seed, int) and not isinstance(seed, bool)}
 
 
 def _is_time(text: object) -> bool:

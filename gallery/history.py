@@ -15,9 +15,9 @@ from itertools import pairwise
 
 from gallery import GalleryError
 from gallery.bucket import Bucket, Conflict, NotFound
-from gallery.commit import THREADS, Pointer, created_at, pointer_to, read_pointer
+from gallery.commit import THREADS, Pointer, created_at, is_release, pointer_to, read_pointer
 from gallery.live import live_name
-from gallery.release import POINTER, RELEASE_ID, Catalog, CatalogError, parse, release_name
+from gallery.release import POINTER, Catalog, CatalogError, parse, release_name
 
 GRACE_S = 24 * 3600.0  # instances of the site may show a release for a while after it was replaced
 LIVE, NEWEST, RECENT = "live", "among the newest", "replaced too recently"  # why a release is not pruned
@@ -35,7 +35,7 @@ class Kept:
 def list_releases(bucket: Bucket, pointer: Pointer | None = None) -> list[Kept]:
     """List the releases, newest first. Costs one read per release, whatever its size."""
     live = (pointer or read_pointer(bucket)).live
-    folders = [folder for folder in bucket.folders("releases") if _is_release(folder)]
+    folders = [folder for folder in bucket.folders("releases") if is_release(folder)]
     with ThreadPoolExecutor(THREADS) as pool:
         catalogs = list(pool.map(lambda folder: _kept_catalog(bucket, folder), folders))
     kept = [
@@ -54,7 +54,7 @@ def roll_back(bucket: Bucket, release: str | None = None) -> Catalog:
     pointer = read_pointer(bucket)
     if release is None:
         release = _before(bucket, pointer.live)
-    catalog = _kept_catalog(bucket, release) if _is_release(release) else None
+    catalog = _kept_catalog(bucket, release) if is_release(release) else None
     if catalog is None:
         raise GalleryError(f"{bucket.url} holds no complete release {release!r}: list them with `releases`.")
     there = bucket.checksums(f"releases/{release}/")
@@ -126,7 +126,7 @@ def fates(bucket: Bucket, keep: int, grace_s: float = GRACE_S) -> dict[str, str]
         else NEWEST
         if kept.release in whole[:keep]
         else RECENT
-        if now - since[kept.release] < grace_s
+        if max(0.0, now - since[kept.release]) < grace_s  # a time in the future is a clock that was wrong
         else ""
         for kept in releases
     }
@@ -141,14 +141,6 @@ def _before(bucket: Bucket, live: Catalog | None) -> str:
             f"{bucket.url} keeps no release older than the live one: there is nothing to go back to. List them with `releases`."
         )
     return older[0]
-
-
-def _is_release(folder: str) -> bool:
-    try:
-        created_at(folder)
-    except ValueError:
-        return False
-    return RELEASE_ID.fullmatch(folder) is not None
 
 
 def _kept_catalog(bucket: Bucket, release: str) -> Catalog | None:

@@ -27,7 +27,7 @@ JOBS = {
 }
 
 
-CURES = {  # errors of the machine rather than the program, and what to do about each
+CURES = {  # what to do about errors of the machine rather than the program; about others, to check the path
     errno.ENOSPC: "free some space",
     errno.EDQUOT: "free some space",
     errno.EFBIG: "raise the limit on the size of files",
@@ -60,10 +60,10 @@ class Jobs(click.Group):
         except GalleryError as error:
             raise click.ClickException(str(error)) from None
         except OSError as error:
-            if error.errno not in CURES:
+            if error.errno in (None, errno.EPIPE):  # a reader like `head` has had enough: click ends quietly
                 raise
             where = f" ({error.filename})" if error.filename else ""
-            cure = f"{CURES[error.errno]}, then run the same command again to continue"
+            cure = f"{CURES.get(error.errno, 'check that path')}, then run the same command again to continue"
             raise click.ClickException(f"{error.strerror}{where}: {cure}.") from None
 
 

@@ -23,11 +23,13 @@ from generate.collecting.polite import Manners
 from generate.collecting.provenance import FAILED, KEPT, Row, read_table, write_table
 from generate.collecting.searching import COMMONS, ENGINES, FREE, LICENCES, OPENVERSE, search
 from generate.collecting.unpacking import copy_pictures, is_archive
+from generate.folders import check_dest
 from generate.formats import REFUSED
 from generate.images import kind_of, read_json, write_text
 from generate.units import plural, shell_path
 
 SEARCH = "search:"
+RECORD = "collect.json"  # in DEST: what was collected, and how
 LONGEST = 200  # bytes of a folder's name; file systems have 255
 CURES = {  # what to do if nothing was kept, by words of the commonest reason
     REFUSED: "convert them to PNG or JPEG",
@@ -173,7 +175,7 @@ def collect(
     """Collect the pictures of `source` (see the command) into `dest`; returns the rows of `dest/sources.csv`.
 
     The first-level folder of a picture is its category. Raises click.ClickException if the source holds no pictures, or
-    if `dest` was collected from another source or with other options.
+    if `dest` was collected from another source or with other options, or holds something else.
     """
     manners = manners or Manners()
     path, searched = Path(source), source.startswith(SEARCH)
@@ -255,7 +257,9 @@ def _command(options: dict[str, Any], dest: Path) -> str:
 @contextmanager
 def _same_options(dest: Path, options: dict[str, Any]) -> Iterator[None]:
     """Write the options before the work and require the same on a rerun. They are removed if nothing was collected."""
-    path = dest / "collect.json"
+    path = dest / RECORD
+    if not path.exists():
+        check_dest(dest, RECORD)
     before = read_json(path) if path.exists() else options
     for name, value in options.items():
         if before.get(name) != value:

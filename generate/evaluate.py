@@ -13,12 +13,13 @@ import click
 
 from generate.advice import command_line, title_option, to_bucket
 from generate.devices import choose_device
-from generate.folders import check_outside_data
+from generate.folders import check_dest
 from generate.images import beside, category_of, find_pictures, write_text
 from generate.measuring.verdicts import CURATION_TABLE, MIN_PICTURES
 from generate.model.fetching import ModelPath
 from generate.shared_options import device_option, precision_option, truncation_option
 
+RECORD = "evaluation.json"
 NETWORKS = ("lite0", "inception", "dinov2")  # EfficientNet-lite0, and those of `load_extractor`
 FIRST_SEED = 1_000_000  # above those that are usually published
 MEANING = {
@@ -99,7 +100,7 @@ def evaluate(
     Raises click.ClickException for folders and weights that can't be used.
     """
     if dest:
-        check_outside_data(dest)
+        check_dest(dest, RECORD)
     if weights and features == "lite0":
         raise click.UsageError("--weights is for --features inception or dinov2; the weights of lite0 are installed.")
     if (count or truncation != 1) and not is_model(source):
@@ -138,9 +139,10 @@ def evaluate(
         "training": len(real),
         "features": features,
         **how,
-        **measure(dest, drawn, real, where, extractor, asked, categories),
     }
-    write_text(dest / "evaluation.json", json.dumps(found, indent=2) + "\n")
+    write_text(dest / RECORD, json.dumps(found, indent=2) + "\n")  # before the plots: whose folder it is
+    found |= measure(dest, drawn, real, where, extractor, asked, categories)
+    write_text(dest / RECORD, json.dumps(found, indent=2) + "\n")
     return found, dest
 
 

@@ -21,14 +21,17 @@ from typing import Any
 import click
 
 MAKERS = {
+    "collect.json": "collect",
     "samples.json": "sample",
     "curate.json": "curate",
     "dataset.json": "prepare",
     "options.json": "train",
     "recognise.json": "recognise",
     "stages.json": "site",
+    "explore.json": "explore",
+    "evaluation.json": "evaluate",
 }
-
+LITTER = {".DS_Store", ".directory", "Thumbs.db", "desktop.ini"}  # file managers leave these wherever one looks
 LOCK = ".generate.lock"  # says who is at work in a folder
 
 
@@ -38,14 +41,14 @@ def check_dest(dest: Path, mark: str) -> None:
     Also if it lies in a folder of training pictures: the next `prepare` or `train` would find what is written there.
     """
     maker = MAKERS[mark]
+    if dest.is_symlink() and not dest.exists():
+        raise click.ClickException(f"{dest} is a link that leads nowhere: delete it, or choose another DEST.")
     if dest.exists() and not dest.is_dir():
         raise click.ClickException(f"{dest} is a file: choose another DEST.")
-    if dest.is_dir() and not (dest / mark).exists():
-        others = sorted(path.name for path in dest.iterdir() if not _is_temporary(path))
-        if others:
-            raise click.ClickException(
-                f"{dest} holds something that {maker} did not put there ({others[0]!r}): choose another DEST."
-            )
+    if dest.is_dir() and not (dest / mark).exists() and (others := content(dest)):
+        raise click.ClickException(
+            f"{dest} holds something that {maker} did not put there ({others[0]!r}): choose another DEST."
+        )
     check_outside_data(dest)
 
 
@@ -83,13 +86,20 @@ def forget_if_empty(dest: Path, mark: str) -> None:
             dest.rmdir()
 
 
+def content(folder: Path) -> list[str]:
+    """The names in a folder, without what nobody put there: temporary files, and those of file managers."""
+    return sorted(path.name for path in folder.iterdir() if not (_is_temporary(path) or path.name in LITTER))
+
+
 def check_outside_data(dest: Path) -> None:
-    """Raises click.ClickException if `dest` lies in a folder of training pictures."""
-    for folder in dest.resolve().parents:
+    """Raises click.ClickException if `dest` is or lies in a folder of training pictures."""
+    place = dest.resolve()
+    for folder in (place, *place.parents):
         if origin := training_origin(folder):
+            which = f"{dest} holds" if folder == place else f"{dest} lies in {folder}, which holds"
             raise click.ClickException(
-                f"{dest} lies in {folder}, which holds training pictures that {origin}: choose a folder outside, or the "
-                "pictures written there would be trained on."
+                f"{which} training pictures that {origin}: choose a folder outside, or the pictures written there would "
+                "be trained on."
             )
 
 

@@ -9,8 +9,10 @@ from typing import Any
 import click
 
 UNITS_S = {"s": 1, "m": 60, "h": 3600, "d": 86400}
+MOST_S = 3650 * UNITS_S["d"]  # of a duration: time.sleep() takes no more than 292 years
 MOST_CATEGORIES = 100_000
 MOST_SEEDS = 10_000_000  # of one command: their list alone takes a gigabyte
+MOST_DIGITS = 1000  # of a number; int() refuses more than 4,300
 
 
 class Duration(click.ParamType[float]):
@@ -27,10 +29,12 @@ class Duration(click.ParamType[float]):
         if value == "0" and self.least_s == 0:
             return 0.0
         number, unit = value[:-1], value[-1:]
-        if not (number.isascii() and number.isdecimal()) or unit not in UNITS_S or int(number) < self.least_s:
+        if not _is_number(number) or unit not in UNITS_S or int(number) < self.least_s:
             zero = "" if self.least_s else ", or 0"
-            self.fail(f"{value!r} is not a duration: write it as in 30m, 24h or 7d{zero}.", param, ctx)
-        return float(int(number) * UNITS_S[unit])
+            self.fail(f"{value!r:.60} is not a duration: write it as in 30m, 24h or 7d{zero}.", param, ctx)
+        if (seconds := int(number) * UNITS_S[unit]) > MOST_S:
+            self.fail(f"{value!r:.60} is longer than {MOST_S // UNITS_S['d']} days: write a shorter time.", param, ctx)
+        return float(seconds)
 
 
 class Seeds(click.ParamType[list[int]]):
@@ -43,21 +47,21 @@ class Seeds(click.ParamType[list[int]]):
         for part in value.split(","):
             first, dash, last = (number.strip() for number in part.partition("-"))
             if not _is_number(first) or (dash and not _is_number(last)):
-                self.fail(f"{part.strip()!r} is not a seed or a range: write them as in 0-383,1000.", param, ctx)
+                self.fail(f"{part.strip()!r:.60} is not a seed or a range: write them as in 0-383,1000.", param, ctx)
             start, end = int(first), int(last or first)
             if end < start:
-                self.fail(f"{part.strip()!r} is backwards: write {end}-{start}.", param, ctx)
+                self.fail(f"{part.strip()!r:.60} is backwards: write {end}-{start}.", param, ctx)
             if end >= 2**63:
-                self.fail(f"{part.strip()!r} is more than the largest seed, {2**63 - 1}.", param, ctx)
+                self.fail(f"{part.strip()!r:.60} is more than the largest seed, {2**63 - 1}.", param, ctx)
             if end - start >= MOST_SEEDS - len(seeds):
-                self.fail(f"{value!r} is more than {MOST_SEEDS:,} seeds: draw fewer at a time.", param, ctx)
+                self.fail(f"{value!r:.60} is more than {MOST_SEEDS:,} seeds: draw fewer at a time.", param, ctx)
             seeds |= dict.fromkeys(range(start, end + 1))
         return list(seeds)
 
 
 def _is_number(text: str) -> bool:
     """Whether int() reads it as a natural number, in ASCII digits, as file names are."""
-    return text.isascii() and text.isdecimal()
+    return text.isascii() and text.isdecimal() and len(text) <= MOST_DIGITS
 
 
 class BatchSize(click.IntRange):

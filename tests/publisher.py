@@ -29,7 +29,7 @@ def watched_publish(order: dict, done: int) -> None:
             if count == order["die_at"]:
                 os.kill(os.getpid(), signal.SIGKILL)
 
-    commit.new_id = lambda digest: f"20261122T121500Z-{digest}"
+    commit.new_id = lambda digest, *_: f"20261122T121500Z-{digest}"
     sys.addaudithook(watch)
     publish(Path(order["samples"]), order["bucket"], title=order["title"], yes=True)
     os.write(done, str(count).encode())

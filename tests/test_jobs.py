@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import shutil
 import subprocess
 import sys
+from pathlib import Path
 
+import pytest
 from click.testing import CliRunner
 
 from generate.__main__ import main
-from tests.conftest import EMOJI, ROOT
+from tests.conftest import EMOJI, ROOT, files
+from tests.test_refill import make_run
 
 
 def test_a_full_disk_is_a_sentence(tmp_path):
@@ -28,3 +32,56 @@ def test_an_unknown_job_is_a_sentence():
 
     assert result.exit_code == 2
     assert "No such command 'trian'" in result.output
+
+
+@pytest.fixture(scope="module")
+def unlucky(tmp_path_factory) -> Path:
+    """A home with what one may name as DEST by mistake, beside pictures, samples and a run."""
+    home = tmp_path_factory.mktemp("unlucky")
+    shutil.copytree(EMOJI / "food", home / "photos")
+    shutil.copytree(EMOJI / "food", home / "samples")
+    make_run(home / "run")
+    for name in ("mine/note.txt", "mine/.git/HEAD", "a file"):
+        (home / name).parent.mkdir(parents=True, exist_ok=True)
+        (home / name).write_text("mine")
+    (home / "link").symlink_to("mine")
+    (home / "nowhere").symlink_to("gone")
+    return home
+
+
+COMMANDS = {
+    "collect": ["photos", "DEST", "--min-size", "32"],
+    "prepare": ["photos", "DEST", "--size", "32"],
+    "train": ["photos", "DEST", "--device", "cpu"],
+    "sample": ["run", "DEST", "--count", "2", "--device", "cpu"],
+    "curate": ["samples", "DEST", "--device", "cpu"],
+    "recognise": ["samples", "DEST", "--device", "cpu"],
+    "explore": ["run", "DEST", "--seeds", "0-1", "--seconds", "0.1", "--device", "cpu"],
+    "evaluate": ["samples", "photos", "--dest", "DEST", "--device", "cpu"],
+    "site": ["photos", "DEST", "--hours", "0.001"],
+}
+
+
+@pytest.mark.parametrize("dest", ["mine", "link", "a file/below", "nowhere", "/proc/x", "n" * 300])
+@pytest.mark.parametrize("job", COMMANDS)
+def test_a_destination_that_is_something_else_is_one_sentence_and_stays_as_it_is(unlucky, monkeypatch, job, dest):
+    monkeypatch.chdir(unlucky)
+    before = files(unlucky)
+
+    result = CliRunner().invoke(main, [job, *(dest if word == "DEST" else word for word in COMMANDS[job])])
+
+    assert result.exit_code in (1, 2), result.output
+    assert isinstance(result.exception, SystemExit)
+    assert "Error: " in result.output
+    assert files(unlucky) == before
+
+
+@pytest.mark.parametrize("job", ["collect", "prepare", "sample", "curate", "explore"])
+def test_what_file_managers_leave_makes_no_folder_somebodys(unlucky, tmp_path, monkeypatch, job):
+    monkeypatch.chdir(unlucky)
+    for name in (".DS_Store", "Thumbs.db", "desktop.ini"):
+        (tmp_path / name).write_bytes(b"\0")
+
+    result = CliRunner().invoke(main, [job, *(str(tmp_path) if word == "DEST" else word for word in COMMANDS[job])])
+
+    assert result.exit_code == 0, result.output

@@ -15,7 +15,7 @@ import torch
 from click.testing import CliRunner, Result
 
 from gallery.bucket import Bucket, open_bucket
-from gallery.history import list_releases, roll_back
+from gallery.history import list_releases, prune, roll_back
 from gallery.release import Catalog, read_live
 from generate.__main__ import main
 from generate.model.generator import save_generator
@@ -125,6 +125,21 @@ def test_seeds_go_on_after_every_kept_release_of_the_generator(trained, bucket_u
     roll_back(bucket, oldest)
     refill(trained, bucket_url, "--add")
     assert seeds(bucket) == [0, 1, 2, 3, 8, 9, 10, 11]
+
+
+def test_seeds_go_on_after_releases_that_were_pruned(trained, bucket_url, samples):
+    bucket = open_bucket(bucket_url)
+    refill(trained, bucket_url)
+    refill(trained, bucket_url)
+    rejected = pictures(bucket)
+    roll_back(bucket)
+    CliRunner().invoke(main, ["publish", str(samples), bucket_url, "--yes"])
+    assert len(prune(bucket, keep=1, grace_s=0)) == 2
+
+    assert refill(trained, bucket_url, "--yes").exit_code == 0
+
+    assert seeds(bucket) == [8, 9, 10, 11]
+    assert not set(rejected) & set(pictures(bucket))
 
 
 def test_a_damaged_table_of_an_older_release_stops_no_refill(trained, tmp_path):
@@ -328,9 +343,9 @@ def test_durations(text, seconds):
     assert Duration().convert(text, None, None) == seconds
 
 
-@pytest.mark.parametrize("text", ["24", "h", "", "-1h", "1.5h", "0s", "1w"])
+@pytest.mark.parametrize("text", ["24", "h", "", "-1h", "1.5h", "0s", "1w", "9" * 5000 + "d", "99999999999d"])
 def test_what_is_no_duration(trained, bucket_url, text):
     result = refill(trained, bucket_url, f"--every={text}")
 
     assert result.exit_code == 2
-    assert "write it as in 30m" in result.output
+    assert "write it as in 30m" in result.output or "longer than 3650 days" in result.output

@@ -26,7 +26,7 @@ def releases(bucket_url: str, *options: str) -> Result:
 def publish_as_of(bucket: Bucket, hours_ago: float, live: bool = False, whole: bool = True) -> str:
     """A release of two pictures as if published then."""
     then = datetime.fromtimestamp(time.time() - hours_ago * HOUR, UTC)
-    release = f"{then.strftime(ID_TIME)}-{int(hours_ago * 60):08x}"
+    release = f"{then.strftime(ID_TIME)}-{abs(int(hours_ago * 60)):08x}"
     catalog = Catalog(
         release,
         then.isoformat(),
@@ -214,6 +214,30 @@ def test_prune_spares_the_release_a_publish_replaced_after_a_rollback(bucket, bu
     releases(bucket_url, "--prune", "1")
 
     assert old in bucket.folders("releases")
+
+
+def test_releases_published_within_a_second_keep_their_order(bucket, bucket_url, samples):
+    published = []
+    for title in ("One", "Two", "Three", "Four"):
+        CliRunner().invoke(main, ["publish", str(samples), bucket_url, "--title", title])
+        published.append(live(bucket))
+
+    assert [kept.release for kept in history.list_releases(bucket)] == published[::-1]
+    releases(bucket_url, "--rollback")
+    assert live(bucket) == published[2]
+
+
+def test_a_release_from_the_future_is_older_than_what_is_published_now(bucket, bucket_url, samples):
+    """The clock of whoever published it was wrong."""
+    ahead = publish_as_of(bucket, -24 * 365, live=True)
+
+    CliRunner().invoke(main, ["publish", str(samples), bucket_url, "--yes"])
+
+    new = live(bucket)
+    assert [kept.release for kept in history.list_releases(bucket)] == [new, ahead]
+    assert "0 releases deleted" in releases(bucket_url, "--prune", "1").output
+    assert f"1 release deleted: {ahead}" in releases(bucket_url, "--prune", "1", "--grace", "0").output
+    assert live(bucket) == new
 
 
 def test_rollback_to_a_release_that_is_being_pruned(bucket, monkeypatch):

@@ -6,6 +6,7 @@ explore(open_model("runs/mine"), Path("explored"), seeds=range(10))
 
 from __future__ import annotations
 
+import json
 import math
 from collections.abc import Iterator, Sequence
 from itertools import islice, pairwise
@@ -17,8 +18,11 @@ from torch import Tensor
 from tqdm import tqdm
 
 from generate.figures import save_figure, write_video
+from generate.folders import check_dest
+from generate.images import write_text
 from generate.model.family import Directions, Model, Point, numbers_of
 
+RECORD = "explore.json"
 BATCH = 8  # frames in memory: noise is as large as pictures
 FRAMES_PER_S = 24
 LEAST_SIDE = 256  # of the video, which players don't enlarge
@@ -36,16 +40,20 @@ def explore(
     directions: int = 8,
     truncation: float = 1.0,
 ) -> None:
-    """Write dest/interpolation.mp4, mixing.png and directions.png.
+    """Write dest/interpolation.mp4, mixing.png and directions.png, and before them the options, dest/explore.json.
 
     Of a model of several categories, those asked for, or all of them, take turns over the seeds, and the directions
-    are those of the first one. Raises click.ClickException for categories that it does not know.
+    are those of the first one. Raises click.ClickException for categories that it does not know, and for a `dest` with
+    other content.
     """
+    check_dest(dest, RECORD)
     names = model.choose(categories)
+    options = {"model": model.sha256, "seeds": list(seeds), "categories": list(names), "seconds": seconds}
+    options |= {"directions": directions, "truncation": truncation}
     numbers = numbers_of(model, [names[i % len(names)] for i in range(len(seeds))] if names else [])
     points = model.points(seeds, numbers)
     found = model.directions(directions, numbers[0] if numbers else None)
-    dest.mkdir(parents=True, exist_ok=True)
+    write_text(dest / RECORD, json.dumps(options, indent=2) + "\n")
     write_video(dest / "interpolation.mp4", _frames(model, points, seconds, truncation), FRAMES_PER_S)
     half = min(MIXED, (len(points) + 1) // 2)
     _draw_mixing(dest / "mixing.png", model, points[:half], points[half : half + MIXED], truncation)

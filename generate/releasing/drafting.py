@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from gallery import GalleryError, commit
 from gallery.bucket import crc32c
-from gallery.commit import Draft
+from gallery.commit import HIGHEST_SEEDS, Draft
 from gallery.live import MODEL_FILE
 from gallery.real import REAL_FILE, Real, pack_real
 from gallery.release import EXTENSIONS, NAMED_TOGETHER, Catalog, Category
@@ -92,12 +92,14 @@ def draft_release(
         packed[REAL_FILE] = crc32c(game), lambda: game
     identity = "".join(f"{name} {checksum}\n" for name, (checksum, _) in packed.items()).encode()
     digest = hashlib.sha256(catalog.to_json() + table + identity).hexdigest()[:8]
+    seeds = _highest_seeds(rows)
     others = {RELEASE_TABLE: table, **names} | ({MODEL_FILE: browser.data} if browser else {})
 
     def finish(release: str) -> Catalog:
         created = commit.created_at(release).isoformat().replace("+00:00", "Z")
         developers = draw_developers(digest, min(len(pictures), DEVELOPERS))
-        return replace(catalog, release=release, created=created, developers=developers)
+        described = {**catalog.model, HIGHEST_SEEDS: seeds} if seeds else catalog.model
+        return replace(catalog, release=release, created=created, developers=developers, model=described)
 
     def load(name: str) -> bytes:
         if name in pictures:
@@ -118,6 +120,15 @@ def _thumbnail(picture: Picture) -> bytes:
         return shrink(picture.read())
     except BadPicture as reason:
         raise GalleryError(f"A picture has changed since it was checked ({reason}): publish again.") from None
+
+
+def _highest_seeds(rows: Sequence[Mapping[str, Any]]) -> dict[str, int]:
+    """The highest seed that the rows have of each model, by its checksum."""
+    highest: dict[str, int] = {}
+    for row in rows:
+        if isinstance(seed := row.get("seed"), int) and (model := row.get("model")):
+            highest[model] = max(seed, highest.get(model, seed))
+    return highest
 
 
 def _common(pictures: Any) -> dict[str, Any]:

@@ -24,7 +24,7 @@ import click
 
 from gallery import GalleryError
 from gallery.bucket import Bucket, NotFound, open_bucket
-from gallery.commit import THREADS, read_pointer
+from gallery.commit import THREADS, Pointer, read_pointer
 from gallery.history import list_releases
 from gallery.release import Catalog, Category
 from gallery.thumbnails import pack_name, unpack
@@ -96,7 +96,9 @@ def refill(
         title, description = _words(pointer.live, title, description)
         if not yes and not add:
             check_same_site(url, pointer.live, _expected(names, pointer.live, title, bool(categories), recognise), (model.size,) * 2)  # fmt: skip
-        samples, first, wanted, how = _plan(bucket, model, home, names, count, curate, truncation, precision, device)
+        samples, first, wanted, how = _plan(
+            bucket, pointer, model, home, names, count, curate, truncation, precision, device
+        )
         wants_live = bool(pointer.live and pointer.live.live) if live is None else live
         browser = browser_model(model, home.resolve().name, title, read_names(samples)) if wants_live else None
         draw_categories(model, samples, names, first, wanted, judge=bool(categories) and curate, training=training, device=device,
@@ -123,11 +125,11 @@ def _words(live: Catalog | None, title: str | None, description: str | None) -> 
 
 
 def _plan(
-    bucket: Bucket, model: Model, home: Path, names: Sequence[str], count: int, curate: bool,
+    bucket: Bucket, pointer: Pointer, model: Model, home: Path, names: Sequence[str], count: int, curate: bool,
     truncation: float, precision: str, device: str,
 ) -> tuple[Path, int, int, dict[str, Any]]:  # fmt: skip
     """The folder to draw into, the first seed, how many pictures, and how they are drawn."""
-    first, wanted = _first_seed(bucket, model), ceil(count * OVERSAMPLE) if curate else count
+    first, wanted = _first_seed(bucket, pointer, model), ceil(count * OVERSAMPLE) if curate else count
     precision = choose_precision(precision, choose_device(device))
     folder = _samples_folder(home, model, f"{first} {wanted} {names}", truncation, precision)
     return folder, first, wanted, {"truncation": truncation, "precision": precision}
@@ -140,20 +142,21 @@ def _tidy(home: Path) -> None:
             shutil.rmtree(leftover)
 
 
-def _first_seed(bucket: Bucket, model: Model) -> int:
-    """The one above every seed that a complete release in the bucket has from this model.
+def _first_seed(bucket: Bucket, pointer: Pointer, model: Model) -> int:
+    """The one above every seed from this model that was ever live, or is in a complete release of the bucket.
 
-    Looking only at the live release would draw a release again that was rolled back because nobody liked it.
+    Looking only at the live release would draw a release again that was rolled back because nobody liked it; looking
+    only at those that are kept, one that was pruned after that.
     """
     releases = [
         kept.release
-        for kept in list_releases(bucket)
+        for kept in list_releases(bucket, pointer)
         if kept.catalog and kept.catalog.model.get("model", model.sha256) == model.sha256
     ]
     with ThreadPoolExecutor(THREADS) as pool:
         tables = pool.map(lambda release: _read_table(bucket, release).values(), releases)
         drawn = [row.get("seed") for table in tables for row in table if row.get("model") == model.sha256]
-    return max((seed for seed in drawn if isinstance(seed, int)), default=-1) + 1
+    return max([pointer.drawn.get(model.sha256, -1), *(seed for seed in drawn if isinstance(seed, int))]) + 1
 
 
 def _samples_folder(home: Path, model: Model, what: str, truncation: float, precision: str) -> Path:

@@ -13,7 +13,7 @@ import click
 import torch
 
 from generate.devices import choose_precision
-from generate.folders import check_outside_data
+from generate.folders import check_outside_data, content
 from generate.images import write_text
 from generate.model.networks import NetworkOptions
 from generate.training.beginning import Beginning
@@ -110,7 +110,7 @@ def read_options_of(run: Path) -> dict[str, Any]:
     if run.exists() and not run.is_dir():
         raise click.ClickException(f"{run} is a file: choose another RUN.")
     if not (run / RECORD).exists():
-        if run.is_dir() and any(run.iterdir()):
+        if run.is_dir() and content(run):
             raise click.ClickException(f"{run} holds something that is not a training run: choose another RUN.")
         return {}
     try:
