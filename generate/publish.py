@@ -105,23 +105,27 @@ def publish(
     """
     from gallery.bucket import open_bucket
     from gallery.commit import read_pointer
-    from generate.releasing.publishing import check_same_site, publish_pictures, read_folder, refuse_training_pictures
+    from generate.releasing.publishing import (
+        check_same_site,
+        publish_pictures,
+        read_folder,
+        refuse_training_pictures,
+        words_for,
+    )
     from generate.releasing.real import choose_real
 
     bucket = open_bucket(url)
     pointer = read_pointer(bucket)
-    if pointer.live:
-        title = title or pointer.live.title
-        description = pointer.live.description if description is None else description
+    site, title, description = words_for(bucket, pointer, title, description)
     if not yes:
         refuse_training_pictures(samples)
     groups, title = read_folder(samples, title)
     if not yes:
-        check_same_site(url, pointer.live, [category for category, _ in groups], groups[0][1][0].size)
+        check_same_site(url, site, [category for category, _ in groups], groups[0][1][0].size, title)
     browser = _browser_model(live, title, samples) if live else None
     chosen = choose_real(real, groups, count, yes) if real else ()
     return publish_pictures(
-        bucket, pointer, groups, title, description or "", keep=keep, dry_run=dry_run, browser=browser, real=chosen
+        bucket, pointer, groups, title, description, keep=keep, dry_run=dry_run, browser=browser, real=chosen
     )
 
 

@@ -320,6 +320,29 @@ def test_publish_without_a_title_keeps_that_of_the_live_site(bucket_url, samples
         assert (catalog.title, catalog.description) == (title, description)
 
 
+def test_a_blank_title_is_none_and_an_endless_one_is_refused(bucket_url, samples):
+    publish(samples, bucket_url, "--title", "Ann's “Toys” & <b>more</b>", "--description", "It's ours")
+
+    publish(samples, bucket_url, "--title", " \t")
+    result = run("publish", samples, bucket_url, "--title", "x" * 5000)
+
+    live = read_pointer(open_bucket(bucket_url)).live
+    assert (live.title, live.description) == ("Ann's “Toys” & <b>more</b>", "It's ours")
+    refused(result, "5,000 characters", "write one of 200 or fewer")
+
+
+def test_a_damaged_site_json_costs_no_title(bucket_url, samples):
+    publish(samples, bucket_url, "--title", "Ann's “Toys”", "--description", "It's ours")
+    bucket = open_bucket(bucket_url)
+    bucket.swap(POINTER, b"{", "application/json", bucket.read_generation(POINTER)[1])
+
+    refused(run("publish", samples / "food", bucket_url), "would get", "--yes")
+    publish(samples, bucket_url)
+
+    live = read_pointer(bucket).live
+    assert (live.title, live.description) == ("Ann's “Toys”", "It's ours")
+
+
 def test_publish_of_pictures_in_no_folder_keeps_the_category_of_the_title(bucket_url, samples):
     publish(samples / "food", bucket_url, "--title", "This Pineapple Does Not Exist")
 

@@ -39,6 +39,7 @@ from generate.rows import read_rows
 if TYPE_CHECKING:
     from generate.releasing.live import BrowserModel
 
+LONGEST_TITLE = 200  # characters; browsers and search engines show fewer
 NAMED = 5  # how many bad pictures an error names
 
 
@@ -99,7 +100,29 @@ def refuse_training_pictures(samples: Path) -> None:
         )
 
 
-def check_same_site(url: str, live: Catalog | None, categories: Sequence[Category], size: tuple[int, int]) -> None:
+def words_for(
+    bucket: Bucket, pointer: Pointer, title: str | None, description: str | None
+) -> tuple[Catalog | None, str | None, str]:
+    """What is live, and the title and description to publish under: by default those of what is live.
+
+    Where site.json is damaged, the newest release that is kept stands for it. Raises click.ClickException for a title that is too long.
+    """
+    live = pointer.live
+    if pointer.damage:
+        live = next((kept.catalog for kept in history.list_releases(bucket, pointer) if kept.catalog), None)
+    title = (title or "").strip() or (live.title if live else None)
+    if title and len(title) > LONGEST_TITLE:
+        raise click.ClickException(
+            f"The title {title:.40}... has {len(title):,} characters: write one of {LONGEST_TITLE} or fewer."
+        )
+    if description is None:
+        description = live.description if live else ""
+    return live, title, description
+
+
+def check_same_site(
+    url: str, live: Catalog | None, categories: Sequence[Category], size: tuple[int, int], title: str | None = None
+) -> None:
     """Raises click.ClickException if a release of these categories and size (pixels) would change what the site is."""
     if live is None:
         return
@@ -109,9 +132,9 @@ def check_same_site(url: str, live: Catalog | None, categories: Sequence[Categor
     if {category.slug for category in categories} != {category.slug for category in live.categories}:
         changes.append(f"the categories {_names(categories)} instead of {_names(live.categories)}")
     if changes:
+        stays = f" (the title stays {live.title!r} unless you give --title)" if title in (None, live.title) else ""
         raise click.ClickException(
-            f"{url} would get {' and '.join(changes)}. Add --yes if that is meant (the title stays {live.title!r} unless "
-            "you give --title), or publish to another bucket."
+            f"{url} would get {' and '.join(changes)}. Add --yes if that is meant{stays}, or publish to another bucket."
         )
 
 

@@ -44,6 +44,7 @@ from generate.releasing.publishing import (
     check_same_site,
     publish_pictures,
     read_folder,
+    words_for,
 )
 from generate.releasing.real import choose_real, keep_real
 from generate.releasing.thumbnails import shrink
@@ -93,9 +94,10 @@ def refill(
         find_pictures(training)  # raises now rather than after minutes of drawing
     with _only_one(home):
         pointer = read_pointer(bucket)
-        title, description = _words(pointer.live, title, description)
+        site, title, description = words_for(bucket, pointer, title, description)
         if not yes and not add:
-            check_same_site(url, pointer.live, _expected(names, pointer.live, title, bool(categories), recognise), (model.size,) * 2)  # fmt: skip
+            expected = _expected(names, site, title, bool(categories), recognise)
+            check_same_site(url, site, expected, (model.size,) * 2, title)
         samples, first, wanted, how = _plan(
             bucket, pointer, model, home, names, count, curate, truncation, precision, device
         )
@@ -115,13 +117,6 @@ def refill(
         )
         _tidy(home)
     return published
-
-
-def _words(live: Catalog | None, title: str | None, description: str | None) -> tuple[str | None, str]:
-    """Title and description, by default those of the live release."""
-    if live is None:
-        return title, description or ""
-    return title or live.title, live.description if description is None else description
 
 
 def _plan(

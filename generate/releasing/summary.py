@@ -5,7 +5,7 @@ from __future__ import annotations
 import shlex
 
 from generate.releasing.publishing import Published
-from generate.units import size_text
+from generate.units import plural, size_text
 
 LISTED = 12  # categories that are named with their counts
 
@@ -16,7 +16,7 @@ def summarize(published: Published, url: str, dry_run: bool = False) -> list[str
     if len(published.categories) > LISTED:
         counts = f"in {len(published.categories)} categories"
     total = sum(category.count for category in published.categories)
-    pictures = f"{total} pictures ({counts}), {size_text(published.total_bytes)}"
+    pictures = f"{plural(total, 'picture')} ({counts}), {size_text(published.total_bytes)}"
     if dry_run:
         state = "is live already" if published.was_live else f"would become live in {url}"
         return [f"Release {published.release} {state}: {pictures}; {published.sent} objects to be sent."]
