@@ -81,8 +81,12 @@ class _Connections(HTTPAdapter):
         if "alt=media" not in (request.url or ""):
             if not response.headers.get("Content-Type", "").startswith("application/json"):
                 raise requests.exceptions.InvalidJSONError("the answer is not JSON, so it is not from Cloud Storage")
+        elif response.status_code not in (200, 206):
+            raise requests.exceptions.InvalidJSONError(f"an answer of status {response.status_code}", response=response)
         elif response.status_code == 206 and "Range" not in request.headers:
             raise requests.exceptions.InvalidJSONError("the answer is a part of the object, though all was asked for")
+        elif not response.headers.get("X-Goog-Generation", "0").isdecimal():
+            raise requests.exceptions.InvalidJSONError("the generation of the object is not a number")
         length = response.headers.get("Content-Length", "")
         if length.isdecimal() and int(length) > self._largest:
             raise TooLarge(length)

@@ -49,7 +49,7 @@ def reason_of(error: BaseException) -> str:
         return f"status {status}"
     if isinstance(error, requests.exceptions.InvalidJSONError):
         return str(error)
-    return type(error).__name__
+    return _of_the_system(error) or type(error).__name__
 
 
 def advice_for(error: BaseException) -> str:
@@ -84,6 +84,18 @@ def _cause(error: BaseException) -> BaseException:
     while isinstance(error, api.RetryError) and error.cause is not None:
         error = error.cause
     return error
+
+
+def _of_the_system(error: BaseException | None) -> str:
+    """What the system says of a connection that failed, as in "Connection refused"; "" if it says nothing."""
+    for _ in range(8):  # libraries wrap it several times
+        if error is None:
+            break
+        if isinstance(error, OSError) and error.strerror:
+            return error.strerror
+        wrapped = [*error.args, getattr(error, "reason", None), error.__cause__, error.__context__]
+        error = next((inner for inner in wrapped if isinstance(inner, BaseException)), None)
+    return ""
 
 
 def _answer(error: BaseException) -> str:

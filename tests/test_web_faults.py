@@ -117,6 +117,28 @@ def test_a_permalink_that_finds_storage_down_spares_the_next_visitor(site, proxy
     wait_until(lambda: get(url, f"/i/{OLD}/food/2.jpg").status_code == 200)
 
 
+@pytest.mark.parametrize(
+    ("answer", "drip"),
+    [
+        (b"HTTP/1.1 200 OK\r\n", b"X"),
+        (b"HTTP/1.1 302 Found\r\nLocation: /login\r\nContent-Length: 0\r\n\r\n", b""),
+        (b"HTTP/1.1 200 OK\r\nX-Goog-Generation: 7\r\nContent-Length: 300000000\r\n\r\n", b""),
+    ],
+    ids=["a head without end", "a login", "300 MB"],
+)
+def test_strange_answers_cost_visitors_nothing_and_pass(site, proxy, bucket, tmp_path, answer, drip):
+    url = site(bucket.url, REFRESH_S="0.2")
+    warm(url)
+    proxy.say(answer, drip)
+    wait_until(lambda: get(url, f"/i/{OLD}/food/3.jpg").status_code in (404, 503))
+    wait_until(lambda: health(url)["status"] == "degraded")
+    assert {get(url, path).status_code for path in ("/", "/grid", "/feed.xml", f"/i/{LIVE}/food/1.jpg")} == {200}
+    proxy.heal()
+    wait_until(lambda: health(url)["status"] == "ok" and get(url, f"/i/{OLD}/food/4.jpg").status_code == 200, 60)
+    (log,) = tmp_path.glob("gunicorn-*.log")
+    assert "Traceback" not in log.read_text()
+
+
 def test_lost_permission_is_said_and_storage_is_left_alone(site, proxy, bucket):
     url = site(bucket.url, REFRESH_S="0.2")
     warm(url)

@@ -48,3 +48,6 @@ def set_up() -> None:
     root = logging.getLogger()
     root.handlers = [handler]
     root.setLevel(logging.INFO)
+    logging.getLogger("urllib3.connection").setLevel(
+        logging.ERROR
+    )  # its warnings are tracebacks of what we say ourselves

@@ -108,7 +108,9 @@ class Site:
             return card.data
         try:
             return self._look_up(lambda bucket: self.deck.read(catalog, slug, number))
-        except (NotFound, TooLarge):
+        except TooLarge:
+            abort(404)
+        except NotFound:
             abort(404 if catalog.release == self.live().release else 410)
 
     def model(self, catalog: Catalog, model: LiveModel, encoding: str) -> Path:
