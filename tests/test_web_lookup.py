@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import runpy
 import threading
+import time
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
 from gallery.bucket import NotFound, Unavailable
 from tests.conftest import ROOT, wait_until
-from web.lookup import Busy, Lookup
+from web.lookup import FAST_S, Busy, Lookup
 from web.site import READERS
 
 
@@ -45,6 +46,23 @@ def test_while_storage_is_fast_a_burst_is_served(monkeypatch):
     lookup = Lookup(2)
     with ThreadPoolExecutor(8) as pool:
         assert list(pool.map(lambda number: lookup.run(lambda: number, 60), range(100))) == list(range(100))
+
+
+def test_while_reads_are_fast_and_slow_in_turn_no_request_waits_for_a_reader(monkeypatch):
+    monkeypatch.setattr("web.lookup.WAIT_S", 60)
+    monkeypatch.setattr("web.lookup.SLOW_S", 60)
+    lookup, reading, let_go = Lookup(1), threading.Event(), threading.Event()
+    lookup.run(lambda: time.sleep(FAST_S), 60)
+    lookup.run(lambda: b"fast", 60)
+    with ThreadPoolExecutor(1) as pool:
+        busy = pool.submit(lookup.run, lambda: reading.set() or let_go.wait(), 60)
+        assert reading.wait(60)
+        later = threading.Timer(0.5, let_go.set)
+        later.start()
+        with pytest.raises(Busy):
+            lookup.run(lambda: b"waited", 60)
+        assert busy.result()
+        later.join()
 
 
 def test_some_of_gunicorns_threads_are_never_looking_up():

@@ -15,7 +15,8 @@ from typing import TypeVar
 from gallery.bucket import Unavailable
 
 FAST_S = 0.1  # while reads take less than this, a request waits for a free reader,
-WAIT_S = 0.25  # but not longer than this
+WAIT_S = 0.25  # but not longer than this;
+SLOW_S = 2.0  # after one that took longer no request waits for so long: the next ones may be fast and slow in turn
 
 Result = TypeVar("Result")
 
@@ -33,7 +34,7 @@ class Lookup:
     def __init__(self, readers: int) -> None:
         self._threads = ThreadPoolExecutor(readers, thread_name_prefix="lookup")
         self._free = threading.Semaphore(readers)
-        self._last_s = 0.0  # how long the last read took
+        self._slow_until = 0.0  # a time; storage counts as slow until then
 
     def run(self, read: Callable[[], Result], timeout_s: float, wait_s: float | None = None) -> Result:
         """The result of `read`. Raises Busy, Unavailable after `timeout_s`, and whatever `read` raises.
@@ -42,7 +43,7 @@ class Lookup:
         take threads from those who want a page from memory.
         """
         if wait_s is None:
-            wait_s = WAIT_S if self._last_s < FAST_S else 0.0
+            wait_s = WAIT_S if time.monotonic() >= self._slow_until else 0.0
         if not self._free.acquire(timeout=wait_s):
             raise Busy("all readers are busy")
         future = self._threads.submit(self._timed, read)
@@ -52,7 +53,7 @@ class Lookup:
         except TimeoutError:
             if future.done():  # just now, or it was `read` that raised the error
                 return future.result()
-            self._last_s = max(FAST_S, timeout_s)
+            self._slow_until = time.monotonic() + SLOW_S
             raise Unavailable(f"Storage did not answer within {timeout_s:.2g} s.") from None
 
     def _timed(self, read: Callable[[], Result]) -> Result:
@@ -60,4 +61,5 @@ class Lookup:
         try:
             return read()
         finally:
-            self._last_s = time.monotonic() - start
+            if (now := time.monotonic()) - start >= FAST_S:
+                self._slow_until = now + SLOW_S
