@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import bz2
 import csv
 import gzip
 import io
 import json
+import lzma
 import random
 from collections import Counter
 from itertools import islice
@@ -371,3 +373,101 @@ def test_half_a_character_in_json_is_written_as_its_number(tmp_path):
     (row,) = collect(str(tmp_path / "list.jsonl"), tmp_path / "out", manners=Manners(**QUICK))
 
     assert (row.url, row.category, row.status) == ("http://localhost:1/\\ud800.jpg", "\\ud83d", "failed")
+
+
+PHOTOS = [f"https://h.example/{i}.jpg" for i in range(4)]
+
+
+@pytest.mark.parametrize("mark", ["::", "||", "##", "@@", "-->", " => "])
+def test_delimiters_of_several_characters_cost_no_licence(tmp_path, mark):
+    rows = [["url", "licence", "category"], *([url, "by-sa", "cat"] for url in PHOTOS)]
+    (tmp_path / "list.txt").write_text("\n".join(mark.join(row) for row in rows))
+
+    rows = read_list(tmp_path / "list.txt", None, 0)
+
+    assert [(row.url, row.licence) for row in rows] == [(url, "by-sa") for url in PHOTOS]
+
+
+def test_hosts_of_ipv6_are_no_delimiters(tmp_path):
+    urls = [f"http://[2001:db8::{i}]:8080/a.jpg" for i in range(1, 4)]
+    (tmp_path / "list.txt").write_text("\n".join(urls))
+
+    assert [row.url for row in read_list(tmp_path / "list.txt", None, 0)] == urls
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        {"cat": PHOTOS[:2], "dog": PHOTOS[2:]},
+        {"cat": [{"url": url} for url in PHOTOS[:2]], "dog": [{"url": url} for url in PHOTOS[2:]]},
+        dict(zip(PHOTOS, ["cat", "cat", "dog", "dog"], strict=True)),
+        [{"category": "cat", "urls": PHOTOS[:2]}, {"category": "dog", "urls": PHOTOS[2:]}],
+        [{"label": "cat", "images": [{"src": url} for url in PHOTOS[:2]]}, {"label": "dog", "images": [{"src": u} for u in PHOTOS[2:]]}],
+        {"data": {"items": [{"class": c, "images": {"original": {"url": u}}} for u, c in zip(PHOTOS, ["cat", "cat", "dog", "dog"], strict=True)]}},
+    ],
+)  # fmt: skip
+def test_json_of_any_shape_is_whole_and_keeps_its_categories(tmp_path, data):
+    (tmp_path / "list.json").write_text(json.dumps(data))
+
+    rows = read_list(tmp_path / "list.json", None, 0)
+
+    assert [(row.url, row.category) for row in rows] == list(zip(PHOTOS, ["cat", "cat", "dog", "dog"], strict=True))
+
+
+def test_json_of_urls_by_their_ids_and_of_coco_with_licences_first_is_whole(tmp_path):
+    (tmp_path / "ids.json").write_text(json.dumps({str(number): url for number, url in enumerate(PHOTOS)}))
+    licences = [{"id": 1, "url": "http://creativecommons.example/by/2.0/"}]
+    coco = {"licenses": licences, "images": [{"id": 1, "coco_url": url} for url in PHOTOS], "annotations": [{"id": 1}]}
+    (tmp_path / "coco.json").write_text(json.dumps(coco))
+
+    for name in ("ids.json", "coco.json"):
+        assert [row.url for row in read_list(tmp_path / name, None, 0)] == PHOTOS
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        '# Pictures\n\n![cat](URL0 "A cat")\n- [dog](URL1)\n* <URL2>\nsee also [this](URL3).\n',
+        "urls = [\n  'URL0',\n  'URL1',\n  'URL2', 'URL3',\n]\n",
+        'id,meta\n1,"{""url"": ""URL0""}"\n2,"{""url"": ""URL1""}"\n3,"{""url"": ""URL2""}"\n4,"{""url"": ""URL3""}"\n',
+        'name,images\nx,"URL0;URL1"\ny,"URL2,URL3"\n',
+        "Look at URL0, URL1 and URL2; then at URL3.\n",
+    ],
+)
+def test_urls_in_any_text_are_whole_and_none_is_lost(tmp_path, text):
+    for number, url in enumerate(PHOTOS):
+        text = text.replace(f"URL{number}", url)
+    (tmp_path / "list.txt").write_text(text)
+
+    assert [row.url for row in read_list(tmp_path / "list.txt", None, 0) if row.status != "failed"] == PHOTOS
+
+
+@pytest.mark.parametrize("pack", [bz2.compress, lzma.compress], ids=["bzip2", "xz"])
+def test_lists_are_unpacked(tmp_path, pack):
+    data = pack("".join(f"{url}\tby\n" for url in ["url", *PHOTOS]).encode())
+    (tmp_path / "list").write_bytes(data)
+    (tmp_path / "cut").write_bytes(data[: len(data) // 2])
+
+    assert [row.url for row in read_list(tmp_path / "list", None, 0)] == PHOTOS
+    with pytest.raises(click.ClickException, match="can't be read as a list of URLs"):
+        read_list(tmp_path / "cut", None, 0)
+
+
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [
+        (b"", "it is empty"),
+        (b"\n \n", "it is empty"),
+        (b"url,licence\n", "it begins with 'url,licence'"),
+        (b"gs://pictures/a.jpg\n", "it begins with 'gs://pictures/a.jpg'"),
+        (b"C:\\Users\\a.jpg\n", "it begins with 'C:"),
+        (b"\0" * 50, "it is not text"),
+        (b"%PDF-1.4 http://h.example/a.jpg", "is a PDF, which is not read"),
+    ],
+)
+def test_what_holds_no_urls_is_said(tmp_path, content, words):
+    (tmp_path / "list").write_bytes(content)
+
+    with pytest.raises(click.ClickException) as refused:
+        read_list(tmp_path / "list", None, 0)
+    assert words in refused.value.message

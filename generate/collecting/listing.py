@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import csv
 import gzip
+import lzma
 import random
 import re
 import zlib
@@ -18,14 +19,13 @@ from typing import TypeVar
 
 import click
 
-from generate.collecting.opening import SAMPLE, open_text
+from generate.collecting.opening import NEXT_URL, SAMPLE, is_url, open_text, shows_picture
 from generate.collecting.provenance import FAILED, Row
-from generate.collecting.tables import are_ids, is_url, means_url, read_table_rows, shows_picture
+from generate.collecting.tables import are_ids, means_url, read_table_rows
 
 T = TypeVar("T")
 WORDNET = re.compile(r"(n\d{8})_\d+")  # ImageNet numbers the pictures of a category: n07753592_17
 CATEGORY_URL = re.compile(r"(?![\"'<(\[]*https?://)(\S.*?)[\s,;:|]+[\"'<]*(https?://.*)", re.IGNORECASE)
-NEXT_URL = re.compile(r"[\s,;|]+[\"'<]*(?=https?://)", re.IGNORECASE)
 IN_TEXT = re.compile(r"""https?://[^\s<>"'()\[\]]+""", re.IGNORECASE)
 AROUND = " \t,;|\"'<>"  # what may stand around a URL or a category
 
@@ -52,21 +52,52 @@ def read_list(path: Path, limit: int | None, seed: int) -> list[Row]:
     """The rows of a list of URLs, `file` empty; lines that are not http(s) URLs become rows with the status failed.
 
     The list is text with a line `<url>` or `<category> <url>` (ImageNet's) for each picture; or a table, see
-    `generate.collecting.tables`. Text may be compressed (.gz). Duplicate URLs are dropped.
+    `generate.collecting.tables`. Text may be compressed with gzip, bzip2 or xz. Duplicate URLs are dropped.
     Raises click.ClickException if there is no URL at all.
     """
     try:
         table = read_table_rows(path)
-        found = (Row(file="", **fields) for fields in table) if table is not None else _text_rows(path)
-        rows = {row.url: row for row in reservoir(map(_checked, found), limit, seed)}
-    except (csv.Error, gzip.BadGzipFile, zlib.error, EOFError) as error:
+        rows = _subset((Row(file="", **fields) for fields in table), limit, seed) if table is not None else []
+        if table is None or not (_holds_urls(rows) or _is_structured(path)):  # text, or what only looked like a table
+            rows = _subset(_text_rows(path), limit, seed)
+        first = _first_line(path)
+    except (csv.Error, gzip.BadGzipFile, zlib.error, lzma.LZMAError, EOFError, OSError) as error:
+        if getattr(error, "errno", None):  # of the disk, not of what is in the file
+            raise
         raise click.ClickException(f"{path} can't be read as a list of URLs: {error}.") from None
-    if not any(row.status != FAILED for row in rows.values()):
+    if not _holds_urls(rows):
         raise click.ClickException(
-            f"{path} holds no http or https URLs: give a list with one a line, a CSV, TSV, JSON or Parquet table with a "
-            "column `url`, a folder or an archive."
+            f"{path} holds no http or https URLs ({first}): give a list with one a line, a CSV, TSV, JSON or Parquet table "
+            "with a column `url`, a folder or an archive."
         )
-    return list(rows.values())
+    return rows
+
+
+def _subset(found: Iterable[Row], limit: int | None, seed: int) -> list[Row]:
+    """So many of the rows at random, each URL once."""
+    return list({row.url: row for row in reservoir(map(_checked, found), limit, seed)}.values())
+
+
+def _holds_urls(rows: list[Row]) -> bool:
+    return any(row.status != FAILED for row in rows)
+
+
+def _is_structured(path: Path) -> bool:
+    """Whether it is Parquet or JSON, whose text is no list."""
+    with path.open("rb") as binary:
+        if binary.read(4) == b"PAR1":
+            return True
+    with open_text(path) as file:
+        return file.read(SAMPLE).lstrip()[:1] in ("[", "{")
+
+
+def _first_line(path: Path) -> str:
+    """What a list without URLs begins with."""
+    with open_text(path) as file:
+        first = next((text for line in islice(file, SAMPLE) if (text := line.strip())), "")
+    if not first:
+        return "it is empty"
+    return f"it begins with {first!r:.60}" if first.isprintable() else "it is not text"
 
 
 def _text_rows(path: Path) -> Iterator[Row]:
@@ -82,18 +113,25 @@ def _text_rows(path: Path) -> Iterator[Row]:
                 number = WORDNET.fullmatch(match[1])
                 name = number[1] if number else match[1].strip(AROUND + ":")
                 none = ids or means_url(name) or not re.search(r"\w", name)  # - url: http://..., the - of a list
-                for url in NEXT_URL.split(match[2]):
+                for url in _urls_in(match[2]):
                     yield Row(file="", url=_without_words(url.strip(AROUND)), category="" if none else name)
                 continue
-            urls = [url.strip(AROUND) for url in NEXT_URL.split(line)]
+            urls = [url.strip(AROUND) for url in _urls_in(line)]
             if not all(map(is_url, urls)):  # in Markdown, say
                 urls = IN_TEXT.findall(line) or [line]
             yield from (Row(file="", url=_without_words(url)) for url in urls)
 
 
+def _urls_in(text: str) -> list[str]:
+    """The URLs of a line, with what may stand around each: one after the other, or in a sentence."""
+    urls = NEXT_URL.split(text)
+    in_text = [url.rstrip(".,;:") for url in IN_TEXT.findall(text)]
+    return in_text if len(in_text) > 1 and all(map(shows_picture, in_text)) else urls
+
+
 def _without_words(url: str) -> str:
-    """The URL without what follows it: http://h/a.jpg 640 480. A URL may have spaces in it, though."""
-    first = url.split()[0] if url.strip() else url
+    """The URL without what follows it: http://h/a.jpg 640 480. A URL may have spaces and quotation marks in it, though."""
+    first = re.split(r'[\s"]', url.strip(), maxsplit=1)[0]
     return first if shows_picture(first) and not shows_picture(url) else url
 
 

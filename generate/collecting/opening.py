@@ -1,20 +1,27 @@
-"""Open a list as text, compressed or not, in the encoding that its first bytes tell.
+"""Open a list as text, compressed or not, in the encoding that its first bytes tell; what a URL in it looks like.
 
 python -c "from generate.collecting.opening import *; print(open_text(Path('urls.txt')).read(100))"
 """
 
 from __future__ import annotations
 
+import bz2
 import codecs
 import gzip
 import io
+import lzma
+import re
 from collections.abc import Sequence
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any
+from urllib.parse import urlsplit
+
+from generate.formats import SUFFIXES
 
 SAMPLE = 100  # rows by which columns are recognised
 Cells = Sequence[str]
-GZIP = b"\x1f\x8b"
+PACKED: dict[bytes, Any] = {b"\x1f\x8b": gzip.open, b"BZh": bz2.open, b"\xfd7zXZ": lzma.open}  # by the first bytes
+NEXT_URL = re.compile(r"[\s,;|]+[\"'<]*(?=https?://)", re.IGNORECASE)  # what is between two URLs
 SAMPLE_BYTES = 1 << 20  # by which UTF-8 is told from other encodings
 MARKS = (  # UTF-32's first, since UTF-16's is the start of it
     (codecs.BOM_UTF32_LE, "utf-32"),
@@ -31,11 +38,25 @@ WIDE: dict[tuple[bool, ...], str] = {  # which of the first four bytes of ASCII 
 }
 
 
+def is_url(text: str) -> bool:
+    """Whether it is an http or https URL."""
+    return text.lower().startswith(("http://", "https://"))
+
+
+def shows_picture(url: str) -> bool:
+    """Whether the path of a URL ends like a picture's."""
+    try:
+        return is_url(url) and PurePosixPath(urlsplit(url.strip()).path).suffix.lower() in SUFFIXES
+    except ValueError:
+        return False
+
+
 def open_text(path: Path) -> io.TextIOBase:
-    """The list as text; what is gzipped is told by content. Raises what gzip does on a damaged file."""
+    """The list as text, unpacked if its content is gzip, bzip2 or xz. Raises what these do on a damaged file."""
     with path.open("rb") as file:
-        packed = file.read(2) == GZIP
-    opened: Any = gzip.open(path) if packed else path.open("rb")  # noqa: SIM115  # closed with the text
+        head = file.read(16)
+    unpack = next((unpack for start, unpack in PACKED.items() if head.startswith(start)), io.open)
+    opened: Any = unpack(path, "rb")  # closed with the text
     encoding = encoding_of(opened.read(SAMPLE_BYTES))
     opened.seek(0)
     return io.TextIOWrapper(opened, encoding, errors="replace", newline="")

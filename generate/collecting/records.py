@@ -13,7 +13,7 @@ from typing import Any
 
 import click
 
-from generate.collecting.opening import SAMPLE, Cells, open_text
+from generate.collecting.opening import SAMPLE, Cells, is_url, open_text, shows_picture
 
 
 def json_table(path: Path, sample: str) -> tuple[list[str], Iterator[Cells]] | None:
@@ -36,7 +36,7 @@ def json_table(path: Path, sample: str) -> tuple[list[str], Iterator[Cells]] | N
                     yield line.strip()
 
     try:
-        iterator = map(_named, entries())
+        iterator = (row for entry in entries() for row in _rows_of(entry))
         first = list(islice(iterator, SAMPLE))
     except (ValueError, RecursionError) as error:
         if ".json" not in path.name.lower():
@@ -49,31 +49,69 @@ def json_table(path: Path, sample: str) -> tuple[list[str], Iterator[Cells]] | N
 
 
 def _entries(data: Any) -> list[Any]:
-    """The objects or URLs in a JSON value, however deep: of COCO's annotations, those of its images."""
+    """The objects or URLs in a JSON value, however deep: of COCO's annotations, those of its images.
+
+    Of several lists of pictures the names are the categories; so are the values of an object whose names are URLs.
+    """
     if not isinstance(data, dict):
         return data if isinstance(data, list) else [data]
-    lists = [value for value in data.values() if isinstance(value, list) and "http" in json.dumps(value[:3])]
+    if data and all(map(is_url, data)):
+        return [
+            {"url": url} | (value if isinstance(value, dict) else {"category": value}) for url, value in data.items()
+        ]
+    lists = {name: value for name, value in data.items() if isinstance(value, list) and "http" in json.dumps(value[:3])}
+    lists = {name: value for name, value in lists.items() if any(map(shows_picture, _texts(value[:3])))} or lists
+    if len(lists) == 1:
+        return next(iter(lists.values()))
     if lists:
-        return lists[0]
+        return [{"category": name} | _as_object(entry) for name, value in lists.items() for entry in value]
     inner = [value for value in data.values() if isinstance(value, dict) and "http" in json.dumps(value)]
     if len(inner) == 1 and len(inner) == sum(isinstance(value, (dict, list)) for value in data.values()):
         return _entries(inner[0])
-    return list(data.values()) if all(isinstance(value, dict) for value in data.values()) else [data]
+    values = list(data.values())
+    if len(values) > 1 and all(
+        isinstance(value, str) and shows_picture(value) for value in values
+    ):  # URLs by their ids
+        return values
+    return values if all(isinstance(value, dict) for value in values) else [data]
 
 
-def _named(entry: Any) -> Any:
-    """A list in a list as an object with numbers for names, objects in an object as src.original."""
+def _as_object(entry: Any) -> dict[str, Any]:
+    return entry if isinstance(entry, dict) else {"url": entry}
+
+
+def _texts(value: Any) -> Iterator[str]:
+    """All texts in a JSON value."""
+    if isinstance(value, (dict, list)):
+        for inner in value.values() if isinstance(value, dict) else value:
+            yield from _texts(inner)
+    elif isinstance(value, str):
+        yield value
+
+
+def _rows_of(entry: Any) -> Iterator[Any]:
+    """An entry as rows: a list in a list with numbers for names, objects in it as src.original, one row for each URL in a list."""
     if isinstance(entry, list):
         entry = {str(column): value for column, value in enumerate(entry)}
     if not isinstance(entry, dict):
-        return entry
-    inner = {
-        f"{name}.{below}": value
-        for name, some in entry.items()
-        if isinstance(some, dict)
-        for below, value in some.items()
-    }
-    return entry | inner
+        yield entry
+        return
+    flat = dict(_flat(entry))
+    several = [name for name, value in flat.items() if isinstance(value, list) and any(map(is_url, _texts(value)))]
+    if several and not any(shows_picture(value) for value in flat.values() if isinstance(value, str)):
+        name = several[0]
+        for value in flat[name]:
+            yield dict(_flat({**flat, name: value}))
+    else:
+        yield flat
+
+
+def _flat(entry: dict[str, Any], before: str = "") -> Iterator[tuple[str, Any]]:
+    for name, value in entry.items():
+        if isinstance(value, dict):
+            yield from _flat(value, f"{before}{name}.")
+        else:
+            yield f"{before}{name}", value
 
 
 def _cell(entry: Any, name: str, names: list[str]) -> str:

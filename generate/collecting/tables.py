@@ -11,18 +11,17 @@ import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import chain, islice
-from pathlib import Path, PurePosixPath
-from urllib.parse import urlsplit
+from pathlib import Path
 
 import click
 
-from generate.collecting.opening import SAMPLE, Cells, open_text
+from generate.collecting.opening import NEXT_URL, SAMPLE, Cells, is_url, open_text, shows_picture
 from generate.collecting.records import json_table, parquet_table
-from generate.formats import SUFFIXES
 
 SAMPLE_CHARS = 1 << 16
 PREFACE = 20  # lines that may come before a header
-DELIMITERS = "\t;|,^~\x01 "
+DELIMITERS = "\t;|,^~\x01\x1f "
+MARKDOWN = re.compile(r"\]\(<?https?://|^\s*(?:[-*+]|\d+\.)?\s*<https?://", re.MULTILINE)
 csv.field_size_limit(1 << 24)  # of one cell: some hold whole thumbnails
 GOOD = {"image", "img", "picture", "original", "download", "media", "src", "content", "full", "jpg", "file"}
 URL = {"url", "uri", "link", "href", "urls"}
@@ -47,14 +46,14 @@ BINARY = {  # the first bytes of what people store tables in, and what it is cal
     b"Obj\x01": "an Avro file",
     b"\xd0\xcf\x11\xe0": "an Excel sheet",
     b"(\xb5/\xfd": "a zstd file",
-    b"BZh": "a bzip2 file",
-    b"\xfd7zXZ": "an xz file",
+    b"\x04\x22\x4d\x18": "an LZ4 file",
+    b"]\0\0": "an LZMA file",
+    b"\x1f\x9d": "a file of `compress`",
+    b"\x93NUMPY": "a NumPy array",
+    b"%PDF": "a PDF",
 }
-
-
-def is_url(text: str) -> bool:
-    """Whether it is an http or https URL."""
-    return text.lower().startswith(("http://", "https://"))
+WIDE_DELIMITERS = ("::", "##", "@@", "$$", "-->")  # of several characters, read as NARROW
+NARROW = "\x1f"
 
 
 def means_url(name: str) -> bool:
@@ -87,9 +86,15 @@ def read_table_rows(path: Path) -> Iterator[dict[str, str]] | None:
 
 def _delimited(path: Path, sample: str) -> Iterator[dict[str, str]] | None:
     """The rows of a CSV with any delimiter, with a header or without."""
+    if MARKDOWN.search(sample):
+        return None
     found: list[tuple[bool, bool, int, int, str, bool]] = []
     skipped = _lines_before(sample)
     sample = "".join(sample.splitlines(keepends=True)[skipped:])
+    wide = next(
+        (mark for mark in WIDE_DELIMITERS if all(mark in line for line in sample.splitlines()[:SAMPLE])), NARROW
+    )
+    sample = sample.replace(wide, NARROW)
     for order, delimiter in enumerate(DELIMITERS):
         try:
             rows = [row for row in csv.reader(io.StringIO(sample), delimiter=delimiter) if row]
@@ -109,7 +114,8 @@ def _delimited(path: Path, sample: str) -> Iterator[dict[str, str]] | None:
         with open_text(path) as file:
             for _ in range(skipped):
                 file.readline()
-            reader = csv.reader(file, delimiter=delimiter)
+            lines = (line.replace(wide, NARROW) for line in file) if delimiter == NARROW else file
+            reader = csv.reader(lines, delimiter=delimiter)
             end = re.escape(delimiter)
             swallowed = re.compile(rf"\n(https?://[^\s{end}]+{end}|[^\n]*{end}\s*https?://)")  # lines inside of a cell
             for row in reader:
@@ -169,7 +175,9 @@ def _by_columns(names: Sequence[str] | None, rows: Iterable[Cells], delimiter: s
             continue
         if names and len(cells) > len(names) and url == last:  # a delimiter in a URL without quotes
             cells = [*cells[:last], delimiter.join(cells[last:])]
-        yield {field: cells[column].strip() if column < len(cells) else "" for field, column in fields.items()}
+        row = {field: cells[column].strip() if column < len(cells) else "" for field, column in fields.items()}
+        several = NEXT_URL.split(row["url"])
+        yield from ({**row, "url": one} for one in several) if all(map(shows_picture, several)) else (row,)
 
 
 def _url_column(names: Sequence[str] | None, rows: Sequence[Cells]) -> int | None:
@@ -203,14 +211,6 @@ def _other_columns(names: Sequence[str], url: int, rows: Sequence[Cells]) -> dic
 def _words(name: str) -> list[str]:
     """photo_image_url and OriginalLandingURL in lower-case words."""
     return [word.lower() for word in re.findall(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+", name)]
-
-
-def shows_picture(url: str) -> bool:
-    """Whether the path of a URL ends like a picture's."""
-    try:
-        return is_url(url) and PurePosixPath(urlsplit(url.strip()).path).suffix.lower() in SUFFIXES
-    except ValueError:
-        return False
 
 
 def are_ids(words: list[str]) -> bool:
