@@ -6,12 +6,10 @@ python -m generate collect 'search:pineapple,banana' photos --limit 300
 from __future__ import annotations
 
 import json
-import re
 import shlex
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +17,7 @@ import click
 
 from generate.collecting.fetching import DISTRIBUTORS, WORK, check_distributor, fetch, with_outcomes
 from generate.collecting.listing import read_list
+from generate.collecting.planning import plan_rows
 from generate.collecting.polite import Manners
 from generate.collecting.provenance import FAILED, KEPT, Row, read_table, write_table
 from generate.collecting.searching import COMMONS, ENGINES, FREE, LICENCES, OPENVERSE, search
@@ -30,7 +29,6 @@ from generate.units import plural, shell_path
 
 SEARCH = "search:"
 RECORD = "collect.json"  # in DEST: what was collected, and how
-LONGEST = 200  # bytes of a folder's name; file systems have 255
 CURES = {  # what to do if nothing was kept, by words of the commonest reason
     REFUSED: "convert them to PNG or JPEG",
     "too small": "allow smaller ones with --min-size and another DEST",
@@ -45,8 +43,16 @@ CURES = {  # what to do if nothing was kept, by words of the commonest reason
     "too slow": "try again later with --retry",
     "HTTP Error 429": "wait an hour, then ask less often with --rate 0.2 --retry",
     "HTTP Error 5": "try again later with --retry",
-    "HTTP Error": "check the addresses, then try again with --retry",
+    "HTTP Error 401": "their servers don't show them to everybody: give another source",
+    "HTTP Error 403": "say who you are with --contact and --retry, or give another source",
+    "HTTP Error 451": "their servers may not show them: give another source",
+    "HTTP Error": "correct the addresses in the list, then run the same command again",
+    "not a URL": "correct the addresses in the list, then run the same command again",
     "opted out": "choose sites that allow it",
+}
+FETCHED = {  # the same for what was fetched; connections that break do so in many words
+    "not a picture": "give the addresses of pictures, not of the pages that show them",
+    "": "try again later with --retry",
 }
 SEARCH_LIMIT = 500  # pictures a term, without --limit
 
@@ -148,7 +154,8 @@ def command(
     table = dest / "sources.csv"
     if not kept:
         reason = next(iter(reasons), "")
-        cure = next((cure for words, cure in CURES.items() if words in reason), "give another source")
+        cures = CURES | (FETCHED if any(row.url for row in rows) else {})
+        cure = next((cure for words, cure in cures.items() if words in reason), "give another source")
         raise click.ClickException(
             f"None of {plural(len(rows), 'picture')} was kept, see the reasons in {table}: {cure}."
         )
@@ -201,11 +208,12 @@ def collect(
         rows = read_table(plan)  # the search was done or the list was read by an earlier run
         if not rows:
             check_distributor(distributor)
+        if not (rows and searched):
             if searched:
                 found = search(_terms(source), limit or SEARCH_LIMIT, min_size, licences, engines, manners, openverse_url, commons_url)  # fmt: skip
             else:
                 found = read_list(path, limit, seed)
-            rows = _numbered(found)
+            rows = plan_rows(rows, found, with_outcomes(rows, dest), limit, source, dest)
             write_table(plan, rows)
     finished = False
     try:
@@ -225,21 +233,6 @@ def _terms(source: str) -> list[str]:
             f"{source} has no search term: write search:pineapple, or search:cake,pie for two categories."
         )
     return terms
-
-
-def _numbered(rows: list[Row]) -> list[Row]:
-    """The rows with the path of each picture: the folder of its category, then its number in the list."""
-    return [
-        row if row.status else replace(row, file=f"{_folder(row.category)}{number:06}")
-        for number, row in enumerate(rows)
-    ]
-
-
-def _folder(category: str) -> str:
-    """A category as a folder name: no path separators, not hidden, not too long, valid on every system."""
-    name = re.sub(r'[/\\:*?"<>|\x00-\x1f]+', "-", category).strip(" .-")
-    name = name.encode()[:LONGEST].decode(errors="ignore").strip(" .-")
-    return f"{name}/" if name else ""
 
 
 def _command(options: dict[str, Any], dest: Path) -> str:

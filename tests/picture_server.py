@@ -5,7 +5,9 @@ from __future__ import annotations
 import gzip
 import io
 import json
+import socket
 import ssl
+import struct
 import threading
 import time
 import zlib
@@ -125,6 +127,12 @@ class Handler(BaseHTTPRequestHandler):
 
     def get_missing(self, name, query):
         self.send(b"not here", 404, "text/plain")
+
+    def get_reset(self, name, query):
+        """No answer, as of a server that restarts."""
+        self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        self.close_connection = True
+        self.connection.close()
 
     def get_error(self, name, query):
         self.send(b"sorry", 500, "text/plain")

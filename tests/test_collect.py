@@ -16,6 +16,7 @@ import urllib.error
 import zipfile
 from collections import Counter
 
+import click
 import pytest
 from PIL import Image
 
@@ -359,3 +360,38 @@ def test_a_list_of_hosts_that_are_not_there_comes_with_a_cure(tmp_path):
 
     assert "rejected 2: no such host" in result.output
     assert "check the addresses and the network, then try again with --retry" in " ".join(result.output.split())
+
+
+def test_a_list_that_was_changed_is_read_again_and_nothing_is_lost(tmp_path, server):
+    path, how = tmp_path / "urls.txt", {"min_size": 32, "manners": Manners(**QUICK), "jobs": 1}
+    path.write_text(f"{server.url}/various/1.jpg\n{server.url}/missing/changed.jpg\n{server.url}/various/2.jpg\n")
+    first = collect(str(path), tmp_path / "out", **how)
+    path.write_text(f"{server.url}/various/3.jpg\n{server.url}/various/4.jpg\n{server.url}/various/1.jpg\n")
+
+    rows = collect(str(path), tmp_path / "out", **how)
+
+    assert [row.status for row in first] == ["kept", "failed", "kept"]
+    assert sorted(row.url[-5] for row in rows) == ["1", "2", "3", "4"], "the one that failed and was corrected is gone"
+    assert {row.status for row in rows} == {"kept"}
+    assert len({row.sha256 for row in rows}) == len(find_pictures(tmp_path / "out")) == 4
+    with pytest.raises(click.ClickException, match="collected with limit None, not 2"):
+        collect(str(path), tmp_path / "out", limit=2, **how)
+
+
+@pytest.mark.parametrize(
+    ("path", "cure"),
+    [
+        ("missing", "correct the addresses in the list, then run the same command again"),
+        ("page", "give the addresses of pictures, not of the pages that show them"),
+        ("reset", "try again later with --retry"),
+    ],
+)
+def test_the_cure_is_that_of_the_commonest_reason(tmp_path, monkeypatch, server, path, cure):
+    monkeypatch.setattr("generate.collect.Manners", lambda *_, **__: Manners(**QUICK))
+    (tmp_path / "urls.txt").write_text("".join(f"{server.url}/{path}/{number}\n" for number in range(3)))
+
+    result = run(tmp_path / "urls.txt", tmp_path / "out")
+
+    assert result.exit_code == 1
+    assert "None of 3 pictures was kept" in result.output
+    assert cure in " ".join(result.output.split())
