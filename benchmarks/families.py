@@ -25,7 +25,7 @@ from generate.devices import choose_device, choose_precision
 from generate.model.biggan.model import BigGAN
 from generate.model.biggan.network import Generator as BigGANGenerator
 from generate.model.biggan.network import Options as BigGANOptions
-from generate.model.biggan.weights import folded
+from generate.model.biggan.weights import fold_spectral_norms
 from generate.model.imagenet import imagenet_kinds
 from generate.model.stylegan2.model import StyleGAN2
 from generate.model.stylegan2.network import EPSILON, GAIN, SLOPE, Convolution, Generator, Options, ToRGB
@@ -134,7 +134,7 @@ def random_biggan(device: torch.device) -> tuple[Published, BigGAN]:
     theirs = Published(config).eval()
     torch.nn.init.ones_(theirs.generator.bn.weight)  # the package leaves these two as memory was
     torch.nn.init.zeros_(theirs.generator.bn.bias)
-    weights = folded(theirs.state_dict())
+    weights = fold_spectral_norms(theirs.state_dict())
     embeddings = weights.pop("embeddings.weight").T.contiguous().to(device)
     layers = tuple((doubles, dim, dim_out) for doubles, dim, dim_out in config.layers)
     generator = BigGANGenerator(BigGANOptions(layers=layers)).eval()

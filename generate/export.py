@@ -70,9 +70,9 @@ def export_onnx(run: Path, dest: Path) -> None:
     from gallery.live import MODEL_FILE
     from generate.images import atomic_path
     from generate.model.opening import open_model
-    from generate.model.portable import our_own, to_onnx
+    from generate.model.portable import require_lightweight, to_onnx
 
-    exported = to_onnx(our_own(open_model(run)))
+    exported = to_onnx(require_lightweight(open_model(run)))
     dest.mkdir(parents=True, exist_ok=True)
     with atomic_path(dest / MODEL_FILE) as temporary:
         temporary.write_bytes(exported.data)

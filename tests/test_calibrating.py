@@ -7,7 +7,7 @@ import math
 import torch
 from torch import nn
 
-from generate.model.calibrating import WORST, choose_steps
+from generate.model.calibrating import MAX_ERROR, choose_steps
 
 
 def network(first: float, last: float) -> nn.Sequential:
@@ -41,8 +41,8 @@ def test_no_value_moves_by_more_than_allowed_and_weights_stay_as_they_were():
 
     assert steps.keys() == {"0.weight", "1.weight"}  # biases are small
     assert all(torch.equal(weight, before[name]) for name, weight in layers.named_parameters())
-    worst = (rounded(layers, steps) - exact).abs().max().item()
-    assert WORST / 4 < worst <= WORST
+    error = (rounded(layers, steps) - exact).abs().max().item()
+    assert MAX_ERROR / 4 < error <= MAX_ERROR
     assert all(math.log2(step).is_integer() for step in steps.values())
 
 

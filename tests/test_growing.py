@@ -27,11 +27,11 @@ def test_it_judges_as_at_half_the_size(channels):
     torch.manual_seed(0)
     old = build_r3gan(replace(SMALL, channels=channels), width=16)
     new = build_r3gan(replace(LARGE, channels=channels), width=8)
-    pictures, told, parameters = torch.rand(3, channels, 64, 64), torch.tensor([0, 1, 1]), list(new.parameters())
+    pictures, labels, parameters = torch.rand(3, channels, 64, 64), torch.tensor([0, 1, 1]), list(new.parameters())
 
     grow_discriminator(old.state_dict(), new)
 
-    torch.testing.assert_close(new(pictures, told), old(F.avg_pool2d(pictures, 2), told), rtol=1e-4, atol=1e-4)
+    torch.testing.assert_close(new(pictures, labels), old(F.avg_pool2d(pictures, 2), labels), rtol=1e-4, atol=1e-4)
     assert all(a is b for a, b in zip(parameters, new.parameters(), strict=True)), "its optimizer has these"
 
 

@@ -96,7 +96,7 @@ def test_a_text_file_names_the_categories(tmp_path):
     with pytest.raises(click.ClickException, match=r"names 2 categories, but food\.pkl has 3"):
         open_stylegan2(path)
     names.write_text("a/b\ncookie\nsushi\n")
-    with pytest.raises(click.ClickException, match="'a/b', which can't be the name of a folder"):
+    with pytest.raises(click.ClickException, match="'a/b', which can't name a folder"):
         open_stylegan2(path)
 
 
@@ -149,7 +149,7 @@ def test_a_file_of_another_kind_is_a_sentence(tmp_path):
         ("synthesis.b16.conv1.bias", np.full(16, np.nan, "f4"), "not finite"),
         ("synthesis.b16.conv2.bias", np.zeros(16, "f4"), "does not have"),
         ("synthesis.b4.torgb.weight", np.zeros((5, 16, 1, 1), "f4"), "5 channels"),
-        ("mapping.fc0.weight", np.zeros((16, 16, 1), "f4"), "which no such layer has"),
+        ("mapping.fc0.weight", np.zeros((16, 16, 1), "f4"), "impossible shape"),
     ],
 )
 def test_weights_that_do_not_fit_are_named(tmp_path, name, array, what):

@@ -8,7 +8,7 @@ import onnxruntime
 import pytest
 from onnx import TensorProto, helper, numpy_helper
 
-from generate.model.packing import LARGEST, low_bits, pack
+from generate.model.packing import MAX_INTEGER, low_bits, pack
 
 STEP = 0.25
 
@@ -23,7 +23,7 @@ def graph_of(weights: np.ndarray) -> onnx.ModelProto:
     return helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
 
 
-@pytest.mark.parametrize(("largest", "bits"), [(127, 0), (128, 1), (511, 2), (2000, 4), (LARGEST, 8)])
+@pytest.mark.parametrize(("largest", "bits"), [(127, 0), (128, 1), (511, 2), (2000, 4), (MAX_INTEGER, 8)])
 def test_every_number_of_bits_comes_out_as_it_went_in(largest, bits):
     numbers = np.random.default_rng(0).integers(-largest, largest + 1, (6, 4, 2, 2))
     numbers.flat[:2] = largest, -largest

@@ -39,8 +39,8 @@ def trained_a_little(network: NetworkOptions):
     generator.train()
     with torch.no_grad():
         for _ in range(6):
-            told = torch.arange(4) % len(network.categories) if network.categories else None
-            generator(torch.randn(4, network.latent_dim), told)
+            labels = torch.arange(4) % len(network.categories) if network.categories else None
+            generator(torch.randn(4, network.latent_dim), labels)
     return generator
 
 

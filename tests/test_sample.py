@@ -72,7 +72,7 @@ def test_bf16_stays_close_and_is_not_mixed_with_fp32(tiny_run, tmp_path):
     assert 0 < abs(one - other).mean() < 1.5
     assert json.loads((tmp_path / "bf16" / "samples.json").read_text())["precision"] == "bf16"
     mixed = sample(tiny_run, tmp_path / "bf16", "--count", 5, "--format", "png", "--precision", "fp32")
-    assert "holds samples of precision bf16, not fp32" in mixed.output
+    assert "holds samples drawn with precision bf16, not fp32" in mixed.output
 
 
 def test_truncated_and_foreign_files_are_drawn_again(tiny_run, tmp_path):
@@ -194,7 +194,7 @@ def test_samples_of_another_model_or_truncation_are_not_mixed(tiny_run, tmp_path
     result = sample(tiny_run, tmp_path / "out", "--count", 2, "--truncation", 0.5)
 
     assert result.exit_code == 1
-    assert "holds samples of truncation 1.0, not 0.5" in result.output
+    assert "holds samples drawn with truncation 1.0, not 0.5" in result.output
 
 
 @pytest.mark.parametrize(

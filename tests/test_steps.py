@@ -33,22 +33,22 @@ def test_r3gan_leaves_the_gradients_of_its_losses():
     generator, discriminator = parts["generator"], parts["discriminator"]
     generator.eval()  # batch norm of fixed statistics, so that a second pass is the same
     players = Players(generator, discriminator, OPTIONS, torch.device("cpu"), torch.tensor([0, 1, 1]), 0.0)
-    real, told = torch.rand(3, 3, 32, 32), torch.tensor([0, 1, 1])
+    real, labels = torch.rand(3, 3, 32, 32), torch.tensor([0, 1, 1])
     latents = torch.randn(3, 8)
     noises = [torch.randn(3, 1, r, r) for r in (8, 16, 32)]
     players.draw = lambda categories=None: (generator(latents, categories), categories)
 
     with fixed_noise(generator, noises):
-        losses = r3gan_backward(players, real.clone(), told, gamma=5.0)
-        fake = clamp_to_colours(generator(latents, told))
+        losses = r3gan_backward(players, real.clone(), labels, gamma=5.0)
+        fake = clamp_to_colours(generator(latents, labels))
     found = [p.grad for p in (*generator.parameters(), *discriminator.parameters())]
 
     real, shown = real.requires_grad_(), fake.detach().requires_grad_()
-    on_real, on_fake = discriminator(real, told), discriminator(shown, told)
+    on_real, on_fake = discriminator(real, labels), discriminator(shown, labels)
     slopes = torch.autograd.grad(on_real.sum() + on_fake.sum(), (real, shown), create_graph=True)
     penalty = sum((slope / 2).square().sum(dim=(1, 2, 3)).mean() for slope in slopes)  # of pictures from -1 to 1
     loss_d = softplus(on_fake - on_real).mean()
-    loss_g = softplus(on_real.detach() - discriminator(fake, told)).mean()
+    loss_g = softplus(on_real.detach() - discriminator(fake, labels)).mean()
     expected = [*torch.autograd.grad(loss_g / 2, list(generator.parameters()), allow_unused=True)]
     expected += torch.autograd.grad((loss_d + 5 / 2 * penalty) / 2, list(discriminator.parameters()))
 
@@ -74,13 +74,13 @@ def test_no_tensor_is_left_behind_on_the_cpu(kind, monkeypatch):
         options = replace(OPTIONS, discriminator=kind, augment=("flip", "cutout", "colour"), augment_probability=0.5)
         cuda = torch.device("cuda")
         players = Players(generator, discriminator, options, cuda, torch.zeros(3, dtype=torch.long), 0.5)
-        fake, told = players.draw()
+        fake, labels = players.draw()
         shown, real = players.augmented(clamp_to_colours(fake)), players.augmented(real)
         if r3gan:
-            loss = relativistic_loss(discriminator(real, told), discriminator(shown, told))
+            loss = relativistic_loss(discriminator(real, labels), discriminator(shown, labels))
         else:
-            *on_fake, _ = discriminator(shown, categories=told)
-            *on_real, reconstruction = discriminator(real, True, told)
+            *on_fake, _ = discriminator(shown, categories=labels)
+            *on_real, reconstruction = discriminator(real, True, labels)
             loss = discriminator_loss(on_real, on_fake) + generator_loss(on_fake) + reconstruction
 
     assert loss.device.type == "cuda"

@@ -95,7 +95,7 @@ def test_what_is_only_for_our_generators_says_so(tmp_path):
     result = CliRunner().invoke(main, ["export", str(model), str(tmp_path / "out"), "--format", "onnx"])
 
     assert result.exit_code == 1
-    assert "A StyleGAN2-ADA generator can't draw in browsers" in result.output
+    assert "A StyleGAN2-ADA generator can't be exported for browsers" in result.output
 
 
 def test_a_hostile_file_is_one_sentence_on_the_command_line(tmp_path):

@@ -2,8 +2,9 @@
 
     checkpoint = read_checkpoint(Path("models/sushi/model_12.pt"))
 
-A checkpoint holds "GAN", one state dict with the prefixes G. (generator), GE. (its average) and D. (discriminator).
-.config.json beside it, on the Hugging Face hub config.json, lacks the width of the latent and of the layers, which are taken from the shapes of the weights.
+A checkpoint holds "GAN", one state dict with the prefixes G. (generator), GE. (its average) and D. (discriminator). The
+configuration beside it (.config.json, or config.json on the Hugging Face hub) lacks the widths of the latent and the
+layers, so these are read from the shapes of the weights.
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ from generate.images import atomic_path, write_text
 from generate.model.networks import NetworkOptions, build_discriminator, build_generator, package
 
 CONFIG = ".config.json"
-HUB_CONFIG = "config.json"  # what the same is called where people share models
+HUB_CONFIG = "config.json"  # its name on the Hugging Face hub
 Weights = dict[str, Tensor]
 
 
@@ -37,10 +38,10 @@ class Checkpoint:
 
 
 def read_checkpoint(path: Path) -> Checkpoint:
-    """Read a model_<n>.pt without running code from it; .config.json or config.json must lie beside it.
+    """Read a model_<n>.pt and the .config.json or config.json beside it, without running code from them.
 
-    Raises click.ClickException if it can't be read, or if its weights are not exactly those of the networks that its
-    configuration describes.
+    Raises click.ClickException if a file can't be read, or if the weights don't match the networks that the configuration
+    describes.
     """
     config_path = path.parent / CONFIG
     if not config_path.exists():
@@ -79,9 +80,9 @@ def read_checkpoint(path: Path) -> Checkpoint:
 
 
 def misfit(network: nn.Module, weights: Mapping[str, Tensor]) -> str:
-    """Why the weights are not exactly those of the network, or "" if they are.
+    """Return why the weights don't match the network exactly, or "" if they do.
 
-    `load_state_dict` does not tell: it silently drops weights of an attention layer where the network has None.
+    `load_state_dict` is not enough: it silently drops the weights of an attention layer where the network has None.
     """
     expected = network.state_dict()
     if extra := sorted(weights.keys() - expected.keys()):
@@ -95,7 +96,7 @@ def misfit(network: nn.Module, weights: Mapping[str, Tensor]) -> str:
 
 
 def _unsupported(config: Mapping[str, Any], weights: Weights) -> str:
-    """The option of the package that made networks which we don't build, or ""."""
+    """Return the unsupported option of the package that the checkpoint was trained with, or ""."""
     if config.get("freq_chan_attn"):
         return "it was trained with FCANet (freq_chan_attn)"
     if any(name.startswith("G.") and name.endswith(".f") for name in weights):  # the kernel of Blur
@@ -115,12 +116,12 @@ def _some(names: Sequence[str]) -> str:
 
 
 def write_checkpoint(folder: Path, number: int, checkpoint: Checkpoint) -> Path:
-    """Write folder/model_<number>.pt and .config.json as the package's Trainer does; returns the first's path."""
+    """Write folder/model_<number>.pt and .config.json as the package's Trainer does; return the path of the .pt."""
     parts = {
         "G.": checkpoint.generator,
         "GE.": checkpoint.ema,
         "D.": checkpoint.discriminator,
-        "D_aug.D.": checkpoint.discriminator,  # the same network once more, inside the package's augmentation
+        "D_aug.D.": checkpoint.discriminator,  # the same network inside the package's augmentation wrapper
     }
     no_scaler: dict[str, Any] = {}
     state = {

@@ -1,4 +1,4 @@
-"""Draws pictures from a generator into a folder, one file per seed, for `sample`, `refill` and `evaluate`."""
+"""Draw pictures from a generator into a folder, one file per seed, for `sample`, `refill` and `evaluate`."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ from tqdm import tqdm
 from generate.devices import choose_precision
 from generate.folders import check_dest
 from generate.images import BadPicture, decode, format_of, paint, read_json, to_picture, write_text
-from generate.model.family import Model, as_rgb, numbers_of
+from generate.model.family import Model, as_rgb, labels_of
 from generate.rows import SAMPLES_OPTIONS, SAMPLES_TABLE
 
-Work = Sequence[tuple[str, int]]  # category, or "" where the model knows none, and seed
+Work = Sequence[tuple[str, int]]  # category ("" for an unconditional model) and seed
 
 
 def draw_folder(
@@ -38,16 +38,16 @@ def draw_folder(
     rank: int = 0,
     world: int = 1,
 ) -> int:
-    """Write dest/<seed>.<format> for every seed and dest/samples.jsonl, a row a picture: file, seed, truncation, model.
+    """Write dest/<seed>.<format> for every seed, and dest/samples.jsonl with a row per picture: file, seed, truncation, model.
 
-    A model of several categories draws every seed of each, or of those asked for, as dest/<category>/<seed>.<format>.
-    The next batch is computed while threads encode and write the last one. Pictures that are there already and whole
-    are kept, which continues an interrupted run; click.ClickException where they were drawn otherwise. Of `world`
-    processes each draws its share; returns how many pictures that is.
+    A conditional model draws every seed in each of `categories` (default: all) as dest/<category>/<seed>.<format>. Threads
+    encode and write one batch while the next is computed. Intact pictures are kept, so an interrupted run continues. Each
+    of `world` processes draws its share; returns the size of this process's share. Raises click.ClickException if `dest`
+    holds samples drawn with other settings.
     """
     precision = choose_precision(precision, model.device)
     batch_size = batch_size or choose_batch_size(model, precision)
-    how = {
+    settings = {
         "truncation": truncation,
         "model": model.sha256,
         "format": format,
@@ -55,10 +55,10 @@ def draw_folder(
         "precision": precision,
     }
     work = _work(model, seeds, categories)
-    _check_same_drawing(dest, how, batch_size, model.made.get("source"))
+    _check_same_drawing(dest, settings, batch_size, model.made.get("source"))
     share = work[rank::world]
     missing = _missing(dest, share, model.size, format)
-    there, hidden = len(share) - len(missing), True if rank else None  # None: hidden where there is no terminal
+    there, hidden = len(share) - len(missing), True if rank else None  # None: hidden unless stderr is a terminal
 
     with (
         ThreadPoolExecutor(8) as pool,
@@ -67,8 +67,8 @@ def draw_folder(
         writing: list[Future[None]] = []
         for start in range(0, len(missing), batch_size):
             batch = missing[start : start + batch_size]
-            pictures = draw_some(model, batch, batch_size, truncation, precision)
-            for done in writing:  # of the batch before: at most two are in memory
+            pictures = draw_batch(model, batch, batch_size, truncation, precision)
+            for done in writing:  # the previous batch: at most two are in memory
                 done.result()
             paths = [dest / file_name(seed, format, category) for category, seed in batch]
             writing = [
@@ -77,18 +77,20 @@ def draw_folder(
             bar.update(len(batch))
         for done in writing:
             done.result()
-    _write_rows(dest, work, format, how)
+    _write_rows(dest, work, format, settings)
     return len(share)
 
 
 def file_name(seed: int, format: str, category: str = "") -> str:
-    """The name of the file for a seed, relative to the folder."""
+    """Return the path of a seed's file, relative to the folder."""
     return f"{category}/{seed:07d}.{format}" if category else f"{seed:07d}.{format}"
 
 
 def choose_batch_size(model: Model, precision: str) -> int:
-    """A CPU is fastest while a batch stays in its caches; a GPU wants enough pixels. A fixed rule, so that a run that
-    is continued draws the same bytes."""
+    """Return a batch size that fits a CPU's caches or fills a GPU.
+
+    It depends only on the arguments, so a continued run draws the same bytes.
+    """
     if model.device.type == "cpu":
         return 4 if precision == "bf16" else 8
     return max(8, min(256, 64 * 256**2 // model.size**2))
@@ -98,40 +100,42 @@ def _work(model: Model, seeds: Sequence[int], categories: Sequence[str]) -> Work
     return [(category, seed) for category in model.choose(categories) or ("",) for seed in seeds]
 
 
-def draw_some(model: Model, batch: Work, batch_size: int, truncation: float, precision: str) -> Tensor:
-    """Pictures (N, channels, H, W), uint8 on the CPU, of at most a batch of work, in that precision.
+def draw_batch(model: Model, batch: Work, batch_size: int, truncation: float, precision: str) -> Tensor:
+    """Draw at most one batch: pictures (N, channels, H, W), uint8 on the CPU.
 
-    The batch is filled up with repeats, so that a picture comes out of the same arithmetic wherever in the list its
-    seed stands.
+    A short batch is padded with repeats of its last item, so a picture's bytes don't depend on the position of its seed.
     """
     full = [*batch, *[batch[-1]] * (batch_size - len(batch))]
-    numbers = numbers_of(model, [category for category, _ in full])
-    return model.draw([seed for _, seed in full], numbers, truncation, precision)[: len(batch)]
+    labels = labels_of(model, [category for category, _ in full])
+    return model.draw([seed for _, seed in full], labels, truncation, precision)[: len(batch)]
 
 
 def draw_evenly(
     model: Model, count: int, first_seed: int, truncation: float = 1.0, precision: str = "auto"
 ) -> tuple[list[Tensor], list[str]]:
-    """`count` pictures (3, H, W) from `first_seed` on, as many of each category, and the category of each ("" without)."""
+    """Draw `count` pictures (3, H, W) from `first_seed` on, with equal numbers per category.
+
+    Also returns the category of each, "" for an unconditional model.
+    """
     precision = choose_precision(precision, model.device)
     size = choose_batch_size(model, precision)
     names = model.categories or ("",)
     work = [(names[i % len(names)], first_seed + i) for i in range(count)]
     drawn: list[Tensor] = []
     for start in tqdm(range(0, count, size), desc="sample", unit="batch", disable=None, leave=False):
-        drawn += as_rgb(draw_some(model, work[start : start + size], size, truncation, precision))
+        drawn += as_rgb(draw_batch(model, work[start : start + size], size, truncation, precision))
     return drawn, [category for category, _ in work]
 
 
 def _missing(dest: Path, work: Work, size: int, format: str) -> Work:
-    """The pictures that are missing or damaged."""
+    """Return the pictures that are missing or damaged."""
     paths = [dest / file_name(seed, format, category) for category, seed in work]
     with ThreadPoolExecutor(8) as pool:
-        whole = list(pool.map(lambda path: _is_whole(path, size), paths))
+        whole = list(pool.map(lambda path: _is_intact(path, size), paths))
     return [one for one, there in zip(work, whole, strict=True) if not there]
 
 
-def _is_whole(path: Path, size: int) -> bool:
+def _is_intact(path: Path, size: int) -> bool:
     if not path.exists():
         return False
     try:
@@ -140,25 +144,25 @@ def _is_whole(path: Path, size: int) -> bool:
         return False
 
 
-def _check_same_drawing(dest: Path, how: dict[str, Any], batch_size: int, source: Any = None) -> None:
+def _check_same_drawing(dest: Path, settings: dict[str, Any], batch_size: int, source: Any = None) -> None:
     check_dest(dest, SAMPLES_OPTIONS)
     options = dest / SAMPLES_OPTIONS
     if options.exists():
         before = {"precision": "fp32", **read_json(options)}
-        for name, value in how.items():
+        for name, value in settings.items():
             if before.get(name) != value:
                 raise click.ClickException(
-                    f"{dest} holds samples of {name} {before.get(name)}, not {value}: choose another DEST or delete that one."
+                    f"{dest} holds samples drawn with {name} {before.get(name)}, not {value}: choose another DEST or delete it."
                 )
-    written = how | {"batch_size": batch_size} | ({"source": source} if source else {})
+    written = settings | {"batch_size": batch_size} | ({"source": source} if source else {})
     write_text(options, json.dumps(written, indent=2) + "\n")
 
 
 def _write(picture: Tensor, path: Path, quality: int) -> None:
-    """Write under a temporary name, then rename. No fsync, which costs more than the rest: a rerun redraws what a power cut damages."""
+    """Write under a temporary name, then rename. Skips fsync, which dominates the cost: a rerun redraws damaged files."""
     kind = format_of(path)
     image = to_picture(picture)
-    if kind == "JPEG":  # knows no transparency
+    if kind == "JPEG":  # has no alpha channel
         image = paint(image, "black")
     encoded = io.BytesIO()
     image.save(encoded, kind, quality=quality)
@@ -171,10 +175,10 @@ def _write(picture: Tensor, path: Path, quality: int) -> None:
     temporary.replace(path)
 
 
-def _write_rows(dest: Path, work: Work, format: str, how: dict[str, Any]) -> None:
-    """Add the rows of the pictures that are there to those of earlier runs, ordered by category and seed.
+def _write_rows(dest: Path, work: Work, format: str, settings: dict[str, Any]) -> None:
+    """Merge the rows of the pictures that exist with those of earlier runs, sorted by category and seed.
 
-    Each of several processes does so when it ends, one after the other: the last finds all pictures there.
+    Every process does this when it ends, under a lock: the last one finds all pictures.
     """
     with (dest / ".samples.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
@@ -184,6 +188,6 @@ def _write_rows(dest: Path, work: Work, format: str, how: dict[str, Any]) -> Non
                 rows[row.get("category", ""), row["seed"]] = row
         for category, seed in work:
             if (dest / (name := file_name(seed, format, category))).exists():
-                row = {"file": name, "seed": seed, "truncation": how["truncation"], "model": how["model"]}
+                row = {"file": name, "seed": seed, "truncation": settings["truncation"], "model": settings["model"]}
                 rows[category, seed] = row | ({"category": category} if category else {})
         write_text(dest / SAMPLES_TABLE, "".join(json.dumps(rows[key]) + "\n" for key in sorted(rows)))

@@ -1,4 +1,4 @@
-"""What `explore` writes: a video from picture to picture, a table of mixtures, and principal directions.
+"""Write what `explore` shows: an interpolation video, a sheet of style mixing, and principal directions.
 
 from generate.model.opening import open_model
 explore(open_model("runs/mine"), Path("explored"), seeds=range(10))
@@ -20,13 +20,13 @@ from tqdm import tqdm
 from generate.figures import save_figure, write_video
 from generate.folders import check_dest
 from generate.images import write_text
-from generate.model.family import Directions, Model, Point, numbers_of
+from generate.model.family import Directions, Model, Point, labels_of
 
 RECORD = "explore.json"
-BATCH = 8  # frames in memory: noise is as large as pictures
+BATCH = 8  # frames in memory, each with noise as large as itself
 FRAMES_PER_S = 24
-LEAST_SIDE = 256  # of the video, which players don't enlarge
-MIXED = 6  # forms and colours at most: a sheet is to be looked at
+MIN_SIDE = 256  # px; players don't enlarge small videos
+MAX_MIXED = 6  # rows and columns of the sheet of style mixing
 STEPS = (-3.0, -2.0, -1.0, 0.0, 1.0, 2.0, 3.0)  # standard deviations
 
 
@@ -40,30 +40,29 @@ def explore(
     directions: int = 8,
     truncation: float = 1.0,
 ) -> None:
-    """Write dest/interpolation.mp4, mixing.png and directions.png, and before them the options, dest/explore.json.
+    """Write dest/interpolation.mp4, mixing.png and directions.png, and before them the options as dest/explore.json.
 
-    Of a model of several categories, those asked for, or all of them, take turns over the seeds, and the directions
-    are those of the first one. Raises click.ClickException for categories that it does not know, and for a `dest` with
-    other content.
+    The seeds of a conditional model take turns through `categories` (default: all); the directions are those of the first
+    one. Raises click.ClickException for unknown categories, and for a `dest` with other content.
     """
     check_dest(dest, RECORD)
     names = model.choose(categories)
     options = {"model": model.sha256, "seeds": list(seeds), "categories": list(names), "seconds": seconds}
     options |= {"directions": directions, "truncation": truncation}
-    numbers = numbers_of(model, [names[i % len(names)] for i in range(len(seeds))] if names else [])
-    points = model.points(seeds, numbers)
-    found = model.directions(directions, numbers[0] if numbers else None)
+    labels = labels_of(model, [names[i % len(names)] for i in range(len(seeds))] if names else [])
+    points = model.points(seeds, labels)
+    found = model.directions(directions, labels[0] if labels else None)
     write_text(dest / RECORD, json.dumps(options, indent=2) + "\n")
     write_video(dest / "interpolation.mp4", _frames(model, points, seconds, truncation), FRAMES_PER_S)
-    half = min(MIXED, (len(points) + 1) // 2)
-    _draw_mixing(dest / "mixing.png", model, points[:half], points[half : half + MIXED], truncation)
+    half = min(MAX_MIXED, (len(points) + 1) // 2)
+    _draw_mixing(dest / "mixing.png", model, points[:half], points[half : half + MAX_MIXED], truncation)
     _draw_directions(dest / "directions.png", model, points[0], found, truncation)
 
 
 def walk(model: Model, points: Sequence[Point], steps: int) -> Iterator[Point]:
-    """From each point to the next in so many steps, and back to the first: a way that can be walked again and again.
+    """Yield a closed path through all points, with `steps` points from each to the next.
 
-    The step grows and shrinks, so that the walk rests a little at every point.
+    Cosine easing: the path slows down near every point.
     """
     for one, other in pairwise([*points, points[0]]):
         for step in range(steps):
@@ -71,19 +70,19 @@ def walk(model: Model, points: Sequence[Point], steps: int) -> Iterator[Point]:
 
 
 def _frames(model: Model, points: Sequence[Point], seconds: float, truncation: float) -> Iterator[np.ndarray]:
-    """Enlarged by whole pixels where they are small."""
+    """Yield the video's frames (H, W, 3). Small pictures are enlarged by an integer factor."""
     steps = max(1, round(seconds * FRAMES_PER_S))
-    way = walk(model, points, steps)
-    scale = max(1, LEAST_SIDE // model.size)
+    path = walk(model, points, steps)
+    scale = max(1, MIN_SIDE // model.size)
     with tqdm(total=len(points) * steps, desc="interpolation", unit="frame", disable=None) as bar:
-        while some := list(islice(way, BATCH)):
-            for picture in model.draw_points(some, truncation):
+        while batch := list(islice(path, BATCH)):
+            for picture in model.draw_points(batch, truncation):
                 yield _array(picture).repeat(scale, axis=0).repeat(scale, axis=1)
                 bar.update()
 
 
 def _draw_mixing(path: Path, model: Model, shapes: Sequence[Point], styles: Sequence[Point], truncation: float) -> None:
-    """A table: forms on the left, colours above, mixtures where they meet."""
+    """Draw a table: shapes in the left column, styles in the top row, their mixtures in the cells."""
     mixed = model.mix(shapes, styles, truncation)
     left, above = (model.draw_points(points, truncation) for points in (shapes, styles))
     figure = matplotlib.figure.Figure(
@@ -102,7 +101,7 @@ def _draw_mixing(path: Path, model: Model, shapes: Sequence[Point], styles: Sequ
 
 
 def _draw_directions(path: Path, model: Model, point: Point, found: Directions, truncation: float) -> None:
-    """A row a direction: the same picture in the middle, moved to both sides."""
+    """Draw a row per direction: the picture in the middle, moved along the direction to both sides."""
     count = len(found.components)
     figure = matplotlib.figure.Figure(figsize=(1.25 * len(STEPS) + 1, 1.25 * count + 0.6), layout="constrained")
     grid = figure.subplots(count, len(STEPS), squeeze=False)
@@ -121,5 +120,5 @@ def _draw_directions(path: Path, model: Model, point: Point, found: Directions, 
 
 
 def _array(picture: Tensor) -> np.ndarray:
-    """(3, H, W) as (H, W, 3)."""
+    """(3, H, W) -> (H, W, 3)."""
     return picture.permute(1, 2, 0).numpy()

@@ -1,8 +1,8 @@
-"""Models that lie elsewhere: `hf:owner/name[/file]` of the Hugging Face hub, or the https:// address of a file.
+"""Download models: `hf:owner/name[/file]` from the Hugging Face hub, or the https:// URL of a file.
 
 path = local_copy("hf:owner/name")  # a folder in ~/.cache/this-stuff-does-not-exist
 
-Only files of weights and their descriptions are fetched, each once, and nothing of them is run.
+Only weights and their configuration are fetched, each file once. No code in them is run.
 """
 
 from __future__ import annotations
@@ -24,16 +24,16 @@ from generate.units import size_text
 
 HUB = "hf:"
 WEB = "https://"
-FILES = ("config.json", "*.safetensors", "*.bin", "*.pt", "*.pkl")  # that a family may need
-ALONE = (".pkl", ".pt")  # files that are a model by themselves
-LARGEST = 8_000_000_000  # bytes of a model
-SOURCE = "source.json"  # beside what was fetched: where it is from
+FILES = ("config.json", "*.safetensors", "*.bin", "*.pt", "*.pkl")  # what any family needs
+SINGLE_FILES = (".pkl", ".pt")  # complete models in one file
+LARGEST = 8_000_000_000  # bytes
+SOURCE = "source.json"  # beside the files: where they are from
 TIMEOUT_S = 30.0
 CHUNK = 1 << 20
 
 
 class ModelPath(click.ParamType[Path]):
-    """The argument MODEL of a command: a path, or a name that is fetched."""
+    """The MODEL argument of a command: a path, or a name to download."""
 
     name = "model"
 
@@ -41,23 +41,23 @@ class ModelPath(click.ParamType[Path]):
         return local_copy(str(value))
 
 
-def is_elsewhere(name: str) -> bool:
-    """Whether it names a model that is to be fetched."""
+def is_remote(name: str) -> bool:
+    """True if the name is one to download."""
     return name.startswith((HUB, WEB))
 
 
 def local_copy(name: str) -> Path:
-    """Where the model is on this machine: the path itself, or a folder or file that it was fetched to.
+    """Return a local path as it is; download anything else and return its folder or file in the cache.
 
-    Raises click.ClickException if it can't be fetched.
+    Raises click.ClickException if the download fails.
     """
-    if not is_elsewhere(name):
+    if not is_remote(name):
         return Path(name)
     try:
         return _from_hub(name) if name.startswith(HUB) else _from_web(name)
     except click.ClickException:
         raise
-    except Exception as error:  # of the network, of the server, of the disk: libraries raise many kinds
+    except Exception as error:  # network, server or disk: libraries raise many kinds
         reason = " ".join(str(error).split()).split(" (Request ID")[0][:200] or type(error).__name__
         raise click.ClickException(
             f"{name} can't be fetched ({reason}). Check the name and the connection; or download the files yourself and give their path."
@@ -65,7 +65,7 @@ def local_copy(name: str) -> Path:
 
 
 def source_of(path: Path) -> dict[str, Any] | None:
-    """Where a model was fetched from: name, revision or checksum; None for a model of this machine."""
+    """Return where a model was downloaded from (name, revision, checksums), None for a local model."""
     file = (path if path.is_dir() else path.parent) / SOURCE
     try:
         found = json.loads(file.read_text(encoding="utf-8"))
@@ -79,7 +79,9 @@ def _from_hub(name: str) -> Path:
 
     owner, repository, file = [*name.removeprefix(HUB).split("/", 2), "", ""][:3]
     if not owner or not repository:
-        raise click.ClickException(f"{name} names no model: write hf:owner/name, or hf:owner/name/file.pkl.")
+        raise click.ClickException(
+            f"{name} is not the name of a model: write hf:owner/name, or hf:owner/name/file.pkl."
+        )
     info = HfApi().model_info(f"{owner}/{repository}", files_metadata=True)
     there = {sibling.rfilename: sibling.size for sibling in info.siblings or []}
     wanted = [
@@ -93,9 +95,9 @@ def _from_hub(name: str) -> Path:
         )
     if "model.safetensors" in wanted and not file:
         wanted = [one for one in wanted if one != "pytorch_model.bin"]  # the same weights
-    alone = [one for one in wanted if Path(one).suffix in ALONE]
-    if not file and len(alone) > 1 and not any(one.endswith(".safetensors") for one in wanted):
-        raise click.ClickException(f"{name} has {len(alone)} models: name one, as in {name}/{min(alone)}.")
+    single = [one for one in wanted if Path(one).suffix in SINGLE_FILES]
+    if not file and len(single) > 1 and not any(one.endswith(".safetensors") for one in wanted):
+        raise click.ClickException(f"{name} has {len(single)} models: name one, as in {name}/{min(single)}.")
     if unsized := [one for one in wanted if there[one] is None]:
         raise click.ClickException(
             f"{name} does not say how large {unsized[0]} is: download it yourself and give its path."
@@ -105,7 +107,7 @@ def _from_hub(name: str) -> Path:
     for one in wanted:
         hf_hub_download(f"{owner}/{repository}", one, revision=info.sha, local_dir=home)
     path = home / file if file else _only(home)
-    beside = path.parent if file else home  # where `source_of` looks
+    beside = path.parent if file else home  # where `source_of` reads it
     _write_source(beside, {"from": name, "revision": info.sha, "sha256": _digests(home, wanted)})
     return path
 
@@ -118,7 +120,7 @@ def _from_web(url: str) -> Path:
         with requests.get(url, stream=True, timeout=TIMEOUT_S) as answer:
             answer.raise_for_status()
             if not answer.url.startswith(WEB):
-                raise click.ClickException(f"{url} leads to {answer.url}, which is not https: nothing was fetched.")
+                raise click.ClickException(f"{url} redirects to {answer.url}, which is not https: nothing was fetched.")
             length = int(answer.headers.get("Content-Length") or 0)
             _check_size(url, length)
             home.mkdir(parents=True, exist_ok=True)
@@ -138,15 +140,15 @@ def _from_web(url: str) -> Path:
 
 
 def _only(home: Path) -> Path:
-    """The folder, or the one file in it that is a model by itself."""
-    alone = [path for path in home.iterdir() if path.suffix in ALONE]
-    return alone[0] if len(alone) == 1 and not list(home.glob("*.safetensors")) else home
+    """Return the folder, or the file if one file in it is the complete model."""
+    single = [path for path in home.iterdir() if path.suffix in SINGLE_FILES]
+    return single[0] if len(single) == 1 and not list(home.glob("*.safetensors")) else home
 
 
 def _check_size(name: str, size: int) -> None:
     if size > LARGEST:
         raise click.ClickException(
-            f"{name} has {size_text(size)}, more than {size_text(LARGEST)}: download it yourself and give its path."
+            f"{name} is {size_text(size)}, over the limit of {size_text(LARGEST)}: download it yourself and give its path."
         )
 
 

@@ -6,7 +6,6 @@ pictures = draw_pictures(model.generator, seeds=[0, 1, 2], batch_size=8, categor
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
@@ -22,7 +21,7 @@ from torch import Tensor, nn
 
 from generate.images import atomic_path
 from generate.model.checkpoints import misfit, read_checkpoint
-from generate.model.family import Directions, choose_among
+from generate.model.family import Directions, choose_among, sha256_of
 from generate.model.latent import Point, along, between, draw_points, mixtures, points_of, principal_directions
 from generate.model.networks import Generator, NetworkOptions, build_generator, read_options
 from generate.model.noise import draw_inputs, fixed_noise
@@ -60,7 +59,7 @@ class LightweightModel:
 
     @cached_property
     def means(self) -> Tensor:
-        """The targets of truncation, see `mean_maps`; computed once."""
+        """The truncation targets, see `mean_maps`; computed once."""
         return mean_maps(self.generator, len(self.categories))
 
     def choose(self, asked: Sequence[str]) -> tuple[str, ...]:
@@ -69,16 +68,16 @@ class LightweightModel:
     def draw(
         self,
         seeds: Sequence[int],
-        numbers: Sequence[int] | None = None,
+        labels: Sequence[int] | None = None,
         truncation: float = 1.0,
         precision: str = "fp32",
     ) -> Tensor:
         means = None if truncation == 1 else self.means
         with torch.autocast(self.device.type, torch.bfloat16, enabled=precision == "bf16"):
-            return draw_pictures(self.generator, seeds, len(seeds), numbers, truncation, means)
+            return draw_pictures(self.generator, seeds, len(seeds), labels, truncation, means)
 
-    def points(self, seeds: Sequence[int], numbers: Sequence[int] | None = None) -> list[Point]:
-        return points_of(self.generator, self.means, seeds, numbers)
+    def points(self, seeds: Sequence[int], labels: Sequence[int] | None = None) -> list[Point]:
+        return points_of(self.generator, self.means, seeds, labels)
 
     def between(self, one: Point, other: Point, t: float) -> Point:
         return between(one, other, t)
@@ -89,21 +88,21 @@ class LightweightModel:
     def mix(self, shapes: Sequence[Point], styles: Sequence[Point], truncation: float = 1.0) -> Tensor:
         return mixtures(self.generator, shapes, styles, truncation)
 
-    def directions(self, count: int, number: int | None = None) -> Directions:
-        return principal_directions(self.generator, count, number)
+    def directions(self, count: int, label: int | None = None) -> Directions:
+        return principal_directions(self.generator, count, label)
 
     def along(self, point: Point, component: Tensor, distances: Sequence[float], truncation: float = 1.0) -> Tensor:
         return along(self.generator, point, component, distances, truncation)
 
 
 def save_generator(path: Path, generator: Generator, network: NetworkOptions, made: dict[str, Any]) -> None:
-    """Write the weights with what rebuilds and explains them as metadata; safetensors holds no code."""
+    """Write the weights, with the network options and `made` as metadata."""
     save_weights(path, generator, {"family": FAMILY, "network": json.dumps(asdict(network)), "made": json.dumps(made)})
 
 
 def save_weights(path: Path, network: nn.Module, metadata: dict[str, str]) -> None:
-    """Write a network's weights in half precision, which moves a pixel by one level at most and halves the file; batch
-    norm statistics, whose range is larger, in full."""
+    """Write a network's weights in half precision, which changes pixels by at most one level; batch norm statistics, whose
+    range is larger, in full precision."""
     weights = {
         name: (weight if "running" in name or not weight.is_floating_point() else weight.half()).cpu().contiguous()
         for name, weight in network.state_dict().items()
@@ -115,8 +114,8 @@ def save_weights(path: Path, network: nn.Module, metadata: dict[str, str]) -> No
 def load_generator(path: Path, device: torch.device | None = None) -> LightweightModel:
     """Load a run folder's generator, a `generator.safetensors`, or a model_N.pt of the lightweight_gan command.
 
-    Half-precision weights are widened. Raises click.ClickException if there is none, or the file is
-    damaged or of another family.
+    Half-precision weights are converted to float32. Raises click.ClickException if the file is missing, damaged or of
+    another family.
     """
     if path.suffix == ".pt" and path.is_file():
         checkpoint = read_checkpoint(path)
@@ -150,8 +149,7 @@ def _model(
     if reason := misfit(generator, weights):
         raise ValueError(reason)
     generator.load_state_dict({n: w.float() if w.is_floating_point() else w for n, w in weights.items()})
-    digest = hashlib.sha256(file.read_bytes()).hexdigest()[:32]
-    return LightweightModel(generator.eval().to(device or "cpu"), network, made, digest)
+    return LightweightModel(generator.eval().to(device or "cpu"), network, made, sha256_of(file))
 
 
 @torch.inference_mode()
@@ -163,11 +161,11 @@ def draw_pictures(
     truncation: float = 1.0,
     means: Tensor | None = None,
 ) -> Tensor:
-    """Pictures (N, 3, H, W), uint8 on the CPU, one for each seed, which alone fixes its latent and noise.
+    """Draw one picture per seed, (N, channels, H, W), uint8 on the CPU. The seed alone determines latent and noise.
 
-    A model of several categories needs the number of each picture's. Truncation below 1 trades variety for fewer
-    odd pictures, see `truncated`, and needs the model's `means`. Every batch is full (the last is filled up with repeats), so that a picture comes
-    out of the same arithmetic wherever in the list its seed stands.
+    A conditional model needs `categories`, the label of each picture. Truncation below 1 trades variety for fewer odd
+    pictures, see `truncated`, and needs the model's `means`. The last batch is padded with repeats, so a picture's bytes
+    don't depend on the position of its seed.
     """
     device = next(generator.parameters()).device
     pictures = []
@@ -175,12 +173,12 @@ def draw_pictures(
         batch = list(seeds[start : start + batch_size])
         repeats = batch_size - len(batch)
         latents, noises = draw_inputs(generator, batch + batch[-1:] * repeats, generator.latent_dim)
-        told = None
+        labels = None
         if categories is not None:
-            numbers = list(categories[start : start + batch_size])
-            told = torch.tensor(numbers + numbers[-1:] * repeats, device=device)
-        mean = means if means is None or told is None else means[told]
+            chosen = list(categories[start : start + batch_size])
+            labels = torch.tensor(chosen + chosen[-1:] * repeats, device=device)
+        mean = means if means is None or labels is None else means[labels]
         with fixed_noise(generator, [noise.to(device) for noise in noises]), truncated(generator, truncation, mean):
-            drawn = generator(latents.to(device), told)[: len(batch)]
+            drawn = generator(latents.to(device), labels)[: len(batch)]
         pictures.append(drawn.float().clamp(0, 1).mul(255).round().to("cpu", torch.uint8))
     return torch.cat(pictures)

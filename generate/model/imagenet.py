@@ -1,4 +1,4 @@
-"""ImageNet's 1,000 categories: their numbers, their synsets and what they are called, read from imagenet.tsv beside this file.
+"""ImageNet's 1,000 categories: numbers, synsets and names, read from imagenet.tsv.
 
 python -c "from generate.model.imagenet import *; print(find_kind('granny smith'))"
 """
@@ -20,16 +20,16 @@ TABLE = Path(__file__).with_name("imagenet.tsv")
 class Kind:
     """A category of ImageNet."""
 
-    number: int  # of the networks' output, 0 to 999
-    synset: str  # WordNet 3.0's, as in n07753275
-    name: str  # singular and unlike any other: "Granny Smith apple"
-    called: tuple[str, ...]  # what a picture of it is called, from the everyday word to the broadest: "apple", "fruit"
-    words: tuple[str, ...]  # WordNet's
+    number: int  # index of a classifier's output, 0 to 999
+    synset: str  # of WordNet 3.0, as in n07753275
+    name: str  # singular and unique: "Granny Smith apple"
+    called: tuple[str, ...]  # common names, from the everyday word to the broadest: "apple", "fruit"
+    words: tuple[str, ...]  # WordNet's synonyms
 
 
 @cache
 def imagenet_kinds() -> tuple[Kind, ...]:
-    """All 1,000 in the order of the networks' outputs, which is that of the synsets."""
+    """Return all 1,000 in the order of classifiers' outputs, which is that of the synsets."""
     rows = [line.split("\t") for line in TABLE.read_text(encoding="utf-8").splitlines() if not line.startswith("#")]
     return tuple(
         Kind(number, synset, name, tuple(called.split("/")), tuple(words.split("; ")))
@@ -38,9 +38,9 @@ def imagenet_kinds() -> tuple[Kind, ...]:
 
 
 def find_kind(text: str) -> Kind:
-    """The category of a name, a synset, one of WordNet's words, a word for it alone ("apple"), or a number.
+    """Find a category by name, synset, WordNet's synonym, common name ("apple") or number.
 
-    Raises click.ClickException if there is none, or several.
+    Raises click.ClickException unless exactly one matches.
     """
     kinds = imagenet_kinds()
     wanted = " ".join(text.replace("_", " ").split()).casefold()
@@ -55,7 +55,7 @@ def find_kind(text: str) -> Kind:
         return found[0]
     if found:
         raise click.ClickException(
-            f"{text!r} is more than one of ImageNet's categories: {_listed(found)}. Give one of these names or numbers."
+            f"{text!r} matches several of ImageNet's categories: {_listed(found)}. Give one of these names or numbers."
         )
     every = {name for kind in kinds for name in _folded((kind.name, *kind.words))}
     near = set(get_close_matches(wanted, sorted(every), cutoff=0.75))

@@ -1,4 +1,4 @@
-"""What lightweight-gan's generator has learnt: ways between its pictures, mixtures of two, directions that each change one thing.
+"""The latent space of lightweight-gan's generator: interpolation, style mixing, principal directions.
 
 points = points_of(model.generator, model.means, seeds=[0, 1])
 pictures = draw_points(model.generator, [points[0], between(points[0], points[1], 0.5), points[1]])  # (3, 3, H, W), uint8
@@ -11,45 +11,44 @@ from dataclasses import dataclass
 
 import torch
 import torch.nn.functional as F
-from sklearn.decomposition import PCA
 from torch import Tensor, nn
 
-from generate.model.family import Directions, as_rgb, slerp
+from generate.model.family import Directions, as_rgb, principal_components, slerp
 from generate.model.networks import Generator
 from generate.model.noise import draw_inputs, fixed_noise
 from generate.model.truncation import truncated
 
-LATENTS = 4096  # that principal directions are found among
-STYLE_FROM = 16  # pixels: maps of this side and above are given another picture's statistics
+LATENTS = 4096  # samples for the principal directions
+STYLE_FROM = 16  # px; style mixing replaces the statistics of maps of this side and above
 BATCH = 8
 
 
 @dataclass(frozen=True)
 class Point:
-    """All that one picture is drawn from: its seed's, or something between."""
+    """The complete input of one picture: a seed's, or interpolated."""
 
     latent: Tensor  # (D,)
-    category: Tensor  # (D,), or (0,) of a model that is told none: the category's embedding
+    category: Tensor  # (D,), the category's embedding; (0,) for an unconditional model
     noises: tuple[Tensor, ...]  # (1, h, w) for every noise layer
-    mean: Tensor  # (C, 4, 4), that truncation draws towards
+    mean: Tensor  # (C, 4, 4), the target of truncation
 
 
 def points_of(
     generator: Generator, means: Tensor, seeds: Sequence[int], categories: Sequence[int] | None = None
 ) -> list[Point]:
-    """The points of these seeds, and of the number of each's category where the model has some."""
+    """Return the points of these seeds; a conditional model needs the label of each."""
     latents, noises = draw_inputs(generator, seeds, generator.latent_dim)
     if generator.embed is None:
         embedded, means = torch.empty(len(seeds), 0), means.expand(len(seeds), -1, -1, -1)
     else:
-        told = torch.tensor(categories)
-        embedded, means = generator.embedded(told.to(generator.embed.weight.device)).detach().cpu(), means[told]
+        labels = torch.tensor(categories)
+        embedded, means = generator.embedded(labels.to(generator.embed.weight.device)).detach().cpu(), means[labels]
     rows = zip(*noises, strict=True)
     return [Point(*point) for point in zip(latents, embedded, rows, means, strict=True)]
 
 
 def draw_points(generator: Generator, points: Sequence[Point], truncation: float = 1.0) -> Tensor:
-    """Pictures (N, 3, H, W), uint8 on the CPU."""
+    """Draw pictures (N, 3, H, W), uint8 on the CPU."""
     return torch.cat(
         [_draw(generator, points[start : start + BATCH], truncation) for start in range(0, len(points), BATCH)]
     )
@@ -57,7 +56,7 @@ def draw_points(generator: Generator, points: Sequence[Point], truncation: float
 
 @torch.inference_mode()
 def _draw(generator: Generator, points: Sequence[Point], truncation: float) -> Tensor:
-    """All in one batch."""
+    """Draw all points in one batch."""
     device = next(generator.parameters()).device
     joined = torch.stack([torch.cat((point.latent, point.category)) for point in points]).to(device)
     noises = [torch.stack(layer).to(device) for layer in zip(*(point.noises for point in points), strict=True)]
@@ -68,9 +67,9 @@ def _draw(generator: Generator, points: Sequence[Point], truncation: float) -> T
 
 
 def between(one: Point, other: Point, t: float) -> Point:
-    """At t, 0..1, from one to the other.
+    """Interpolate at t, 0..1, from one to the other.
 
-    Latents and noise go along great circles, on which they stay as likely as those that were trained with (White,
+    Latents and noise are interpolated spherically, which keeps the norms that the generator was trained with (White,
     "Sampling Generative Networks", 2016).
     """
     return Point(
@@ -82,10 +81,10 @@ def between(one: Point, other: Point, t: float) -> Point:
 
 
 def mixtures(generator: Generator, shapes: Sequence[Point], styles: Sequence[Point], truncation: float = 1.0) -> Tensor:
-    """Every shape in every style, (len(shapes), len(styles), 3, H, W): the form of one picture, the colours of another.
+    """Draw every shape in every style, (len(shapes), len(styles), 3, H, W): the form of one picture, the colours of another.
 
-    From STYLE_FROM px on every channel of a map gets the mean and deviation that it has in the other picture (Huang &
-    Belongie, "Arbitrary Style Transfer in Real-time with Adaptive Instance Normalization", ICCV 2017).
+    In maps of STYLE_FROM px and above, every channel gets the mean and standard deviation that it has in the style's picture
+    (Huang & Belongie, "Arbitrary Style Transfer in Real-time with Adaptive Instance Normalization", ICCV 2017).
     """
 
     def restyle(_: nn.Module, __: object, out: Tensor) -> Tensor | None:
@@ -106,32 +105,20 @@ def mixtures(generator: Generator, shapes: Sequence[Point], styles: Sequence[Poi
 
 @torch.inference_mode()
 def principal_directions(generator: Generator, count: int, category: int | None = None) -> Directions:
-    """In which directions the first feature maps of random latents differ most: `count`, or as many as there are.
+    """Return at most `count` principal directions of the first feature map, of one category's pictures if it is given.
 
-    Haerkoenen et al., "GANSpace: Discovering Interpretable GAN Controls", NeurIPS 2020: a PCA of an early layer. With
-    a category they are those of its pictures.
+    A PCA of an early layer (Haerkoenen et al., "GANSpace: Discovering Interpretable GAN Controls", NeurIPS 2020).
     """
     weights = next(generator.parameters())
     latents = torch.randn(LATENTS, generator.latent_dim, generator=torch.Generator().manual_seed(0)).to(weights.device)
-    told = None if category is None else torch.full((LATENTS,), category, device=weights.device)
-    return directions_of(generator.first_map(latents, told).float().cpu(), count)
-
-
-def directions_of(maps: Tensor, count: int) -> Directions:
-    """The principal directions of first feature maps (N, C, 4, 4): `count`, or as many as there are."""
-    flat = maps.flatten(1).numpy()
-    found = PCA(min(count, *flat.shape), svd_solver="randomized", random_state=0).fit(flat)
-    components = torch.from_numpy(found.components_).reshape(-1, *maps.shape[1:])
-    deviations, shares = (
-        torch.from_numpy(x) for x in (found.explained_variance_**0.5, found.explained_variance_ratio_)
-    )
-    return Directions(components, deviations, shares)
+    labels = None if category is None else torch.full((LATENTS,), category, device=weights.device)
+    return principal_components(generator.first_map(latents, labels).float().cpu(), count)
 
 
 def along(
     generator: Generator, point: Point, component: Tensor, distances: Sequence[float], truncation: float = 1.0
 ) -> Tensor:
-    """The picture of a point, its first feature map moved so far along a direction (C, 4, 4): (N, 3, H, W), uint8."""
+    """Draw a point with its first feature map moved by each distance along a direction (C, 4, 4): (N, 3, H, W), uint8."""
     shifts = torch.tensor(distances)[:, None, None, None] * component
 
     def move(_: nn.Module, __: object, out: Tensor) -> Tensor:

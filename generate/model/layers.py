@@ -1,4 +1,4 @@
-"""Layers that stand in for those of lightweight-gan: the same weights and results, in terms that processors like better."""
+"""Faster replacements for layers of lightweight-gan, with the same weights and results."""
 
 from __future__ import annotations
 
@@ -10,12 +10,11 @@ from torch import Tensor, nn
 
 
 class TiledAttention(nn.Module):
-    """The package's attention, with its layers and weights, but its 3x3 part as masked matrix products over 8x8 tiles.
+    """The package's attention, with its 3x3 local part computed as masked matrix products over 8x8 tiles.
 
-    The package copies every key and value nine times (`unfold`), which is most of what its
-    discriminator costs. Here a tile of queries meets the tile of keys around it in one product and a
-    mask keeps the 3x3 neighbourhood: the same weights and result, in terms that matrix units like.
-    Positions outside the picture take part in the softmax with a score of zero, as they do there.
+    The package copies every key and value nine times (`unfold`), which dominates the cost of its discriminator. Here a tile
+    of queries is multiplied with the keys of the tile and its border, and a mask keeps each query's 3x3 neighbourhood.
+    Positions outside the picture take part in the softmax with a score of zero, as in the package.
     """
 
     tile = 8
@@ -78,8 +77,8 @@ class TiledAttention(nn.Module):
 
 
 class Gate(nn.Module):
-    """nn.GLU over channels, in a form whose gradient keeps channels_last: the batch norm before it
-    is ten times as slow on a CPU when its input and its gradient lie differently in memory."""
+    """nn.GLU over channels with a gradient in channels_last: on a CPU, batch norm is slow when its input and its gradient
+    have different memory formats."""
 
     def forward(self, x: Tensor) -> Tensor:
         value, gate = x.chunk(2, dim=1)
@@ -87,12 +86,12 @@ class Gate(nn.Module):
 
 
 class Pointwise(nn.Conv2d):
-    """A 1x1 convolution as the matrix product that it is, for what the gradient penalty differentiates twice: torch
-    computes the second derivative of a convolution as one with kernels as large as the picture."""
+    """A 1x1 convolution as a matrix product, for the gradient penalty: torch computes the second derivative of a convolution
+    as a convolution with kernels as large as the picture."""
 
     @classmethod
     def like(cls, convolution: nn.Conv2d) -> Self:
-        """One with the weights of that 1x1 convolution, which has no stride."""
+        """Return one that shares the weights of a 1x1 convolution of stride 1."""
         made = cls(convolution.in_channels, convolution.out_channels, 1, bias=convolution.bias is not None)
         made.weight, made.bias = convolution.weight, convolution.bias
         return made
@@ -102,13 +101,13 @@ class Pointwise(nn.Conv2d):
 
 
 def _with_border(tiles: int, tile: int, device: torch.device) -> Tensor:
-    """The rows of a padded map that each tile sees, one tile after the other: 0..t+1, t..2t+1, ..."""
+    """Return the rows of a padded map that each tile and its border cover: 0..t+1, t..2t+1, ..."""
     starts = torch.arange(tiles, device=device) * tile
     return (starts[:, None] + torch.arange(tile + 2, device=device)).flatten()
 
 
 def _neighbourhood(tile: int, device: torch.device) -> Tensor:
-    """Which keys of a tile with a border of one each of its queries sees: (t * t, (t + 2) ** 2), bool."""
+    """Return which keys (tile and border) lie in each query's neighbourhood: (t * t, (t + 2) ** 2), bool."""
     queries = torch.arange(tile, device=device)[:, None]
     keys = torch.arange(-1, tile + 1, device=device)[None, :]
     near = (queries - keys).abs() <= 1  # (t, t + 2)

@@ -53,7 +53,7 @@ class NetworkOptions:
 
 
 def read_options(values: Mapping[str, Any]) -> NetworkOptions:
-    """As written to JSON. Raises ValueError for what could not have been written, as categories that would not do as folders."""
+    """Read the options from their JSON. Raises ValueError for impossible ones, such as categories that can't name a folder."""
     given: dict[str, Any] = {name: tuple(v) if isinstance(v, list) else v for name, v in values.items()}
     options = NetworkOptions(**given)
     for name in options.categories:
@@ -73,10 +73,10 @@ class Generator(package.Generator):  # type: ignore[name-defined, misc]
     """
 
     def __init__(self, options: NetworkOptions) -> None:
-        told = bool(options.categories)
+        conditional = bool(options.categories)
         super().__init__(
             image_size=options.size,
-            latent_dim=options.latent_dim * (2 if told else 1),
+            latent_dim=options.latent_dim * (2 if conditional else 1),
             fmap_max=options.fmap_max,
             fmap_inverse_coef=options.fmap_inverse_coef,
             attn_res_layers=list(options.attention),
@@ -84,7 +84,7 @@ class Generator(package.Generator):  # type: ignore[name-defined, misc]
             transparent=options.channels == 4,
         )
         self.latent_dim = options.latent_dim
-        self.embed = nn.Embedding(len(options.categories), options.latent_dim) if told else None
+        self.embed = nn.Embedding(len(options.categories), options.latent_dim) if conditional else None
         if self.embed is not None:
             nn.init.zeros_(self.embed.weight)
 
@@ -138,13 +138,13 @@ class Discriminator(package.Discriminator):  # type: ignore[name-defined, misc]
         if self.embed is None:
             logits, logits_32, reconstruction = super().forward(pictures, calc_aux_loss)
             return logits, logits_32, reconstruction
-        told, last = self.embed(categories), []
+        embedding, last = self.embed(categories), []
         handle = self.to_logits.register_forward_pre_hook(lambda _, inputs: last.append(inputs[0]))
         try:
             logits, logits_32, reconstruction = super().forward(pictures, calc_aux_loss)
         finally:
             handle.remove()
-        agreement = (last[0].mean(dim=(2, 3)) * told).sum(dim=1, keepdim=True)  # (N, 1)
+        agreement = (last[0].mean(dim=(2, 3)) * embedding).sum(dim=1, keepdim=True)  # (N, 1)
         return logits + agreement, logits_32, reconstruction
 
 

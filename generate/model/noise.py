@@ -1,4 +1,4 @@
-"""What a picture is drawn from: a latent and the noise of every layer, both from its seed alone."""
+"""The generator's random inputs: a latent and the noise of every layer, both determined by the seed."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ from generate.ranks import own_rows, world
 
 
 def draw_inputs(generator: nn.Module, seeds: Sequence[int], latent_dim: int) -> tuple[Tensor, list[Tensor]]:
-    """Latents (N, latent_dim) and one noise tensor (N, 1, h, w) per noise layer, each row from its seed alone.
+    """Draw latents (N, latent_dim) and a noise tensor (N, 1, h, w) per noise layer; each row depends only on its seed.
 
-    Drawn on the CPU, so that a seed means the same picture on every device and in every batch.
+    Drawn on the CPU, so a seed gives the same picture on every device and in every batch.
     """
     resolutions = [2 ** (3 + i) for i in range(len(_noise_layers(generator)))]
     latents, noises = [], []
@@ -29,7 +29,7 @@ def draw_inputs(generator: nn.Module, seeds: Sequence[int], latent_dim: int) -> 
 
 @contextmanager
 def fixed_noise(generator: nn.Module, noises: Sequence[Tensor]) -> Iterator[None]:
-    """Within this context the generator's noise layers take these tensors instead of drawing fresh noise."""
+    """A context in which the generator's noise layers use these tensors instead of drawing noise."""
 
     def use(noise: Tensor) -> Any:
         return lambda _, inputs: (inputs[0], noise)
@@ -46,7 +46,7 @@ def fixed_noise(generator: nn.Module, noises: Sequence[Tensor]) -> Iterator[None
 
 
 def share_noise(generator: nn.Module) -> None:
-    """Let every rank draw the noise of the whole batch and use its own rows, as it does with all random numbers."""
+    """Make every rank draw the noise of the whole batch and use its own rows, so that random states stay equal."""
 
     def draw(_: nn.Module, inputs: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
         x = inputs[0]

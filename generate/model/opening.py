@@ -1,4 +1,4 @@
-"""Open a generator of any family: what a file is, its content decides, not its name.
+"""Open a generator of any family, identified by the file's content.
 
 from generate.model.opening import open_model
 model = open_model("runs/mine")
@@ -17,12 +17,12 @@ from generate.model.generator import load_generator
 
 PICKLE = b"\x80"  # the first byte of pickles
 TORCH_SAVE = (
-    b"\x80\x02\x8a\x0a\x6c\xfc\x9c\x46\xf9\x20\x6a\xa8\x50\x19"  # of torch.save's files until they became archives
+    b"\x80\x02\x8a\x0a\x6c\xfc\x9c\x46\xf9\x20\x6a\xa8\x50\x19"  # torch.save's magic number before 1.6 (no zip)
 )
 
 
 def open_model(source: str | Path, device: torch.device | None = None) -> Model:
-    """The model of a run folder, of a file, or of a name that `local_copy` fetches. Raises click.ClickException if it is none."""
+    """Open a run folder, a file, or a name that `local_copy` downloads. Raises click.ClickException if it is not a model."""
     path = local_copy(str(source))
     model = _open(path, device)
     if found := source_of(path):
@@ -43,7 +43,7 @@ def _open(path: Path, device: torch.device | None) -> Model:
 
 
 def _is_pickle(path: Path) -> bool:
-    """Whether it is a plain one, or, damaged as it may be, is called one. A .pt is a checkpoint whatever is in it."""
+    """True for a plain pickle and for any .pkl or .pickle, even a damaged one. A .pt is always a checkpoint."""
     with path.open("rb") as file:
         head = file.read(len(TORCH_SAVE))
     plain = path.suffix != ".pt" and head.startswith(PICKLE) and head != TORCH_SAVE

@@ -1,11 +1,11 @@
-"""Weights of an ONNX graph as whole numbers of few bits, which the graph itself turns into floats.
+"""Store the weights of an ONNX graph as integers of few bits, which the graph itself converts to floats.
 
     import onnx
     data = pack(onnx.load("generator.onnx"), {"layers.0.weight": 0.001})
 
-A runtime that folds constants does so once, when it loads the file, and then draws as fast as with floats. A number is stored as
-a byte and, if it needs more, its lowest bits beside those of others: the bytes compress on their way through HTTP, to about
-what their entropy allows, and the lowest bits, which are noise, would only be in the way of that.
+A runtime that folds constants converts them once, when it loads the file, and then draws as fast as with floats. An integer
+is stored as a byte; one that needs more bits has its lowest bits in a separate tensor. The bytes compress well over HTTP;
+the lowest bits are noise and would prevent that.
 """
 
 from __future__ import annotations
@@ -17,13 +17,13 @@ import numpy as np
 import onnx
 from onnx import TensorProto, helper, numpy_helper
 
-PACKABLE = 8  # weights are packed if their number is a multiple of this: of low bits there are whole bytes then
-LOW_BITS = (0, 1, 2, 4, 8)  # that fill bytes
-LARGEST = (1 << 15) - 1  # what 8 bits and 8 low bits hold
+PACK_MULTIPLE = 8  # only tensors with a multiple of 8 weights are packed, so that their low bits fill bytes
+LOW_BITS = (0, 1, 2, 4, 8)  # counts that fill bytes
+MAX_INTEGER = (1 << 15) - 1  # of a signed byte and 8 low bits
 
 
 def pack(model: onnx.ModelProto, steps: Mapping[str, float]) -> bytes:
-    """The graph with each of these initializers as multiples of its step, in as few bits as they need."""
+    """Return the graph with each initializer in `steps` rounded to multiples of its step and stored in as few bits as it needs."""
     graph = model.graph
     floats = [tensor for tensor in graph.initializer if tensor.name not in steps]
     small: dict[str, np.ndarray] = {}
@@ -55,19 +55,19 @@ def pack(model: onnx.ModelProto, steps: Mapping[str, float]) -> bytes:
 
 
 def low_bits(numbers: np.ndarray) -> int:
-    """How many bits beyond a signed byte the largest of these numbers needs, of those that fill bytes."""
+    """Return how many of LOW_BITS the largest of these integers needs beyond a signed byte."""
     needed = int(np.abs(numbers).max(initial=0)).bit_length() + 1 - 8
     return next(bits for bits in LOW_BITS if bits >= needed)
 
 
 def _lowest(numbers: np.ndarray, bits: int) -> np.ndarray:
-    """The lowest bits of all numbers, the first one's lowest in each byte: (N * bits / 8, 1), uint8."""
+    """Pack the lowest bits of all integers into bytes, the first integer lowest: (N * bits / 8, 1), uint8."""
     lowest: np.ndarray = (numbers & ((1 << bits) - 1)).reshape(-1, 8 // bits) << np.arange(0, 8, bits)
     return np.asarray(lowest.sum(axis=1, keepdims=True), np.uint8)
 
 
 def _unpack(name: str, bits: int) -> list[onnx.NodeProto]:
-    """The nodes that compute `name` from name.high and name.low."""
+    """Return the nodes that compute `name` from name.high and name.low."""
 
     def node(kind: str, inputs: str, output: str, **attributes: Any) -> onnx.NodeProto:
         names = [f"{name}.{part}" for part in inputs.split()]

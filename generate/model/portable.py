@@ -1,10 +1,10 @@
-"""A generator as one ONNX graph that takes all a picture is drawn from as inputs: what a browser draws with.
+"""Export a generator as one ONNX graph with every random number as an input, for drawing in browsers.
 
     from pathlib import Path
     from generate.model.generator import load_generator
     exported = to_onnx(load_generator(Path("runs/mine")))
 
-docs/live.md describes the inputs. The weights are rounded as coarsely as nobody sees (calibrating.py) and packed (packing.py).
+docs/live.md describes the inputs. The weights are quantized without visible difference (calibrating.py) and packed (packing.py).
 """
 
 from __future__ import annotations
@@ -22,17 +22,16 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from generate.model.calibrating import choose_steps
-from generate.model.family import Directions, Model
+from generate.model.family import Directions, Model, principal_components
 from generate.model.generator import LightweightModel
-from generate.model.latent import directions_of
 from generate.model.networks import EMBEDDING_GAIN, Generator
 from generate.model.noise import draw_inputs
 from generate.model.packing import pack
 from generate.model.truncation import MEAN_OF
 
-OPSET = 17  # the newest that torch's exporter writes without another package, and that every runtime of today reads
+OPSET = 17  # the newest that torch's exporter writes without onnxscript
 DIRECTIONS = 8  # as many as `explore` shows
-CALIBRATED = 12  # pictures that rounding is tried on
+CALIBRATION_PICTURES = 12  # to choose the quantization steps with
 
 
 @dataclass(frozen=True)
@@ -44,13 +43,13 @@ class Exported:
 
 
 class Portable(nn.Module):
-    """The generator with every input explicit, batch norms folded, categories and truncation inside.
+    """The generator with explicit inputs, batch norms folded, categories and truncation inside.
 
-    Takes latents (1, D), weights of the categories (1, K) or None where there are none, truncation (1,), how far to go
-    along each principal direction in standard deviations (1, P), and noises (1, 1, r, r). Returns pictures
-    (1, C, H, W), 0..1. `shares` has each direction's share of variance.
+    Takes latents (1, D), weights of the categories (1, K) or None for an unconditional model, truncation (1,), the shift along
+    each principal direction in standard deviations (1, P), and noises (1, 1, r, r). Returns pictures (1, C, H, W), 0..1.
+    `shares` has each direction's share of variance.
 
-    Everything is computed in double precision and then rounded, so that it does not depend on the processor.
+    Constants are computed in double precision and then rounded, so that they don't depend on the processor.
     """
 
     def __init__(self, model: LightweightModel, count: int) -> None:
@@ -58,11 +57,11 @@ class Portable(nn.Module):
         generator = copy.deepcopy(model.generator).cpu().double()
         weight, bias = _first_layer(generator)  # (D or 2 D, 2 C * 16), (2 C * 16,)
         self.weight, self.bias = nn.Parameter(weight[: generator.latent_dim]), nn.Parameter(bias)
-        told = torch.zeros(1, 1)
+        embedding = torch.zeros(1, 1)
         if generator.embed is not None:
-            told = EMBEDDING_GAIN * generator.embed.weight @ weight[generator.latent_dim :]
-            self.embedding = nn.Parameter(told)
-        means, directions = _means_and_directions(self._drawn(generator.latent_dim), told, count)
+            embedding = EMBEDDING_GAIN * generator.embed.weight @ weight[generator.latent_dim :]
+            self.embedding = nn.Parameter(embedding)
+        means, directions = _means_and_directions(self._drawn(generator.latent_dim), embedding, count)
         self.means, self.shares = nn.Parameter(means), directions.shares.tolist()
         self.directions = nn.Parameter((directions.components * directions.deviations[:, None, None, None]).flatten(1))
         for up, _, _ in generator.layers:
@@ -71,7 +70,7 @@ class Portable(nn.Module):
         self.float()
 
     def _drawn(self, latent_dim: int) -> Tensor:
-        """What random latents give before the categories have their say: (MEAN_OF, 2 C * 16)."""
+        """Return the first layer's output for random latents, without the category's part: (MEAN_OF, 2 C * 16)."""
         latents = torch.randn(MEAN_OF, latent_dim, generator=torch.Generator().manual_seed(0))
         return latents.double() @ self.weight + self.bias
 
@@ -99,25 +98,27 @@ class Portable(nn.Module):
         return pictures
 
 
-def our_own(model: Model) -> LightweightModel:
-    """The model if it is lightweight-gan's. Raises click.ClickException for one of another family, which can't be exported."""
+def require_lightweight(model: Model) -> LightweightModel:
+    """Return the model if it is lightweight-gan's. Raises click.ClickException otherwise: other families can't be exported."""
     if not isinstance(model, LightweightModel):
         raise click.ClickException(
-            f"A {model.family} generator can't draw in browsers, only one that `train` made: leave out --live or --format onnx."
+            f"A {model.family} generator can't be exported for browsers, only one that `train` made: leave out --live or --format onnx."
         )
     return model
 
 
 @torch.no_grad()
-def to_onnx(model: LightweightModel, directions: int = DIRECTIONS, calibrated: int = CALIBRATED) -> Exported:
-    """The generator as an ONNX file with so many directions, its rounding tried on so many pictures: the same bytes for the
-    same weights."""
+def to_onnx(model: LightweightModel, directions: int = DIRECTIONS, calibrated: int = CALIBRATION_PICTURES) -> Exported:
+    """Export the generator as an ONNX file, the same bytes for the same weights.
+
+    `directions` is the number of principal directions, `calibrated` the number of pictures that choose the quantization.
+    """
     portable = Portable(model, directions).eval()
     inputs = example_inputs(model, len(portable.shares))
     steps = choose_steps(portable, calibration_inputs(model, len(portable.shares), calibrated))
     file = io.BytesIO()
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # this exporter is deprecated; the other one needs onnxscript
+        warnings.simplefilter("ignore")  # this exporter is deprecated; the new one needs onnxscript
         torch.onnx.export(
             portable,
             tuple(inputs.values()),
@@ -131,7 +132,7 @@ def to_onnx(model: LightweightModel, directions: int = DIRECTIONS, calibrated: i
 
 
 def example_inputs(model: LightweightModel, directions: int) -> dict[str, Tensor | None]:
-    """Zeros of the shapes that the graph takes, by the names of its inputs and in the order of `Portable.forward`."""
+    """Return placeholders for the graph's inputs by name, in the order of `Portable.forward`."""
     size, categories = model.network.size, len(model.categories)
     noises = {f"noise_{side}": torch.zeros(1, 1, side, side) for side in noise_sides(size)}
     return {
@@ -144,24 +145,24 @@ def example_inputs(model: LightweightModel, directions: int) -> dict[str, Tensor
 
 
 def calibration_inputs(model: LightweightModel, directions: int, count: int) -> list[tuple[Tensor | None, ...]]:
-    """Those of some seeds, in turn of all categories: drawn as they are, truncated, and moved along all directions."""
+    """Return the inputs of `count` seeds that cycle through categories, with and without truncation and shifts."""
     inputs, categories = [], len(model.categories)
     for seed in range(count):
         latents, noises = draw_inputs(model.generator, [seed], model.network.latent_dim)
-        told = torch.eye(categories)[[seed % categories]] if categories else None
+        one_hot = torch.eye(categories)[[seed % categories]] if categories else None
         truncation = torch.tensor([0.7 if seed % 2 else 1.0])
         moved = torch.randn(1, directions, generator=torch.Generator().manual_seed(seed)) * (seed % 4 == 0)
-        inputs.append((latents, told, truncation, moved, *noises))
+        inputs.append((latents, one_hot, truncation, moved, *noises))
     return inputs
 
 
 def noise_sides(size: int) -> list[int]:
-    """The sides of the maps that get noise, in pixels: 8, 16, ... up to the picture's."""
+    """Return the sides of the noise maps in pixels: 8, 16, ... up to the picture's."""
     return [1 << n for n in range(3, size.bit_length())]
 
 
 def _first_layer(generator: Generator) -> tuple[Tensor, Tensor]:
-    """The first convolution as a matrix, since its input is a single pixel, with the batch norm folded into it."""
+    """Return weight and bias of the first convolution as a matrix product (its input is one pixel), batch norm folded in."""
     convolution, norm = generator.initial_conv[0], generator.initial_conv[1]
     scale, shift = _affine(norm)
     weight = convolution.weight * scale[:, None, None]
@@ -169,17 +170,18 @@ def _first_layer(generator: Generator) -> tuple[Tensor, Tensor]:
     return weight.flatten(1), bias.flatten()
 
 
-def _means_and_directions(drawn: Tensor, told: Tensor, count: int) -> tuple[Tensor, Directions]:
-    """The mean of each category's first feature maps (K, C * 16), which truncation draws towards, and what differs within
-    the categories: each category's mean is subtracted first, since for leading from one to another there is a better control.
+def _means_and_directions(drawn: Tensor, embedding: Tensor, count: int) -> tuple[Tensor, Directions]:
+    """Return the mean first feature map of each category (K, C * 16), and the principal directions within categories.
+
+    Each category's mean is subtracted first, so that no direction leads from one category to another.
     """
     means, centred = [], []
-    for number, category in enumerate(told):
+    for number, category in enumerate(embedding):
         maps = _unit(_gate((drawn + category).reshape(len(drawn), -1, 4, 4)))
         means.append(_unit(maps.mean(dim=0, keepdim=True)))
-        some = maps[number :: len(told)]
+        some = maps[number :: len(embedding)]
         centred.append(some - some.mean(dim=0))
-    return torch.cat(means).flatten(1), directions_of(torch.cat(centred), count)
+    return torch.cat(means).flatten(1), principal_components(torch.cat(centred), count)
 
 
 def _fold_noise_and_norm(up: nn.Sequential) -> None:
@@ -194,7 +196,7 @@ def _fold_noise_and_norm(up: nn.Sequential) -> None:
 
 
 def _affine(norm: Any) -> tuple[Tensor, Tensor]:
-    """What a batch norm in eval mode multiplies with and adds."""
+    """Return the scale and shift of a batch norm in eval mode."""
     scale = norm.weight / torch.sqrt(norm.running_var + norm.eps)
     return scale, norm.bias - norm.running_mean * scale
 

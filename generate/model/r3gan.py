@@ -1,12 +1,12 @@
-"""R3GAN's discriminator: plain residual convolutions, which a gradient penalty in every step keeps smooth.
+"""R3GAN's discriminator: plain residual convolutions, regularized by a gradient penalty in every step.
 
     discriminator = build_r3gan(NetworkOptions(size=64), width=32)
     logits = discriminator(pictures)  # (N, 3, 64, 64), 0..1 -> (N,)
 
 Huang et al., "The GAN is dead; long live the GAN! A Modern Baseline GAN", NeurIPS 2024: no normalization, no attention
-and no spectral norm, since the penalty does their work (section 4). Their blocks are ResNeXt's for hundreds of GPU hours;
-these are small ones for CPUs. Categories enter by projection (Miyato & Koyama, "cGANs with Projection Discriminator",
-ICLR 2018).
+and no spectral norm, since the penalty replaces them (section 4). The paper's blocks are ResNeXt's, sized for hundreds of GPU
+hours; these are small ones for CPUs. Categories enter by projection (Miyato & Koyama, "cGANs with Projection
+Discriminator", ICLR 2018).
 """
 
 from __future__ import annotations
@@ -23,9 +23,9 @@ from generate.model.layers import Pointwise
 from generate.model.networks import NetworkOptions
 
 SLOPE = 0.2  # of LeakyReLU
-WIDEST = 256  # feature maps
-SMALL = 0.1  # what the last convolution of a block is scaled by at first, so that the skip connection leads
-EMBEDDING_STD = 0.1  # of a category's embedding at first
+MAX_WIDTH = 256  # feature maps
+RESIDUAL_SCALE = 0.1  # initial scale of a block's last convolution, so that the skip connection dominates
+EMBEDDING_STD = 0.1  # initial, of a category's embedding
 
 
 class Block(nn.Module):
@@ -36,7 +36,7 @@ class Block(nn.Module):
         self.halve = _convolution(dim, dim_out, 4, stride=2, padding=1)
         self.refine = _convolution(dim_out, dim_out, 3, padding=1)
         self.skip = Pointwise(dim, dim_out, 1, bias=False)
-        self.refine.weight.data *= SMALL
+        self.refine.weight.data *= RESIDUAL_SCALE
         nn.init.kaiming_normal_(self.skip.weight, nonlinearity="linear")
 
     def forward(self, x: Tensor) -> Tensor:
@@ -45,12 +45,12 @@ class Block(nn.Module):
 
 
 class R3Discriminator(nn.Module):
-    """(N, C, H, W) pictures, 0..1, and their categories (N,) if it was built for some -> logits (N,), high for real."""
+    """Pictures (N, C, H, W), 0..1, and labels (N,) if it is conditional -> logits (N,), high for real."""
 
     def __init__(self, options: NetworkOptions, width: int) -> None:
         super().__init__()
         halvings = int(math.log2(options.size)) - 2  # down to 4x4 positions
-        widths = [min(WIDEST, width * 2**i) for i in range(halvings + 1)]
+        widths = [min(MAX_WIDTH, width * 2**i) for i in range(halvings + 1)]
         self.from_colours = _convolution(options.channels, widths[0], 3, padding=1)
         self.blocks = nn.Sequential(*(Block(dim, dim_out) for dim, dim_out in pairwise(widths)))
         self.to_vector = _convolution(widths[-1], widths[-1], 4)
@@ -83,13 +83,13 @@ class _Clamp(torch.autograd.Function):
 
 
 def clamp_to_colours(pictures: Tensor) -> Tensor:
-    """Clamp to 0..1, as every picture is when it is saved; the gradient of a value outside may only lead it back."""
+    """Clamp to 0..1, as saved pictures are. Values outside keep only gradients that lead back inside."""
     clamped: Tensor = _Clamp.apply(pictures)
     return clamped
 
 
 def build_r3gan(options: NetworkOptions, width: int) -> R3Discriminator:
-    """A fresh one for pictures of that size and channels; `width` is the number of feature maps of its first layer."""
+    """Build a fresh discriminator; `width` is the number of feature maps of its first layer."""
     return R3Discriminator(options, width).to(memory_format=torch.channels_last)
 
 

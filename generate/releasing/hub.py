@@ -18,7 +18,7 @@ from generate.folders import check_outside_data
 from generate.images import atomic_path, to_picture, write_text
 from generate.model.drawing import draw_evenly
 from generate.model.family import Model
-from generate.model.portable import our_own
+from generate.model.portable import require_lightweight
 
 SHEET = "samples.jpg"
 SHOWN, COLUMNS = 48, 8
@@ -29,7 +29,7 @@ MEASURES = ("frechet", "precision", "recall", "copies")
 def write_hub_folder(model: Model, run: Path, dest: Path, measured: Mapping[str, Any], licence: str = "") -> None:
     """Write DEST/generator.safetensors (and discriminator.safetensors, if there is one), config.json, samples.jpg and README.md, the
     model card with what was `measured` of the run. Raises click.ClickException for a model that `train` did not make, and a DEST in training pictures."""
-    ours = our_own(model)
+    ours = require_lightweight(model)
     check_outside_data(dest)
     source = run if run.is_dir() else run.parent
     dest.mkdir(parents=True, exist_ok=True)

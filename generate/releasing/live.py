@@ -17,7 +17,7 @@ from gallery.live import LiveModel
 from gallery.names import Label
 from generate.model.family import Model
 from generate.model.generator import FAMILY
-from generate.model.portable import noise_sides, our_own, to_onnx
+from generate.model.portable import noise_sides, require_lightweight, to_onnx
 from generate.releasing.naming import name_categories
 
 CARD = ("kimg", "pictures", "data", "licence")  # of what a generator's file says of how it was made
@@ -36,7 +36,7 @@ def browser_model(model: Model, run: str, title: str | None, labels: Mapping[str
 
     Raises click.ClickException for a generator that can't be exported.
     """
-    ours = our_own(model)
+    ours = require_lightweight(model)
     exported = to_onnx(ours)
     named = name_categories(dict.fromkeys(model.categories, 1), title, labels)
     made: dict[str, Any] = {"family": FAMILY, "run": run, "parameters": parameters_of(ours.generator)}

@@ -44,8 +44,8 @@ def estimate(network: NetworkOptions, options: TrainOptions, pictures: int) -> E
 
         with torch.autograd.graph.saved_tensors_hooks(hold, lambda tensor: tensor):
             latents = torch.randn(batch_size, network.latent_dim)
-            told = torch.zeros(batch_size, dtype=torch.long) if network.categories else None
-            logits = discriminator(generator(latents, told), categories=told)
+            labels = torch.zeros(batch_size, dtype=torch.long) if network.categories else None
+            logits = discriminator(generator(latents, labels), categories=labels)
         del logits
     kept = {tensor.untyped_storage()._cdata: tensor.untyped_storage().nbytes() for tensor in held}
     own = {p.untyped_storage()._cdata for net in (generator, discriminator) for p in net.parameters()}

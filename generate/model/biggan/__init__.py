@@ -1,1 +1,1 @@
-"""BigGAN-deep as it is published on the Hugging Face hub and in pytorch-pretrained-biggan."""
+"""BigGAN-deep as published on the Hugging Face hub and in pytorch-pretrained-biggan."""

@@ -1,4 +1,4 @@
-"""A published BigGAN-deep, as the commands see it.
+"""A published BigGAN-deep as a `generate.model.family.Model`.
 
 from generate.model.biggan.model import open_biggan
 model = open_biggan(Path("biggan-deep-128"))
@@ -7,7 +7,6 @@ pictures = model.draw([0, 1, 2], [953, 953, 953], truncation=0.4)  # three pinea
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -16,22 +15,21 @@ from typing import Any
 
 import torch
 from scipy.stats import truncnorm
-from sklearn.decomposition import PCA
 from torch import Tensor
 
 from generate.model.biggan.network import Generator
 from generate.model.biggan.weights import read_biggan
-from generate.model.family import Directions, as_rgb, choose_among, slerp
+from generate.model.family import Directions, as_rgb, choose_among, principal_components, sha256_of, slerp
 from generate.model.imagenet import find_kind, imagenet_kinds
 
 FAMILY = "BigGAN-deep"
-LATENTS = 512  # that principal directions are found among: a first map has 32,768 numbers
-BOUND = 2.0  # standard deviations that latents are cut off at
+LATENTS = 512  # samples for the principal directions: a first feature map has 32,768 values
+BOUND = 2.0  # latents are truncated at so many standard deviations
 
 
 @dataclass(frozen=True)
 class Point:
-    """All that one picture is drawn from."""
+    """The complete input of one picture."""
 
     latent: Tensor  # (z_dim,), before truncation
     category: Tensor  # (class_embed_dim,)
@@ -61,30 +59,30 @@ class BigGAN:
         return self.embeddings.device
 
     def choose(self, asked: Sequence[str]) -> tuple[str, ...]:
-        """ImageNet's categories by any name that it alone has, or by number; see `find_kind`."""
+        """ImageNet's categories by any unique name or by number, see `find_kind`."""
         of_imagenet = len(self.categories) == len(imagenet_kinds())
         return choose_among(self.categories, [find_kind(name).name for name in asked] if of_imagenet else asked)
 
     def draw(
         self,
         seeds: Sequence[int],
-        numbers: Sequence[int] | None = None,
+        labels: Sequence[int] | None = None,
         truncation: float = 1.0,
         precision: str = "fp32",
     ) -> Tensor:
         with torch.autocast(self.device.type, torch.bfloat16, enabled=precision == "bf16"):
-            return self._draw(self.points(seeds, numbers), truncation)
+            return self._draw(self.points(seeds, labels), truncation)
 
-    def points(self, seeds: Sequence[int], numbers: Sequence[int] | None = None) -> list[Point]:
-        told = numbers if numbers is not None else [0] * len(seeds)
+    def points(self, seeds: Sequence[int], labels: Sequence[int] | None = None) -> list[Point]:
+        chosen = labels if labels is not None else [0] * len(seeds)
         dim = self.generator.options.z_dim
         return [
-            Point(latent_of(seed, dim).to(self.device), self.embeddings[number])
-            for seed, number in zip(seeds, told, strict=True)
+            Point(latent_of(seed, dim).to(self.device), self.embeddings[label])
+            for seed, label in zip(seeds, chosen, strict=True)
         ]
 
     def between(self, one: Point, other: Point, t: float) -> Point:
-        """Latents along a great circle, categories along a line, as in figure 8 of the paper."""
+        """Latents spherically, category embeddings linearly, as in figure 8 of the paper."""
         return Point(slerp(one.latent, other.latent, t), torch.lerp(one.category, other.category, t))
 
     def draw_points(self, points: Sequence[Point], truncation: float = 1.0) -> Tensor:
@@ -94,7 +92,7 @@ class BigGAN:
     def _draw(
         self, points: Sequence[Point], truncation: float, styles: Sequence[Point] = (), moved: Tensor | float = 0.0
     ) -> Tensor:
-        """(N, 3, size, size). A CPU draws one by one, which is as fast, so that no batch changes a byte."""
+        """(N, 3, size, size), one at a time, so that no batch changes a byte; on a CPU this is as fast."""
         conditions = self._conditions(points, truncation)
         others = self._conditions(styles, truncation) if styles else conditions
         blocks = self.generator.blocks
@@ -110,19 +108,15 @@ class BigGAN:
         return torch.stack([torch.cat((truncation * point.latent, point.category)) for point in points])
 
     def mix(self, shapes: Sequence[Point], styles: Sequence[Point], truncation: float = 1.0) -> Tensor:
-        """The lower half of the blocks are told the latent and category of the form, the upper half those of the colours."""
+        """Condition the lower half of the blocks on the shape's latent and category, the upper half on the style's."""
         return torch.stack([as_rgb(self._draw([shape] * len(styles), truncation, styles)) for shape in shapes])
 
     @torch.inference_mode()
-    def directions(self, count: int, number: int | None = None) -> Directions:
-        """Of the first feature map: (count, 4 * 4 * 16 width) (Haerkoenen et al., "GANSpace", NeurIPS 2020)."""
-        points = self.points(range(LATENTS), [number or 0] * LATENTS)
+    def directions(self, count: int, label: int | None = None) -> Directions:
+        """Of the first feature map, (count, 4 * 4 * 16 width) (Haerkoenen et al., "GANSpace", NeurIPS 2020)."""
+        points = self.points(range(LATENTS), [label or 0] * LATENTS)
         maps = self.generator.first_map(self._conditions(points, 1.0)).float().cpu()
-        found = PCA(min(count, *maps.shape), svd_solver="randomized", random_state=0).fit(maps.numpy())
-        spread, shares = (
-            torch.from_numpy(x) for x in (found.explained_variance_**0.5, found.explained_variance_ratio_)
-        )
-        return Directions(torch.from_numpy(found.components_), spread, shares)
+        return principal_components(maps, count)
 
     def along(self, point: Point, component: Tensor, distances: Sequence[float], truncation: float = 1.0) -> Tensor:
         moved = (torch.tensor(distances)[:, None] * component).to(self.device)
@@ -130,17 +124,16 @@ class BigGAN:
 
 
 def latent_of(seed: int, dim: int) -> Tensor:
-    """(dim,), normal and cut off at BOUND, as `truncated_noise_sample` of pytorch-pretrained-biggan draws the first of a seed."""
+    """Draw (dim,) from a normal distribution truncated at BOUND, as pytorch-pretrained-biggan's `truncated_noise_sample` does."""
     drawn = truncnorm.rvs(-BOUND, BOUND, size=(1, dim), random_state=seed % 2**32)
     return torch.from_numpy(drawn[0]).float()
 
 
 def open_biggan(path: Path, device: torch.device | None = None) -> BigGAN:
-    """A folder of published files, or one of them. Raises click.ClickException if they can't be used, see `read_biggan`."""
+    """Open a folder of published files, or one of them. Raises click.ClickException as `read_biggan` does."""
     generator, embeddings, file = read_biggan(path)
     kinds = imagenet_kinds()
     count = len(embeddings)
     names = tuple(kind.name for kind in kinds) if count == len(kinds) else tuple(str(number) for number in range(count))
-    with file.open("rb") as opened:
-        digest = hashlib.file_digest(opened, "sha256").hexdigest()[:32]
-    return BigGAN(generator.to(device or "cpu"), embeddings.to(device or "cpu").contiguous(), names, digest)
+    where = device or "cpu"
+    return BigGAN(generator.to(where), embeddings.to(where).contiguous(), names, sha256_of(file))

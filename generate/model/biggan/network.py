@@ -3,8 +3,8 @@
     generator = Generator(Options())  # 128 px, 1,000 categories, 50 million weights
     pictures = generator(latents, embedded, truncation=0.4)  # (N, 3, 128, 128), -1..1
 
-Brock, Donahue & Simonyan, "Large Scale GAN Training for High Fidelity Natural Image Synthesis", ICLR 2019, appendix B. The names
-of the modules are those of the published weights. Spectral norms are folded into the weights before they get here.
+Brock, Donahue & Simonyan, "Large Scale GAN Training for High Fidelity Natural Image Synthesis", ICLR 2019, appendix B. Modules
+are named as in the published weights, whose spectral norms weights.py folds in.
 """
 
 from __future__ import annotations
@@ -21,21 +21,21 @@ REDUCTION = 4  # of the feature maps inside a block
 
 @dataclass(frozen=True)
 class Options:
-    """What the published config.json says."""
+    """The fields of the published config.json."""
 
     output_dim: int = 128  # px
     z_dim: int = 128
     class_embed_dim: int = 128
     channel_width: int = 128
     num_classes: int = 1000
-    layers: tuple[tuple[bool, int, int], ...] = ()  # doubles the size; feature maps before and after, / channel_width
+    layers: tuple[tuple[bool, int, int], ...] = ()  # upsamples; feature maps in and out, as multiples of channel_width
     attention_layer_position: int = 8
     eps: float = 1e-4
-    n_stats: int = 51  # truncations that batch norm statistics are known for, evenly from 0 to 1
+    n_stats: int = 51  # truncations with stored batch norm statistics, evenly spaced from 0 to 1
 
 
 class BatchNorm(nn.Module):
-    """Batch norm whose statistics depend on the truncation, and whose scale and offset on the condition if it is given one."""
+    """Batch norm with statistics per truncation. Scale and offset are learned, or computed from the condition if there is one."""
 
     running_means: Tensor  # (n_stats, C)
     running_vars: Tensor
@@ -56,21 +56,21 @@ class BatchNorm(nn.Module):
         rate = torch.rsqrt(variance + self.eps)
         if condition is None:
             scale, shift = (self.weight * rate)[None], self.bias[None]
-        else:  # in full precision: it is little work, and every pixel hangs on it
+        else:  # in full precision: cheap, and every pixel depends on it
             with torch.autocast(x.device.type, enabled=False):
                 scale, shift = (1 + self.scale(condition.float())) * rate, self.offset(condition.float())
         shift = shift - mean * scale
         return torch.addcmul(shift[..., None, None].to(x.dtype), x, scale[..., None, None].to(x.dtype))
 
     def _at(self, truncation: float, known: Tensor) -> Tensor:
-        """Between the two nearest truncations; the published code swaps their weights, and agrees at the known ones."""
+        """Interpolate between the two nearest truncations. The published code swaps their weights: it agrees only at the stored ones."""
         share, place = math.modf(round(truncation * (len(known) - 1), 6))
         below = known[int(place)]
         return torch.lerp(below, known[int(place) + 1], share) if share else below
 
 
 class Block(nn.Module):
-    """A residual block with a bottleneck: (N, C, H, W) -> (N, D, H, W), or of twice the size."""
+    """A residual bottleneck block: (N, C, H, W) -> (N, D, H, W) or (N, D, 2H, 2W)."""
 
     def __init__(self, dim: int, dim_out: int, doubles: bool, options: Options) -> None:
         super().__init__()
@@ -129,25 +129,25 @@ class Generator(nn.Module):
             layers.append(Block(width * dim, width * dim_out, doubles, options))
         self.layers = nn.ModuleList(layers)
         self.bn = BatchNorm(width, options)
-        self.conv_to_rgb = nn.Conv2d(width, width, 3, padding=1)  # of which three maps are used
+        self.conv_to_rgb = nn.Conv2d(width, width, 3, padding=1)  # only its first three maps are used
 
     def first_map(self, condition: Tensor) -> Tensor:
-        """Latent and category joined, (N, z_dim + class_embed_dim) -> the first feature map, as (N, 4 * 4 * 16 width)."""
+        """Latent and embedded category, (N, z_dim + class_embed_dim) -> the first feature map, flat, (N, 4 * 4 * 16 width)."""
         drawn: Tensor = self.gen_z(condition)
         return drawn
 
     def forward(self, conditions: list[Tensor], truncation: float, moved: Tensor | float = 0.0) -> Tensor:
-        """`conditions` has one for each block, the first of which also makes the first map; `moved` is added to that."""
+        """`conditions` has one per block; the first also makes the first feature map, to which `moved` is added."""
         x = self.first_map(conditions[0]) + moved
         x = x.view(-1, 4, 4, 16 * self.options.channel_width).permute(0, 3, 1, 2)
-        told = iter(conditions)
+        parts = iter(conditions)
         for layer in self.layers:
-            x = layer(x) if isinstance(layer, Attention) else layer(x, next(told), truncation)
+            x = layer(x) if isinstance(layer, Attention) else layer(x, next(parts), truncation)
         x = self.bn(x, truncation).relu()
         rgb = F.conv2d(x, self.conv_to_rgb.weight[:3], self.conv_to_rgb.bias[:3], padding=1)  # type: ignore[index]
         return rgb.float().tanh()
 
     @property
     def blocks(self) -> int:
-        """How many take a condition."""
+        """The number of blocks that take a condition."""
         return len(self.options.layers)

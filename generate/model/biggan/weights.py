@@ -1,4 +1,4 @@
-"""Reads published BigGAN-deep weights: config.json beside pytorch_model.bin or model.safetensors.
+"""Read published BigGAN-deep weights: config.json beside pytorch_model.bin or model.safetensors.
 
 config = read_config(Path("biggan-deep-128/config.json"))
 """
@@ -20,12 +20,12 @@ from generate.model.biggan.network import Generator, Options
 
 CONFIG = "config.json"
 WEIGHTS = ("model.safetensors", "pytorch_model.bin")
-LARGEST = 4096  # of a whole number in a config
+LARGEST = 4096  # integer in a config
 MOST_LAYERS = 64
 
 
 def is_biggan(path: Path) -> bool:
-    """Whether a folder, or the folder a file lies in, has the config.json of a BigGAN."""
+    """True if the folder, or the file's folder, has the config.json of a BigGAN."""
     try:
         config = json.loads(_config_of(path).read_text(encoding="utf-8"))
     except (OSError, ValueError, RecursionError):
@@ -34,9 +34,9 @@ def is_biggan(path: Path) -> bool:
 
 
 def read_biggan(path: Path) -> tuple[Generator, Tensor, Path]:
-    """The generator, the embeddings of its categories (num_classes, class_embed_dim), and the file they were read from.
+    """Return the generator, its category embeddings (num_classes, class_embed_dim), and the file they were read from.
 
-    Raises click.ClickException if the files are missing, damaged, or don't belong together. Nothing in them is run.
+    Raises click.ClickException if the files are missing, damaged or don't match each other. No code in them is run.
     """
     options = read_config(_config_of(path))
     candidates = (
@@ -50,7 +50,7 @@ def read_biggan(path: Path) -> tuple[Generator, Tensor, Path]:
             stored = load_file(file)
         else:
             stored = torch.load(file, map_location="cpu", weights_only=True)
-        weights = folded({str(name): weight for name, weight in stored.items()})
+        weights = fold_spectral_norms({str(name): weight for name, weight in stored.items()})
         embeddings = weights.pop("embeddings.weight").T
         generator = Generator(options)
         generator.load_state_dict({name.removeprefix("generator."): weight for name, weight in weights.items()})
@@ -64,8 +64,8 @@ def read_biggan(path: Path) -> tuple[Generator, Tensor, Path]:
     return generator.eval().to(memory_format=torch.channels_last), embeddings, file
 
 
-def folded(stored: dict[str, Tensor]) -> dict[str, Tensor]:
-    """Weights with their spectral norms divided out: w / (u^T w v) (Miyato et al., ICLR 2018), in float32."""
+def fold_spectral_norms(stored: dict[str, Tensor]) -> dict[str, Tensor]:
+    """Return float32 weights divided by their spectral norms, w / (u^T w v) (Miyato et al., "Spectral Normalization", ICLR 2018)."""
     weights = {}
     for name, weight in stored.items():
         if name.endswith(("weight_u", "weight_v")) or not isinstance(weight, Tensor):
@@ -81,7 +81,7 @@ def folded(stored: dict[str, Tensor]) -> dict[str, Tensor]:
 
 
 def read_config(path: Path) -> Options:
-    """Raises click.ClickException naming the field that is missing or out of range."""
+    """Read and check config.json. Raises click.ClickException that names the field that is missing or out of range."""
     try:
         raw: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
         found = {field.name: raw[field.name] for field in fields(Options)}
@@ -100,7 +100,9 @@ def read_config(path: Path) -> Options:
     except KeyError as name:
         raise click.ClickException(f"{path} lacks {name}: download the model's {CONFIG} again.") from None
     except (OSError, ValueError, TypeError, RecursionError, AttributeError) as error:
-        raise click.ClickException(f"{path} is no BigGAN-deep's ({error}): download it again.") from None
+        raise click.ClickException(
+            f"{path} is not the configuration of a BigGAN-deep ({error}): download it again."
+        ) from None
     return options
 
 

@@ -1,1 +1,1 @@
-"""StyleGAN2 as others published it: pickles of StyleGAN2-ADA, Flax and TensorFlow, read as data and drawn from."""
+"""Published StyleGAN2 generators: pickles of StyleGAN2-ADA, Flax and TensorFlow, read as data."""

@@ -1,6 +1,6 @@
-"""The arrays in a pickle: what NumPy, PyTorch and JAX write, as read-only views of the file's own bytes.
+"""The arrays of NumPy, PyTorch and JAX in a pickle, as read-only views of the file's bytes.
 
-A tensor's header may claim any size. It is compared with the bytes that are there before anything is made of it.
+A tensor's header may claim any size, so it is checked against the available bytes before anything is allocated.
 """
 
 from __future__ import annotations
@@ -16,9 +16,9 @@ from generate.model.stylegan2.pickles import Made, Name, Refused, Source, read_p
 
 Array = np.ndarray[Any, np.dtype[Any]]
 
-BFLOAT16 = "bfloat16"  # which NumPy lacks: read as whole numbers, then widened
+BFLOAT16 = "bfloat16"  # NumPy lacks it: read as uint16, then converted to float32
 MOST_DIMENSIONS, LARGEST = 8, 2**40
-TORCH_MAGIC, TORCH_VERSION = 0x1950A86A20F9469CFC6C, 1001  # torch.save's first two pickles, in its format until 1.6
+TORCH_MAGIC, TORCH_VERSION = 0x1950A86A20F9469CFC6C, 1001  # torch.save's first two pickles before 1.6
 
 STORAGES = {
     "torch.DoubleStorage": "f8",
@@ -49,26 +49,26 @@ NAMES = {
 
 @dataclass(frozen=True)
 class Storage:
-    """The numbers of a tensor, and their type as NumPy writes it."""
+    """The bytes of a tensor, and NumPy's code of its dtype."""
 
     data: memoryview
     type: str
 
 
 def is_array(value: object) -> bool:
-    """Whether a pickle would make an array of it."""
+    """True if unpickling it would make an array."""
     return isinstance(value, Made) and str(value.of) in {PARAMETER, TENSOR, *BUILT, *BUFFERED, *JAX}
 
 
 def read_array(value: object) -> Array:
-    """The array that a pickle would make. Raises Refused for what is none, or is not all there."""
+    """Return the array that unpickling would make. Raises Refused if it is not an array or is incomplete."""
     if not isinstance(value, Made):
         raise Refused(f"holds a {type(value).__name__} where an array is expected")
     try:
         return _read(value)
     except Refused:
         raise
-    except Exception:  # of a file of any content
+    except Exception:  # the file may hold anything
         raise Refused(f"holds an array ({value.of}) that is damaged") from None
 
 
@@ -88,7 +88,7 @@ def _read(made: Made) -> Array:
     if of in BUFFERED:
         data, dtype, shape, order = made.arguments
         return _view(memoryview(data), _type(dtype), shape, order=order)
-    raise Refused(f"holds what {of} makes where an array is expected")
+    raise Refused(f"holds a {of} where an array is expected")
 
 
 def _built(state: tuple[Any, ...]) -> Array:
@@ -97,7 +97,7 @@ def _built(state: tuple[Any, ...]) -> Array:
 
 
 def _type(dtype: Made) -> str:
-    """As NumPy writes it. A pickled dtype is made from a code like "f4" and then told its byte order."""
+    """Return NumPy's code of a pickled dtype, which has a code like "f4" as its argument and its byte order in its state."""
     code = dtype.arguments[0]
     if str(dtype.of) != DTYPE:
         raise TypeError("no dtype")
@@ -120,19 +120,19 @@ def _view(
     strides: tuple[int, ...] | None = None,
     order: str = "C",
 ) -> Array:
-    """The numbers of `data`, from the one at `offset` on, in this shape; strides count numbers."""
+    """View `data` from `offset` on as an array of this shape; offset and strides count elements."""
     dtype = np.dtype("<u2" if type == BFLOAT16 else type)
     for number in (*shape, offset, *(strides or ())):
         if not isinstance(number, int) or not 0 <= number < LARGEST:
-            raise ValueError("a shape that no array has")
+            raise ValueError("impossible shape")
     if len(shape) > MOST_DIMENSIONS:
-        raise ValueError("more dimensions than arrays have")
+        raise ValueError("too many dimensions")
     asked, there = offset + prod(shape), data.nbytes // dtype.itemsize
     if asked > there:
-        raise Refused(f"describes an array of {asked:,} numbers, of which {there:,} are there")
+        raise Refused(f"describes an array of {asked:,} numbers but holds {there:,}")
     steps = None if strides is None else tuple(step * dtype.itemsize for step in strides)
     seen = np.ndarray(shape, dtype, data, offset * dtype.itemsize, steps, "F" if order == "F" else "C")
-    if type == BFLOAT16:  # the upper half of a single-precision number
+    if type == BFLOAT16:  # the upper half of a float32
         return (seen.astype(np.uint32) << 16).view(np.float32)
     return seen
 
@@ -155,12 +155,12 @@ def _reference(identity: Any) -> _Reference:
 
 
 def read_storage(data: bytes) -> Storage:
-    """The storage that torch.save wrote in its format until 1.6, which is what is within a pickled tensor.
+    """Read a storage in torch.save's format before 1.6, which pickled tensors contain.
 
-    Five pickles (magic number, version, system, the reference, its key), and then a count and the numbers. Raises Refused.
+    Five pickles (magic number, version, system, the reference, its key), then a count and the numbers. Raises Refused.
     """
     if data[:2] == b"PK":
-        raise Refused("holds a tensor as a zip archive, which pickled tensors are not")
+        raise Refused("holds a tensor as a zip archive, which is not supported in a pickle")
     source = Source(BytesIO(data))
     magic, version, system, found, keys = (
         read_pickle(source, STORAGES.__contains__, persistent=_reference) for _ in range(5)
@@ -173,12 +173,10 @@ def read_storage(data: bytes) -> Storage:
         or not isinstance(system, dict)
         or not system.get("little_endian")
     ):
-        raise Refused("holds a tensor in a form that is not read")
+        raise Refused("holds a tensor in an unsupported form")
     count, type = int.from_bytes(source.read(8), "little"), STORAGES[found.kind]
     numbers = memoryview(data)[source.position :]
     size = np.dtype("<u2" if type == BFLOAT16 else type).itemsize
     if count != found.count or count > numbers.nbytes // size:
-        raise Refused(
-            f"describes a tensor of {max(count, found.count):,} numbers, of which {numbers.nbytes // size:,} are there"
-        )
+        raise Refused(f"describes a tensor of {max(count, found.count):,} numbers but holds {numbers.nbytes // size:,}")
     return Storage(numbers[: count * size], type if type == BFLOAT16 else f"<{type}")

@@ -1,10 +1,10 @@
-"""The three layouts in which StyleGAN2's generators were published, as one: arrays under the names of StyleGAN2-ADA.
+"""Convert the three published layouts of StyleGAN2 generators to one: arrays named as in StyleGAN2-ADA.
 
 published = read_published(Path("ffhq.pkl"))
 
-- StyleGAN2-ADA (PyTorch): a dict whose G_ema is a module with its source. Only its arrays and options are looked at.
+- StyleGAN2-ADA (PyTorch): a dict whose G_ema is a module with its source code. Only its arrays and options are read.
 - Flax (This Food Does Not Exist): a dict of params_ema_G and config, written by dill.
-- TensorFlow (StyleGAN2's originals): a tuple (G, D, Gs) of networks with their variables; those without categories.
+- TensorFlow (the original StyleGAN2): a tuple (G, D, Gs) of networks with their variables; only unconditional ones.
 
 The names are mapping.fc<n>, mapping.embed, mapping.w_avg and synthesis.b<size>.<conv0, conv1, torgb, const>.
 """
@@ -27,10 +27,10 @@ NETWORK = "dnnlib.tflib.network.Network"
 NAMESPACE = "argparse.Namespace"
 EASY_DICT = "dnnlib.util.EasyDict"
 FROZEN_DICT = "flax.core.frozen_dict.FrozenDict"
-# What training left in the file besides: read as names, never looked up.
+# Other names in published files: leftovers of training, read as names and never imported.
 IGNORED = {"collections.OrderedDict", "builtins.set", "builtins.getattr", "builtins.setattr", "dill._dill"}
 IGNORED_PACKAGES = ("dill._dill.", "flax.", "flaxmodels.", "jax.", "optax.", "training_utils.", "stylegan2.")
-LARGEST_FILE = 4 * 2**30  # bytes; the largest published one is a tenth of it
+LARGEST_FILE = 4 * 2**30  # bytes; the largest published file has a tenth of that
 MOST_MODULES, LONGEST_NAME = 1000, 100
 STANDARD_FILTER = np.outer((1, 3, 3, 1), (1, 3, 3, 1)) / 64
 DEFAULTS = {"architecture": "skip", "activation": "lrelu", "nonlinearity": "lrelu", "mapping_nonlinearity": "lrelu"}
@@ -43,7 +43,7 @@ RATES = ("lr_multiplier", "mapping_lrmul")
 
 @dataclass(frozen=True)
 class Published:
-    """A generator as it was published."""
+    """A published generator: its layout, its arrays by name, and the clamp of its activations."""
 
     layout: str
     arrays: dict[str, Array]
@@ -51,7 +51,7 @@ class Published:
 
 
 class _Arrays(dict[str, Array]):
-    """Arrays by their names. All that is read together has no more bytes than there is room for."""
+    """Arrays by name. Refuses to read more than `room` bytes in all."""
 
     def __init__(self, room: int) -> None:
         super().__init__()
@@ -61,39 +61,37 @@ class _Arrays(dict[str, Array]):
         array = read_array(value)
         self.room -= array.nbytes
         if self.room < 0:
-            raise Refused("describes more numbers than it holds")
+            raise Refused("describes more numbers than it contains")
         return array
 
     def leaf(self, tree: Any, *keys: str) -> Array:
-        """An array within dictionaries."""
+        """Read an array from nested dictionaries."""
         return self.read(_in(tree, *keys[:-1]).get(keys[-1]))
 
     def matrix(self, name: str, weight: Any, bias: Any, added: float = 0.0) -> None:
-        """A linear layer of Flax or TensorFlow, whose weight is (I, O); those of styles want 1 added to the bias."""
+        """Store a linear layer of Flax or TensorFlow, whose weight is (I, O); style layers need 1 added to the bias."""
         self[f"{name}.weight"] = self.read(weight).T
         self[f"{name}.bias"] = self.read(bias) + np.float32(added)
 
     def kernel(self, weight: Any, flipped: bool) -> Array:
-        """(O, I, H, W) from (H, W, I, O); both store the kernel of an upsampling convolution flipped."""
+        """Read (H, W, I, O) as (O, I, H, W); both layouts store the kernels of upsampling convolutions flipped."""
         kernel = self.read(weight).transpose(3, 2, 0, 1)
         return kernel[:, :, ::-1, ::-1] if flipped else kernel
 
 
 def read_published(path: Path) -> Published:
-    """The generator in a pickle of any of the three layouts. Nothing of the file is run; raises Refused."""
+    """Read the generator in a pickle of any of the three layouts, without running code from it. Raises Refused."""
     with path.open("rb") as file:
         source = Source(file)
         if source.size > LARGEST_FILE:
-            raise Refused(f"is larger than {LARGEST_FILE / 2**30:.0f} GiB, as no such file is")
+            raise Refused(f"is larger than {LARGEST_FILE / 2**30:.0f} GiB")
         tree = read_pickle(source, _is_allowed, _CALLS)
     try:
         return _from(tree, _Arrays(room=4 * source.size))
     except Refused:
         raise
-    except Exception as error:  # of a file of any content
-        raise Refused(
-            f"is a pickle, but not of a StyleGAN2 generator in a layout that is known ({error!s:.80})"
-        ) from None
+    except Exception as error:  # the file may hold anything
+        raise Refused(f"is a pickle, but not of a StyleGAN2 generator in a known layout ({error!s:.80})") from None
 
 
 def _from(tree: Any, arrays: _Arrays) -> Published:
@@ -129,20 +127,20 @@ _CALLS: dict[str, Call] = {
 
 
 def _in(tree: Any, *keys: str) -> Mapping[str, Any]:
-    """A dictionary within dictionaries. Raises Refused where there is none."""
+    """Return a nested dictionary. Raises Refused if it is missing."""
     for key in keys:
         tree = tree.get(key) if isinstance(tree, dict) else None
     if not isinstance(tree, dict):
-        raise Refused(f"lacks {'.'.join(keys) or 'a dictionary'}, which the files of its kind have")
+        raise Refused(f"lacks {'.'.join(keys) or 'a dictionary'}")
     return tree
 
 
 def _check_options(options: Mapping[str, Any]) -> None:
-    """Raises Refused for options with which a network is another than ours."""
+    """Raise Refused for options that our network doesn't implement."""
     for name, expected in DEFAULTS.items():
         if (chosen := options.get(name, expected)) != expected:
             chosen = repr(chosen[:40]) if isinstance(chosen, str) else type(chosen).__name__
-            raise Refused(f"is a network with the {name} {chosen}; only {expected} is read")
+            raise Refused(f"is a network with the {name} {chosen}; only {expected} is supported")
     if options.get("resample_kernel", [1, 3, 3, 1]) != [1, 3, 3, 1]:
         raise Refused("is a network with another resample_kernel than 1, 3, 3, 1")
     for name in RATES:
@@ -153,7 +151,7 @@ def _check_options(options: Mapping[str, Any]) -> None:
 def _clamp(value: object) -> float | None:
     if value is None or (isinstance(value, int | float) and not isinstance(value, bool) and value > 0):
         return None if value is None else float(value)
-    raise Refused("has a conv_clamp that is no number")
+    raise Refused("has a conv_clamp that is not a positive number")
 
 
 # StyleGAN2-ADA
@@ -167,27 +165,27 @@ def _from_ada(module: Any, arrays: _Arrays) -> Published:
         _check_options(_in(some))
     last = _in(state, "_modules", "synthesis", "state", "_modules")
     if "input" in last:
-        raise Refused("is a StyleGAN3 generator; only StyleGAN2's are read")
-    layer = _in(last, "b4", "state", "_modules", "conv1", "state")  # which tells defaults that the options leave out
+        raise Refused("is a StyleGAN3 generator; only StyleGAN2's are supported")
+    layer = _in(last, "b4", "state", "_modules", "conv1", "state")  # has defaults that the options omit
     for name, value in _tensors(module):
         array = arrays.read(value)
         if name.endswith("resample_filter"):
             if array.shape != (4, 4) or not np.allclose(array, STANDARD_FILTER):
-                raise Refused(f"has {name} that is not the filter 1, 3, 3, 1")
+                raise Refused(f"has a {name} other than 1, 3, 3, 1")
         else:
             arrays[name] = array
     return Published("StyleGAN2-ADA", arrays, _clamp(layer.get("conv_clamp", _in(synthesis).get("conv_clamp"))))
 
 
 def _tensors(module: Any) -> Iterator[tuple[str, Any]]:
-    """Parameters and buffers of a module and those within it, by their names in its state dict."""
+    """Yield the parameters and buffers of a module and its submodules, by their names in its state dict."""
     waiting, seen = [("", module)], 0
     while waiting:
         prefix, one = waiting.pop()
         state = _in(one, "state")
         seen += 1
         if seen > MOST_MODULES:
-            raise Refused("has modules within modules without end")
+            raise Refused(f"has more than {MOST_MODULES:,} modules")
         for kind in ("_parameters", "_buffers"):
             yield from ((_joined(prefix, name), value) for name, value in _in(state, kind).items() if value is not None)
         inner = [(name, one) for name, one in _in(state, "_modules").items() if one is not None]
@@ -195,9 +193,9 @@ def _tensors(module: Any) -> Iterator[tuple[str, Any]]:
 
 
 def _joined(prefix: str, name: object) -> str:
-    """Names grow from module to module, and a file may use one text a million times."""
+    """Join names, with a limit: they grow with nesting, and a file may repeat one string a million times."""
     if not isinstance(name, str) or len(prefix) + len(name) > LONGEST_NAME:
-        raise Refused("has modules within modules without end, or with names as long")
+        raise Refused(f"has a module name that is not text or longer than {LONGEST_NAME} characters")
     return prefix + name
 
 
@@ -209,7 +207,7 @@ def _from_flax(tree: Any, arrays: _Arrays) -> Published:
     arrays["mapping.w_avg"] = arrays.leaf(tree, "moving_stats", "mapping_network", "w_avg")
     layers = [_in(mapping, f"LinearLayer_{number}") for number in range(len(mapping))]
     shapes = [arrays.leaf(layer, "weight").shape for layer in layers]
-    embedded = len(shapes) > 1 and shapes[0][-1:] != shapes[1][:1]  # the category's, which goes in beside the latent
+    embedded = len(shapes) > 1 and shapes[0][-1:] != shapes[1][:1]  # the first layer embeds the category
     names = [*(["embed"] if embedded else []), *(f"fc{number}" for number in range(len(layers)))]
     for name, layer in zip(names, layers, strict=False):
         arrays.matrix(f"mapping.{name}", layer.get("weight"), layer.get("bias"))
@@ -228,7 +226,7 @@ def _from_flax(tree: Any, arrays: _Arrays) -> Published:
                 noise = arrays.leaf(tree, "noise_consts", "synthesis_network", block, name, "noise_const")
                 arrays[f"{part}.{which}.noise_const"] = noise.reshape(noise.shape[1:3])
                 arrays[f"{part}.{which}.noise_strength"] = arrays.leaf(layer, "noise_strength")
-    return Published("StyleGAN2 in Flax", arrays, None)  # its authors draw without a clamp
+    return Published("StyleGAN2 in Flax", arrays, None)  # its authors use no clamp
 
 
 # TensorFlow
@@ -242,11 +240,11 @@ def _from_tensorflow(network: Made, arrays: _Arrays) -> Published:
     options = _in(network.state, "static_kwargs")
     _check_options(options)
     if options.get("label_size"):
-        raise Refused("is a TensorFlow network with categories; of these only networks without are read")
+        raise Refused("is a conditional TensorFlow network; only unconditional ones are supported")
     found = {name: value for part in ("mapping", "synthesis") for name, value in _variables(network, part)}
     arrays["mapping.w_avg"] = arrays.read(dict(_variables(network, "")).get("dlatent_avg"))
     if unknown := [name for name in found if not TENSORFLOW_NAMES.fullmatch(name)]:
-        raise Refused(f"has {unknown[0][:60]!a}, which a StyleGAN2 generator of the kind that is read does not have")
+        raise Refused(f"has {unknown[0][:60]!a}, which a supported StyleGAN2 generator does not have")
     for name, value in found.items():
         if match := re.fullmatch(r"mapping/Dense(\d{1,2})/weight", name):
             arrays.matrix(f"mapping.fc{match[1]}", value, found.get(f"mapping/Dense{match[1]}/bias"))
@@ -274,12 +272,12 @@ def _tensorflow_layer(arrays: _Arrays, found: Mapping[str, Any], size: str, thei
 
 
 def _variables(network: Made, part: str) -> Iterator[tuple[str, Any]]:
-    """Names and arrays of a network, or of one of its components under its name."""
+    """Yield the names and arrays of a network, or of one of its components, prefixed with its name."""
     state = network.state
     if part:
         component = _in(state, "components").get(part)
         if not isinstance(component, Made) or not _is_network(component):
-            raise Refused(f"lacks the component {part}, which a StyleGAN2 generator has")
+            raise Refused(f"lacks the component {part}")
         state = component.state
     for pair in state.get("variables") or []:
         name, value = pair

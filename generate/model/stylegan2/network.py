@@ -1,8 +1,8 @@
-"""StyleGAN2's generator, for drawing only.
+"""StyleGAN2's generator, for inference only.
 
-Karras et al., "Analyzing and Improving the Image Quality of StyleGAN", CVPR 2020; with categories as in Karras et al.,
-"Training Generative Adversarial Networks with Limited Data", NeurIPS 2020. Written from the papers' formulas. The scales
-that training applies to weights on the fly (equalized learning rate) are multiplied in by `generate.model.stylegan2.weights`.
+Karras et al., "Analyzing and Improving the Image Quality of StyleGAN", CVPR 2020; categories as in Karras et al., "Training
+Generative Adversarial Networks with Limited Data", NeurIPS 2020. Written from the papers' formulas.
+`generate.model.stylegan2.weights` multiplies the scales of the equalized learning rate into the weights.
 """
 
 from __future__ import annotations
@@ -23,16 +23,16 @@ TAPS = (1.0, 3.0, 3.0, 1.0)  # the low-pass filter of upsampling, along each axi
 
 @dataclass(frozen=True)
 class Options:
-    """What the shapes of the weights tell, and the clamp, which they don't."""
+    """The network's dimensions, read from the shapes of the weights, and the clamp."""
 
     latent_dim: int  # of z
     w_dim: int
-    categories: int  # 0 of an unconditional network
-    embedding_dim: int  # of a category, 0 without
-    mapping: tuple[int, ...]  # widths of the mapping network's layers, the last is w_dim
+    categories: int  # 0: unconditional
+    embedding_dim: int  # of a category; 0: unconditional
+    mapping: tuple[int, ...]  # widths of the mapping network's layers; the last is w_dim
     widths: tuple[int, ...]  # channels at 4, 8, 16, ... px
     channels: int  # of pictures
-    clamp: float | None  # activations are held within -clamp..clamp
+    clamp: float | None  # activations are clamped to -clamp..clamp
 
     @property
     def size(self) -> int:
@@ -40,7 +40,7 @@ class Options:
 
     @property
     def layers(self) -> int:
-        """How many places of the network take a w: two for each resolution."""
+        """The number of layers that take a w: two per resolution."""
         return 2 * len(self.widths)
 
 
@@ -60,9 +60,9 @@ class Affine(nn.Module):
 
 
 class MappingNetwork(nn.Module):
-    """Latents (N, latent_dim) and the numbers of their categories (N,) to w (N, w_dim)."""
+    """Latents (N, latent_dim) and labels (N,) to w (N, w_dim)."""
 
-    w_avg: Tensor  # (w_dim,), or (categories, w_dim) where each has its own
+    w_avg: Tensor  # (w_dim,), or (categories, w_dim)
 
     def __init__(self, options: Options, own_means: bool) -> None:
         super().__init__()
@@ -72,39 +72,39 @@ class MappingNetwork(nn.Module):
         means = (options.categories, options.w_dim) if own_means else (options.w_dim,)
         self.register_buffer("w_avg", torch.empty(means))
 
-    def forward(self, latents: Tensor, numbers: Tensor | None = None) -> Tensor:
+    def forward(self, latents: Tensor, labels: Tensor | None = None) -> Tensor:
         x = normalized(latents)
         if self.embed is not None:
-            if numbers is None:
-                raise ValueError("A network with categories needs the number of one.")
-            told = F.one_hot(numbers, self.embed.weight.shape[1]).float()
-            x = torch.cat((x, normalized(self.embed(told))), dim=1)
+            if labels is None:
+                raise ValueError("A conditional network needs labels.")
+            one_hot = F.one_hot(labels, self.embed.weight.shape[1]).float()
+            x = torch.cat((x, normalized(self.embed(one_hot))), dim=1)
         for layer in self.layers:
             x = F.leaky_relu(layer(x), SLOPE) * GAIN
         return x
 
-    def means(self, numbers: Tensor | None) -> Tensor:
-        """What truncation draws towards: (w_dim,), or (N, w_dim) where each category has its own mean."""
-        return self.w_avg if self.w_avg.ndim == 1 or numbers is None else self.w_avg[numbers]
+    def means(self, labels: Tensor | None) -> Tensor:
+        """Return the target of truncation: (w_dim,), or (N, w_dim) if each category has its own mean."""
+        return self.w_avg if self.w_avg.ndim == 1 or labels is None else self.w_avg[labels]
 
 
 def normalized(x: Tensor) -> Tensor:
-    """Rows of unit mean square."""
+    """Scale rows to a mean square of 1."""
     return x * torch.rsqrt(x.square().mean(dim=1, keepdim=True) + EPSILON)
 
 
 class Convolution(nn.Module):
-    """A modulated 3x3 convolution, which doubles the size with `up`; then noise, bias, activation and clamp.
+    """A modulated 3x3 convolution (with `up`, to twice the size), then noise, bias, activation and clamp.
 
-    Weights modulated by a style s and demodulated, rsqrt(sum (w s)^2), are the same as a convolution of x s with w, whose
-    result is divided by that root: so one convolution with the same weights does for all pictures.
+    Modulating the weights w by a style s and demodulating them by rsqrt(sum (w s)^2) equals convolving x s with w and
+    scaling the result by that factor, so one convolution with the same weights serves the whole batch.
     """
 
-    weight: Tensor  # (O, I, 3, 3), of an `up` one (I, O, 3, 3)
-    squares: Tensor  # (O, I), sums over the kernel of the squared weights
+    weight: Tensor  # (O, I, 3, 3); with `up` (I, O, 3, 3)
+    squares: Tensor  # (O, I), squared weights summed over the kernel
     bias: Tensor  # (O, 1, 1)
     noise: Tensor  # (size, size)
-    taps: Tensor  # (O, 1, 4, 4), of an `up` one
+    taps: Tensor  # (O, 1, 4, 4), only with `up`
 
     def __init__(self, inputs: int, outputs: int, w_dim: int, size: int, up: bool, clamp: float | None) -> None:
         super().__init__()
@@ -133,7 +133,7 @@ class Convolution(nn.Module):
         return clamped(x, self.clamp)
 
     def in_precision(self, dtype: torch.dtype) -> list[Tensor]:
-        """Weight, noise, bias and filter in that precision, converted once."""
+        """Return weight, noise, bias and filter in that precision, converted once."""
         if dtype not in self.cast:
             tensors = [self.weight, self.noise * GAIN, self.bias * GAIN, *([self.taps] if self.up else [])]
             self.cast[dtype] = [
@@ -144,7 +144,7 @@ class Convolution(nn.Module):
 
 
 class ToRGB(nn.Module):
-    """A modulated 1x1 convolution to the picture's channels, not demodulated."""
+    """A modulated 1x1 convolution to the picture's channels, without demodulation."""
 
     weight: Tensor  # (channels, I)
     bias: Tensor  # (channels, 1, 1)
@@ -165,7 +165,7 @@ class ToRGB(nn.Module):
 
 
 class Block(nn.Module):
-    """One resolution: two convolutions (at 4 px one) and what they add to the picture so far, which is doubled first."""
+    """One resolution: two convolutions (one at 4 px), and their RGB output added to the upsampled picture so far."""
 
     taps: Tensor  # (channels, 1, 4, 4)
 
@@ -179,18 +179,18 @@ class Block(nn.Module):
         self.register_buffer("taps", low_pass().expand(options.channels, 1, 4, 4), persistent=False)
 
     def forward(self, x: Tensor, picture: Tensor | None, w: Tensor) -> tuple[Tensor, Tensor]:
-        """Maps, the picture or None, and w (N, 3, w_dim), of the convolutions and the picture, at 4 px (N, 2, w_dim)."""
+        """x: feature maps; picture: None at 4 px; w: (N, 3, w_dim) for both convolutions and RGB, (N, 2, w_dim) at 4 px."""
         if self.conv0 is not None:
             x = self.conv0(x, w[:, 0])
         x = self.conv1(x, w[:, -2])
         seen: Tensor = self.torgb(x, w[:, -1])
-        if picture is not None:  # zeros between its pixels, then the filter: a transposed convolution with it
+        if picture is not None:  # inserting zeros and filtering is a transposed convolution
             seen += F.conv_transpose2d(picture, self.taps, stride=2, padding=1, groups=len(self.taps))
         return x, seen
 
 
 class SynthesisNetwork(nn.Module):
-    """w (N, layers, w_dim), one for each place, to pictures (N, channels, size, size), about -1..1."""
+    """w (N, layers, w_dim) to pictures (N, channels, size, size), about -1..1."""
 
     const: Tensor  # (widths[0], 4, 4)
 
@@ -202,7 +202,7 @@ class SynthesisNetwork(nn.Module):
     def forward(self, w: Tensor, dtype: torch.dtype = torch.float32) -> Tensor:
         x = self.const.to(dtype).expand(len(w), -1, -1, -1).contiguous(memory_format=torch.channels_last)
         picture: Tensor | None = None
-        for level, block in enumerate(self.blocks):  # a picture's w is the next block's first, too
+        for level, block in enumerate(self.blocks):  # a block's RGB layer shares its w with the next block
             x, picture = block(x, picture, w[:, max(0, 2 * level - 1) : 2 * level + 2])
         assert picture is not None
         return picture
@@ -214,7 +214,7 @@ def clamped(x: Tensor, clamp: float | None) -> Tensor:
 
 
 def low_pass() -> Tensor:
-    """(4, 4), of sum 4, since upsampling puts three zeros beside every pixel."""
+    """Return the filter (4, 4). It sums to 4, since upsampling inserts three zeros per pixel."""
     taps = torch.tensor(TAPS, device="cpu")
     return torch.outer(taps, taps) / taps.sum() ** 2 * 4
 

@@ -1,14 +1,14 @@
-"""A pickle read as data: nothing that it names is imported, and nothing of it is run.
+"""Read a pickle as data, without importing or running anything that it names.
 
 tree = read_pickle(Source(open("numbers.pkl", "rb")), allowed=lambda name: False)
 
 A pickle is a program for a stack machine, whose instructions REDUCE, BUILD and NEWOBJ call whatever Python object the
-file names. Here `pickletools.genops` only decodes the instructions, and the machine below builds dictionaries, lists and
-numbers out of them. A name that is allowed becomes a `Name`, which is no more than two words, and what a pickle would make
-by calling it becomes a `Made`, a note of that wish. Everything else ends with `Refused`.
+file names. Here `pickletools.genops` decodes the instructions, and the machine below builds dictionaries, lists and numbers
+from them. An allowed name becomes a `Name` (two strings), and a call of it becomes a `Made`, a record of the call. Everything
+else raises `Refused`.
 
-Values of a file are neither hashed, compared nor shown before their type is known: a tuple of the same two tuples, sixty
-times over, is short to write and takes for ever to hash.
+Values are not hashed, compared or printed before their type is known: a tuple of the same two tuples, nested sixty deep, is
+short to write and takes forever to hash.
 """
 
 from __future__ import annotations
@@ -20,21 +20,21 @@ from dataclasses import dataclass, field
 from typing import Any, BinaryIO
 
 MOST_INSTRUCTIONS = 500_000  # a published StyleGAN2 has about 50,000; each may cost a hundred bytes of memory
-LARGEST_KEY = 2**32  # Python's hash of a larger number may be that of many others
+LARGEST_KEY = 2**32  # larger integers allow hash collisions
 LONGEST_NAME = 200  # characters
-LONGEST_LINE = 1000  # bytes, of the arguments that end with a newline: names and numbers
+LONGEST_LINE = 1000  # bytes of an argument that ends with a newline
 MARK = object()
 
 Call = Callable[..., object]
 
 
 class Refused(Exception):
-    """What a file holds that is not read, as the end of a sentence that begins with the file's name."""
+    """Why a file is refused, as the end of a sentence that begins with its name."""
 
 
 @dataclass(frozen=True, slots=True)
 class Name:
-    """What a pickle would import."""
+    """A name that a pickle would import."""
 
     module: str
     name: str
@@ -45,7 +45,7 @@ class Name:
 
 @dataclass(slots=True)
 class Made:
-    """What a pickle would make by calling `of` with these arguments and giving it this state."""
+    """The object that a pickle would make by calling `of` with these arguments and setting this state."""
 
     of: Name
     arguments: tuple[Any, ...]
@@ -54,7 +54,7 @@ class Made:
 
 
 class Source:
-    """A file to read from. It never reserves memory for more than there is, whatever length the file claims."""
+    """A file that never allocates more than it contains, whatever length it claims."""
 
     def __init__(self, file: BinaryIO) -> None:
         self.file = file
@@ -66,10 +66,10 @@ class Source:
         return self.position
 
     def read(self, size: int) -> bytes:
-        """Exactly so many bytes, but none at the end, where `genops` looks for the next instruction."""
+        """Return exactly `size` bytes, or none at the end, where `genops` looks for the next instruction."""
         left = self.size - self.position
         if not 0 <= size <= max(left, 1):
-            raise Refused(f"is cut off or damaged: it announces {size:,} bytes, of which {left:,} are there")
+            raise Refused(f"is cut off or damaged: it announces {size:,} bytes but holds {left:,}")
         read = self.file.read(size)
         self.position += len(read)
         return read
@@ -86,10 +86,10 @@ def read_pickle(
     calls: dict[str, Call] | None = None,
     persistent: Call | None = None,
 ) -> Any:
-    """What the next pickle of a source describes, made of dict, list, tuple, str, bytes, numbers, `Name` and `Made`.
+    """Read the next pickle of a source as dict, list, tuple, str, bytes, numbers, `Name` and `Made`.
 
-    Only names that are `allowed` may occur. `calls` maps some of them to functions of ours which are called in their
-    place, and `persistent` is called with each persistent id; without it there may be none. Raises Refused.
+    Only `allowed` names may occur. `calls` maps some of them to functions that are called in their place. `persistent` is
+    called with each persistent id; without it none may occur. Raises Refused.
     """
     machine = _Machine(allowed, calls or {}, persistent)
     position = source.tell()
@@ -104,13 +104,13 @@ def read_pickle(
             raise ValueError("more than one result")
     except Refused:
         raise
-    except Exception as error:  # a file of any content was given: it may be cut off, or be no pickle
-        raise Refused(f"is cut off or damaged, or no pickle, at byte {position:,} ({type(error).__name__})") from None
+    except Exception as error:  # the file may hold anything
+        raise Refused(f"is cut off, damaged or not a pickle, at byte {position:,} ({type(error).__name__})") from None
     return result
 
 
 class _Machine:
-    """The stack and the memo of a pickle. `do` carries out one instruction."""
+    """The stack and the memo of a pickle. `do` executes one instruction."""
 
     def __init__(self, allowed: Callable[[str], bool], calls: dict[str, Call], persistent: Call | None) -> None:
         self.allowed, self.calls, self.persistent = allowed, calls, persistent
@@ -127,10 +127,10 @@ class _Machine:
         elif act := _ACTIONS.get(instruction):
             act(self, argument)
         else:
-            raise Refused(f"uses the instruction {instruction}, which such files don't need")
+            raise Refused(f"uses the instruction {instruction}, which is not allowed")
 
     def pop_to_mark(self) -> list[Any]:
-        """What lies above the last mark, which goes too."""
+        """Remove the values above the last mark, and the mark; return the values."""
         at = next(i for i in range(len(self.stack) - 1, -1, -1) if self.stack[i] is MARK)
         some = self.stack[at + 1 :]
         del self.stack[at:]
@@ -143,56 +143,56 @@ class _Machine:
         return popped
 
     def put(self, number: int | None) -> None:
-        """Remember the top of the stack under a number, or the next."""
+        """Memorize the top of the stack under this number, or the next free one."""
         number = len(self.memo) if number is None else int(number)
         if not 0 <= number < LARGEST_KEY:
-            raise ValueError("a number that no writer gives")
+            raise ValueError("impossible memo number")
         self.memo[number] = self.stack[-1]
 
     def get(self, number: int) -> None:
         self.stack.append(self.memo[int(number)])
 
     def name(self, module: str, name: str) -> None:
-        """A name instead of what it stands for."""
+        """Push the name of an object instead of importing it."""
         if not isinstance(module, str) or not isinstance(name, str):
-            raise TypeError("a name that is no text")
+            raise TypeError("a name that is not text")
         if len(module) + len(name) > LONGEST_NAME or not self.allowed(f"{module}.{name}"):
-            raise Refused(f"asks for {_shown(module)}.{_shown(name)}, which such files don't need")
+            raise Refused(f"asks for {_shown(module)}.{_shown(name)}, which is not allowed")
         self.stack.append(Name(module, name))
 
     def call(self) -> None:
-        """REDUCE and NEWOBJ: one of our functions in place of what is named, or a note of it."""
+        """REDUCE and NEWOBJ: call our replacement of the named object, or record the call."""
         arguments, of = self.pop(), self.pop()
         if not isinstance(arguments, tuple):
-            raise TypeError("arguments that are no tuple")
-        if isinstance(of, Made):  # as where dill writes a function that a function made
-            of = Name(of.of.module, "what it makes")
+            raise TypeError("arguments that are not a tuple")
+        if isinstance(of, Made):  # dill writes functions that were made by functions
+            of = Name(of.of.module, "result")
         if not isinstance(of, Name):
-            raise Refused(f"calls a {type(of).__name__}, which is none of the names that such files need")
+            raise Refused(f"calls a {type(of).__name__}, which is not allowed")
         function = self.calls.get(str(of))
         self.stack.append(Made(of, arguments) if function is None else function(*arguments))
 
     def build(self) -> None:
         state, made = self.pop(), self.stack[-1]
         if not isinstance(made, Made):
-            raise Refused(f"sets the state of a {type(made).__name__}, which such files don't need")
+            raise Refused(f"sets the state of a {type(made).__name__}, which is not allowed")
         made.state = state
 
     def extend(self, values: list[Any]) -> None:
         into = self.stack[-1]
         if not isinstance(into, list):
-            raise TypeError("values appended to what is no list")
+            raise TypeError("values appended to something other than a list")
         into.extend(values)
 
     def fill(self, pairs: list[Any]) -> None:
-        """Put keys and values, in turn, into the dictionary on top. Tuples are no keys: to hash one may take for ever."""
+        """Put alternating keys and values into the dictionary on top. Tuples can't be keys: hashing one may take forever."""
         into = self.stack[-1]
         items = into.items if isinstance(into, Made) else into
         if not isinstance(items, dict):
-            raise TypeError("keys and values for what is no dictionary")
+            raise TypeError("keys and values for something other than a dictionary")
         for key, value in zip(pairs[::2], pairs[1::2], strict=True):
             if not isinstance(key, str | int) or (isinstance(key, int) and abs(key) >= LARGEST_KEY):
-                raise Refused(f"has a {type(key).__name__} as the key of a dictionary, which such files don't need")
+                raise Refused(f"has a {type(key).__name__} as the key of a dictionary, which is not allowed")
             items[key] = value
 
     def dictionary(self) -> None:
@@ -201,9 +201,9 @@ class _Machine:
         self.fill(pairs)
 
     def refer(self) -> None:
-        """A persistent id, which stands for what is kept outside of the pickle."""
+        """A persistent id, which refers to an object stored outside the pickle."""
         if self.persistent is None:
-            raise Refused("refers to objects outside of the file, which such files don't need")
+            raise Refused("refers to objects outside the file, which is not allowed")
         self.stack.append(self.persistent(self.pop()))
 
     def last(self, count: int) -> tuple[Any, ...]:

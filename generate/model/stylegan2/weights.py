@@ -1,4 +1,4 @@
-"""Published weights in our network: their shapes tell its size, and the scales that training applied are multiplied in."""
+"""Load published weights into our network: infer its dimensions from their shapes, and multiply in the learning rate scales."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from generate.model.stylegan2.arrays import Array
 from generate.model.stylegan2.network import Generator, Options
 from generate.model.stylegan2.pickles import Refused
 
-MAPPING_RATE = 0.01  # learning rate of the mapping network, as a multiple of the other layers'
+MAPPING_RATE = 0.01  # learning rate multiplier of the mapping network
 LARGEST = 2048  # px
 CHANNELS = (1, 3, 4)  # grey, RGB, RGBA
 
@@ -22,7 +22,7 @@ Arrays = Mapping[str, Array]
 
 
 def options_of(arrays: Arrays, clamp: float | None) -> Options:
-    """What the shapes of the weights tell. Raises Refused where they are not a StyleGAN2 generator's."""
+    """Infer the options from the shapes of the weights. Raises Refused if they are not a StyleGAN2 generator's."""
     widths = [_shape(arrays, name, 4)[0] for name in _numbered(arrays, "synthesis.b{}.conv1.weight", _sizes())]
     mapping = [_shape(arrays, name, 2)[0] for name in _numbered(arrays, "mapping.fc{}.weight", count())]
     if not widths or not mapping:
@@ -48,7 +48,7 @@ def _sizes() -> list[int]:
 
 
 def _numbered(arrays: Arrays, pattern: str, numbers: Iterable[int]) -> list[str]:
-    """The names made from these numbers, up to the first that is missing."""
+    """Return the names with these numbers, up to the first that is missing."""
     return list(takewhile(arrays.__contains__, map(pattern.format, numbers)))
 
 
@@ -57,14 +57,14 @@ def _shape(arrays: Arrays, name: str, dimensions: int) -> tuple[int, ...]:
         raise Refused(f"lacks {name}, which every StyleGAN2 generator has")
     shape: tuple[int, ...] = arrays[name].shape
     if len(shape) != dimensions or min(shape) < 1:
-        raise Refused(f"has {name} in the shape {list(shape)}, which no such layer has")
+        raise Refused(f"has {name} in the impossible shape {list(shape)}")
     return shape
 
 
 def build_generator(arrays: Arrays, clamp: float | None) -> Generator:
-    """The generator of these weights, under the names of `generate.model.stylegan2.layouts`, in eval mode on the CPU.
+    """Build the generator from arrays named as in `generate.model.stylegan2.layouts`, in eval mode on the CPU.
 
-    Raises Refused for weights that are missing, too many, of the wrong shape or not finite.
+    Raises Refused for weights that are missing, unexpected, of the wrong shape or not finite.
     """
     options = options_of(arrays, clamp)
     own_means = "mapping.w_avg" in arrays and arrays["mapping.w_avg"].ndim == 2
@@ -78,13 +78,13 @@ def build_generator(arrays: Arrays, clamp: float | None) -> Generator:
 
 
 class _Weights:
-    """Hands out each array once, if it has the shape that is expected."""
+    """Hands out each array once and checks its shape."""
 
     def __init__(self, arrays: Arrays) -> None:
         self.arrays, self.names = arrays, set(arrays)
 
     def take(self, name: str, *shape: int) -> Tensor:
-        """In full precision."""
+        """Return an array as a float32 tensor."""
         if name not in self.names:
             raise Refused(f"lacks {name}, which a StyleGAN2 generator of its size has")
         self.names.remove(name)
