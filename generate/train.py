@@ -124,7 +124,7 @@ def command(
         for line in plan(data, options, device):
             click.echo(line)
         return
-    from generate.training.curves import film
+    from generate.training.curves import write_time_lapse
     from generate.training.dataset import read_categories
     from generate.training.loop import train
 
@@ -135,7 +135,7 @@ def command(
     train(data, run, options, device=device)
     if not leads:
         return
-    film(run)
+    write_time_lapse(run)
     click.echo(
         f"The generator is {run / 'generator.safetensors'}; samples, curves.png and time-lapse.mp4 are beside it."
     )
@@ -148,18 +148,18 @@ def plan(data: Path, options: TrainOptions = DEFAULT, device: str = "auto") -> l
     from dataclasses import asdict
 
     from generate.devices import choose_device
-    from generate.training.beginning import read_beginning
     from generate.training.dataset import open_pictures, read_categories
     from generate.training.estimate import estimate
     from generate.training.loop import steps_of
     from generate.training.options import network_of, resolve
     from generate.training.pace import announce
+    from generate.training.pretrained import read_pretrained
 
     where: torch.device = choose_device(device)
     pictures = open_pictures(data, where, options.channels)
     categories = read_categories(data)[0] if options.conditional else ()
     options = resolve(
-        options, pictures, where, read_beginning(Path(options.start_from)) if options.start_from else None
+        options, pictures, where, read_pretrained(Path(options.start_from)) if options.start_from else None
     )
     network = network_of(options, pictures, categories)
     expected = estimate(network, options, len(pictures))

@@ -7,7 +7,7 @@ import shutil
 import av
 from PIL import Image
 
-from generate.training.curves import FRAMES_PER_S, LAST_FRAME_S, draw_curves, film
+from generate.training.curves import FRAMES_PER_S, LAST_FRAME_S, draw_curves, write_time_lapse
 
 
 def test_curves_are_drawn_again_as_rows_come(tiny_run, tmp_path):
@@ -31,7 +31,7 @@ def test_the_time_lapse_shows_every_grid_and_rests_on_the_last(tiny_run, tmp_pat
             Image.new("RGB", picture.size, colour).save(run / f"samples-{step:07d}.jpg")
     grid.unlink()
 
-    with av.open(str(film(run))) as video:
+    with av.open(str(write_time_lapse(run))) as video:
         frames = [frame.to_ndarray(format="rgb24").mean(axis=(0, 1)).argmax() for frame in video.decode(video=0)]
 
     assert frames == [0, 1] + [2] * (1 + FRAMES_PER_S * LAST_FRAME_S)

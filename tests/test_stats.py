@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from generate.training.stats import best_row, is_late, is_over
+from generate.training.stats import best_row, has_stopped_improving, is_out_of_time
 
 
 def test_the_best_snapshot_has_the_lowest_distance_without_copying():
@@ -17,11 +17,11 @@ def test_the_best_snapshot_has_the_lowest_distance_without_copying():
     assert best_row(rows[2:3])["step"] == 3  # where all copy, the least bad
     assert best_row([{"step": 7}, {"step": 8}])["step"] == 8  # nothing was measured
     assert best_row([row | {"fid": row["step"]} for row in rows])["step"] == 1
-    assert is_over(rows, patience=2)
-    assert not is_over(rows, patience=3)
+    assert has_stopped_improving(rows, patience=2)
+    assert not has_stopped_improving(rows, patience=3)
 
 
 def test_the_hours_of_all_starts_count_together():
-    assert is_late([{"seconds": 3000.0}], 600.0, hours=1)
-    assert not is_late([{"seconds": 3000.0}], 599.0, hours=1)
-    assert not is_late([], 0.0, hours=0.001)
+    assert is_out_of_time([{"seconds": 3000.0}], 600.0, hours=1)
+    assert not is_out_of_time([{"seconds": 3000.0}], 599.0, hours=1)
+    assert not is_out_of_time([], 0.0, hours=0.001)

@@ -195,7 +195,7 @@ def test_unprepared_pictures_are_refused_with_the_cure(tmp_path):
 
 def test_a_run_is_not_started_over_something_else(prepared, tmp_path):
     (tmp_path / "notes.md").write_text("mine")
-    for run, reason in ((tmp_path / "notes.md", "is a file"), (tmp_path, "holds something that is not a training run")):
+    for run, reason in ((tmp_path / "notes.md", "is a file"), (tmp_path, "holds files that are not a training run")):
         result = CliRunner().invoke(main, ["train", str(prepared), str(run)])
 
         assert result.exit_code == 1
@@ -285,7 +285,10 @@ def test_a_run_ends_after_its_hours_and_more_let_it_go_on(prepared, tmp_path, ca
     train(prepared, run, options, device="cpu")
     train(prepared, run, options, device="cpu")
 
-    assert capsys.readouterr().out.count("Ended at 0.004 of 0.02 kimg: --hours 1e-06 are over. More let it go on.") == 2
+    assert (
+        capsys.readouterr().out.count("Ended at 0.004 of 0.02 kimg: --hours 1e-06 are over. Raise --hours to continue.")
+        == 2
+    )
     assert [row["step"] for row in read_rows(run)] == [1]
 
     train(prepared, run, replace(options, hours=1), device="cpu")

@@ -44,8 +44,8 @@ def estimate_statistics(ema: Generator, labels: Tensor | None, device: torch.dev
         for norm in norms:
             norm.momentum = None  # cumulative mean over all batches
         for _ in range(STATISTICS_BATCHES):
-            told = None if labels is None else labels[torch.randint(len(labels), (STATISTICS_BATCH,))].to(device)
-            ema(torch.randn(STATISTICS_BATCH, ema.latent_dim).to(device), told)
+            drawn = None if labels is None else labels[torch.randint(len(labels), (STATISTICS_BATCH,))].to(device)
+            ema(torch.randn(STATISTICS_BATCH, ema.latent_dim).to(device), drawn)
     ema.eval()
     for norm, momentum in zip(norms, momenta, strict=True):
         norm.momentum = momentum

@@ -14,14 +14,14 @@ class TrainOptions:
     """A run's options, written to RUN/options.json before it starts. `options.defaults_of` replaces AUTO."""
 
     kimg: float = 300.0  # thousands of real pictures shown to the discriminator
-    hours: float = 0.0  # the run ends after so long, all its starts together; 0: at kimg
+    hours: float = 0.0  # limit on the training time of all starts together; 0: none
     discriminator: str = "auto"  # "r3gan" or "lightweight"; auto: r3gan, or what start_from was trained with
     conditional: bool = False  # one class-conditional model for all categories
     batch_size: int = AUTO
     accumulate: int = AUTO  # batches per step
     learning_rate: float = AUTO
     gamma: float = AUTO  # R3GAN's: initial weight of the gradient penalty
-    burn_in_kimg: float = AUTO  # R3GAN's: length of the schedule
+    burn_in_kimg: float = AUTO  # R3GAN's: length of its schedule
     width: int = AUTO  # R3GAN's: feature maps of the discriminator's first layer
     gradient_penalty: bool = True  # lightweight's
     augment: tuple[str, ...] = ("auto",)

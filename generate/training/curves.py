@@ -13,8 +13,8 @@ from generate.figures import save_figure, write_video
 from generate.training.augment import R_T_TARGET
 from generate.training.stats import best_row, read_rows
 
-ABOVE: dict[str, Any] = {"loc": "lower left", "bbox_to_anchor": (0, 1), "ncols": 3, "frameon": False}  # of the panel
-FRAMES_PER_S, LAST_FRAME_S = 12, 2  # of the time-lapse; how long the newest samples stay
+ABOVE: dict[str, Any] = {"loc": "lower left", "bbox_to_anchor": (0, 1), "ncols": 3, "frameon": False}  # legend position
+FRAMES_PER_S, LAST_FRAME_S = 12, 2  # of the time-lapse
 
 
 def draw_curves(run: Path) -> None:
@@ -44,11 +44,11 @@ def draw_curves(run: Path) -> None:
     rates.legend(**ABOVE)
     losses.plot(kimg, [row["loss_d"] for row in rows], ".-", label="discriminator")
     losses.plot(kimg, [row["loss_g"] for row in rows], ".-", label="generator")
-    losses.set_ylabel("hinge loss")
+    losses.set_ylabel("loss")
     losses.legend(**ABOVE)
     overfitting.plot(kimg, [row["r_t"] for row in rows], ".-", color="tab:red")
     overfitting.axhline(R_T_TARGET, linestyle="--", color="grey")
-    overfitting.set(ylabel="r_t = E[sign(D(real))]\nabove the line it overfits", ylim=(-1, 1))
+    overfitting.set(ylabel="r_t = E[sign(D(real))]\nabove the line: overfitting", ylim=(-1, 1))
     speed.plot(kimg, [row["pictures_s"] for row in rows], ".-", color="tab:green")
     speed.set(ylabel="pictures/s", xlabel="thousands of pictures shown", ylim=(0, None))
     for axes in (distance, rates, losses, overfitting, speed):
@@ -57,7 +57,7 @@ def draw_curves(run: Path) -> None:
     save_figure(figure, run / "curves.png")
 
 
-def film(run: Path) -> Path:
+def write_time_lapse(run: Path) -> Path:
     """Write run/time-lapse.mp4 from run/samples-*.jpg, which all show the same seeds; return its path."""
     sheets = sorted(run.glob("samples-*.jpg"))
     sheets += sheets[-1:] * FRAMES_PER_S * LAST_FRAME_S

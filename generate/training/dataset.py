@@ -2,7 +2,7 @@
 
 pictures = open_pictures(Path("prepared"), torch.device("cpu"))
 batches = Batches(pictures, labels=None, size=16, device=torch.device("cpu"))
-real, told = batches.draw()  # (16, 3, H, W), 0..1
+real, labels = batches.draw()  # (16, 3, H, W), 0..1
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ class Pictures:
 
 
 class StreamedPictures(Pictures):
-    """Pictures that don't fit into memory: threads decode the next batch during a step."""
+    """Pictures that don't fit into memory. Threads decode the next batch during a step."""
 
     def __init__(self, paths: Sequence[Path], channels: int, size: int) -> None:
         self.paths, self.channels, self.size, self.where = (
@@ -114,8 +114,8 @@ def open_pictures(data: Path, device: torch.device, channels: int = 3) -> Pictur
     held = load_pictures(data, channels)  # raises for the first unsuitable picture
     if channels == 4 and bool((held[:, 3] == 255).all()):
         raise click.ClickException(
-            f"{data} has no transparent picture, so --transparent has nothing to learn: leave it out, or make "
-            f"transparent ones with `python -m generate prepare SOURCE {data} --background transparent`."
+            f"{data} has no transparent pictures for --transparent: leave the option out, or make some with "
+            f"`python -m generate prepare SOURCE {data} --background transparent`."
         )
     return Pictures(held.to(device))
 

@@ -45,9 +45,7 @@ def grow_discriminator(weights: Weights, discriminator: R3Discriminator) -> None
     first.weight[: 2 * colours] = 0
     first.weight[: 2 * colours, :, 1, 1] = sign.to(first.weight)
     both = (sign @ sign.T).to(first.weight) / (1 + SLOPE)  # (2C, 2C)
-    block.halve.weight[: 2 * colours] = (
-        0  # the four middle taps of a 4x4 kernel with stride 2 are the mean of 2x2 pixels
-    )
+    block.halve.weight[: 2 * colours] = 0  # with stride 2, the four middle taps of 4x4 average 2x2 pixels
     block.halve.weight[: 2 * colours, : 2 * colours, 1:3, 1:3] = both[:, :, None, None] / 4
     block.refine.weight.zero_()
     block.refine.weight[:, : 2 * colours] = torch.cat((kernel, -kernel), dim=1) / (1 + SLOPE)
@@ -58,8 +56,8 @@ def grow_discriminator(weights: Weights, discriminator: R3Discriminator) -> None
 
 def _one_deeper(name: str) -> str:
     """Rename a layer of the old discriminator for the new one, which has one more block in front."""
-    room, _, rest = name.partition(".")
-    if room != "blocks":
+    layers, _, rest = name.partition(".")
+    if layers != "blocks":
         return name
     number, _, layer = rest.partition(".")
     return f"blocks.{int(number) + 1}.{layer}"

@@ -3,7 +3,7 @@
     train(Path("prepared"), Path("runs/mine"), TrainOptions(kimg=300))
 
 The generator is FastGAN's as the lightweight-gan package builds it (Liu et al., "Towards Faster and Stabilized GAN Training
-for High-fidelity Few-shot Image Synthesis", ICLR 2021). What a batch does to the networks is in steps.py.
+for High-fidelity Few-shot Image Synthesis", ICLR 2021). steps.py computes the gradients of a batch.
 """
 
 from __future__ import annotations
@@ -26,28 +26,28 @@ from generate.measuring.extractors import load_extractor
 from generate.ranks import anyone, average_gradients, mean_over_ranks, rank, together, world
 from generate.training.augment import adapt
 from generate.training.averaging import ema_beta, estimate_statistics, update_average
-from generate.training.beginning import read_beginning
 from generate.training.choices import DOWNLOAD, TrainOptions
 from generate.training.dataset import Batches, open_pictures, read_categories
 from generate.training.options import DEFAULT, network_of, record, resolve
 from generate.training.players import Players, build
-from generate.training.reporting import introduce, progress_bar, report, say_how_it_ended, shown_beside
+from generate.training.pretrained import read_pretrained
+from generate.training.reporting import print_ending, print_introduction, progress_bar, progress_values, report
 from generate.training.schedule import schedule
 from generate.training.snapshots import collect_signals, read_newest, restore
-from generate.training.stats import Row, is_late, is_over, overfitting_advice, read_rows
+from generate.training.stats import Row, has_stopped_improving, is_out_of_time, overfitting_advice, read_rows
 from generate.training.steps import discriminator_backward, generator_backward, r3gan_backward
-from generate.training.yardstick import MEASURABLE, Yardstick
+from generate.training.yardstick import MIN_MEASURABLE, Yardstick
 
-PENALTY_EVERY = 4  # steps: the package's lazy gradient penalty
-BAD_STEPS = 10  # in a row with NaN or infinite gradients, until the newest snapshot is restored
+PENALTY_EVERY = 4  # steps; lazy regularization, as in the package
+BAD_STEPS = 10  # consecutive steps with NaN or infinite gradients before the newest snapshot is restored
 FALLBACKS = 3  # restores before the run gives up
 
 
 def train(data: Path, run: Path, options: TrainOptions = DEFAULT, device: str = "auto") -> None:
-    """Train on `data` until `options.kimg` and leave the result in `run`; continues a run found there.
+    """Train on `data` until `options.kimg` and write the result to `run`; continue a run found there.
 
-    Under torchrun all its processes share each batch. Raises click.ClickException for data or a run that doesn't fit,
-    SystemExit(128 + signal) after saving when interrupted.
+    Under torchrun, the processes share each batch. Raises click.ClickException for unsuitable data or a run with other
+    options, and SystemExit(128 + signal) when interrupted, after saving.
     """
     with together(choose_device(device)) as where:
         _train(data, run, options, where)
@@ -57,14 +57,14 @@ def _train(data: Path, run: Path, options: TrainOptions, where: torch.device) ->
     # ------------------------------------------------------------------ data and networks
     pictures = open_pictures(data, where, options.channels)
     categories, labels = read_categories(data) if options.conditional else ((), None)
-    beginning = read_beginning(Path(options.start_from)) if options.start_from else None
-    options = resolve(options, pictures, where, beginning)
+    pretrained = read_pretrained(Path(options.start_from)) if options.start_from else None
+    options = resolve(options, pictures, where, pretrained)
     network = network_of(options, pictures, categories)
-    if beginning:
-        beginning.check(network)
+    if pretrained:
+        pretrained.check(network)
     if options.batch_size % world():
         raise click.BadParameter(
-            f"{options.batch_size} pictures can't be shared evenly by {world()} processes.", param_hint="--batch-size"
+            f"{options.batch_size} is not a multiple of the number of processes, {world()}.", param_hint="--batch-size"
         )
     leads = rank() == 0
     weights = Path(options.fid) if options.fid not in ("", DOWNLOAD) else None
@@ -83,20 +83,20 @@ def _train(data: Path, run: Path, options: TrainOptions, where: torch.device) ->
     step = 0
     if state := read_newest(run):
         step, batches.order, players.probability = restore(state, parts, where)
-    elif beginning:
-        beginning.load_into(parts, network)
+    elif pretrained:
+        pretrained.load_into(parts, network)
     per_step = options.batch_size * options.accumulate
     steps, snapshot_steps = steps_of(options.kimg, per_step), steps_of(options.snapshot_kimg, per_step)
     if leads:
-        introduce(run, pictures, options, network, where, step, steps)
+        print_introduction(run, pictures, options, network, where, step, steps)
     rows = read_rows(run, step)
-    yardstick = Yardstick(pictures, labels, where, inception) if leads and len(pictures) >= MEASURABLE else None
+    yardstick = Yardstick(pictures, labels, where, inception) if leads and len(pictures) >= MIN_MEASURABLE else None
 
-    losses, counted = torch.zeros(3, device=where), 0  # of discriminator and generator, r_t: sums since the last report
+    losses, counted = torch.zeros(3, device=where), 0  # sums of (loss_d, loss_g, r_t) since the last report
     skipped, in_a_row, fallbacks, advised = 0, 0, 0, False
     last_report, started, last_shown = step, time.monotonic(), 0.0
-    stopped, late = False, bool(options.hours) and anyone(is_late(rows, 0, options.hours), where)
-    over = late or anyone(is_over(rows, options.patience), where)
+    stopped, late = False, bool(options.hours) and anyone(is_out_of_time(rows, 0, options.hours), where)
+    over = late or anyone(has_stopped_improving(rows, options.patience), where)
     with contextlib.ExitStack() as open_now:
         signals = open_now.enter_context(collect_signals(leads))
         board = open_now.enter_context(SummaryWriter(run / "tensorboard", purge_step=step)) if leads else None
@@ -152,7 +152,7 @@ def _train(data: Path, run: Path, options: TrainOptions, where: torch.device) ->
             stopped = anyone(bool(signals), where)
             seconds = time.monotonic() - started
             if options.hours:
-                late = anyone(is_late(rows, seconds, options.hours), where)
+                late = anyone(is_out_of_time(rows, seconds, options.hours), where)
             if step % snapshot_steps == 0 or step == steps or stopped or late:
                 loss_d, loss_g, r_t = (losses / max(counted, 1)).tolist()
                 row: Row = {
@@ -172,19 +172,19 @@ def _train(data: Path, run: Path, options: TrainOptions, where: torch.device) ->
                     if not advised and (advice := overfitting_advice(rows, options.discriminator)):
                         bar.write(advice)
                         advised = True
-                over = late or anyone(is_over(rows, options.patience), where)
+                over = late or anyone(has_stopped_improving(rows, options.patience), where)
                 losses, counted, fallbacks = torch.zeros_like(losses), 0, fallbacks if in_a_row else 0
                 last_report, started = step, time.monotonic()
             elif leads and time.monotonic() - last_shown > bar.mininterval:
-                bar.set_postfix(shown_beside((losses / max(counted, 1)).tolist(), where), refresh=False)
+                bar.set_postfix(progress_values((losses / max(counted, 1)).tolist(), where), refresh=False)
                 last_shown = time.monotonic()
-    say_how_it_ended(options, step * per_step / 1000, leads and over, leads and late, stopped and leads)
+    print_ending(options, step * per_step / 1000, leads and over, leads and late, stopped and leads)
     if stopped:
         raise SystemExit(128 + (signals or [signal.SIGTERM])[0])
 
 
 def steps_of(kimg: float, per_step: int) -> int:
-    """The number of steps nearest to that many kimg."""
+    """Return the number of steps nearest to that many kimg."""
     return max(1, round(kimg * 1000 / per_step))
 
 
@@ -206,7 +206,7 @@ def _require_gradients(parameters: list[nn.Parameter], required: bool) -> None:
 
 
 def _fall_back(run: Path, parts: dict[str, Any], where: torch.device, times: int) -> tuple[int, Tensor, float]:
-    """Restore the newest snapshot with half the learning rate; returns its step, order of pictures and probability."""
+    """Restore the newest snapshot and halve the learning rate; return its step, order of pictures and probability."""
     state = read_newest(run)
     if state is None or times > FALLBACKS:
         raise click.ClickException(

@@ -1,4 +1,4 @@
-"""The options of a training run: their defaults, and the record that a resumed run is checked against."""
+"""The options of a training run: their defaults, and RUN/options.json, which a resumed run is checked against."""
 
 from __future__ import annotations
 
@@ -16,40 +16,31 @@ from generate.devices import choose_precision
 from generate.folders import check_outside_data, content
 from generate.images import write_text
 from generate.model.networks import NetworkOptions
-from generate.training.beginning import Beginning
 from generate.training.choices import AUTO, TrainOptions
 from generate.training.dataset import Pictures
+from generate.training.pretrained import Pretrained
 from generate.units import plural
 
-MAY_CHANGE = {
-    "kimg",
-    "hours",
-    "snapshot_kimg",
-    "keep",
-    "patience",
-    "compile",
-}  # on resuming; all else would make another run
+MAY_CHANGE = {"kimg", "hours", "snapshot_kimg", "keep", "patience", "compile"}  # when a run is resumed
 RECORD = "options.json"
-FEWEST = 2  # pictures: from one, a network can learn nothing but that picture
+MIN_PICTURES = 2
 UNSET: tuple[Any, ...] = (AUTO, (AUTO,), ("auto",))
-
-
 DEFAULT = TrainOptions()
 
 
 def defaults_of(discriminator: str, size: int, count: int) -> dict[str, Any]:
-    """The defaults for `count` pictures of that size.
+    """Return the defaults for `count` pictures of that size.
 
-    R3GAN's are those that learned 1,041 emoji of 64 and 128 px on two cores, see benchmarks/README.md; above 128 px the
-    generator gets more feature maps, or its last layer would have fewer than 16. Lightweight's are the package's own.
+    benchmarks/README.md says how R3GAN's were chosen; above 128 px the generator gets more feature maps, so that its last
+    layer keeps at least 16. Lightweight's are the package's.
     """
-    augmented = round(min(0.5, max(0.0, (1e5 - count) * 3e-6)), 6)  # the package's rule: less for over 100,000 pictures
+    augmented = round(min(0.5, max(0.0, (1e5 - count) * 3e-6)), 6)  # the package's rule: none from 100,000 pictures on
     if discriminator == "lightweight":
         return {
             "batch_size": 16, "accumulate": 4, "learning_rate": 2e-4, "gamma": 0.0, "burn_in_kimg": 0.0, "width": 0,
             "augment": ("flip", "translation"), "augment_probability": augmented, "ema_kimg": 10.0,
             "latent_dim": 256, "fmap_max": 512, "fmap_inverse_coef": 12,
-            "attention": tuple(r for r in (32,) if r < size),  # small pictures have no layer of that resolution
+            "attention": tuple(r for r in (32,) if r < size),  # smaller pictures have no such layer
         }  # fmt: skip
     large = size > 128
     return {
@@ -62,13 +53,13 @@ def defaults_of(discriminator: str, size: int, count: int) -> dict[str, Any]:
 
 
 def resolve(
-    options: TrainOptions, pictures: Pictures, device: torch.device, beginning: Beginning | None = None
+    options: TrainOptions, pictures: Pictures, device: torch.device, pretrained: Pretrained | None = None
 ) -> TrainOptions:
-    """Fill in what AUTO stands for with these pictures, so that options.json says what was done.
+    """Replace AUTO by the values for these pictures.
 
-    What `beginning` was trained with goes before the defaults. Raises click.ClickException if the options say otherwise.
+    Values of `pretrained` take precedence over defaults. Raises click.ClickException if the options contradict them.
     """
-    known = beginning.options(pictures.size) if beginning else {}
+    known = pretrained.options(pictures.size) if pretrained else {}
     for name, value in known.items():
         if getattr(options, name) not in (*UNSET, "auto", value):
             raise click.ClickException(
@@ -84,9 +75,9 @@ def resolve(
 def record(
     run: Path, options: TrainOptions, pictures: Pictures, categories: Sequence[str] = (), data: Path | None = None
 ) -> None:
-    """Write RUN/options.json, or check that an existing run was started with the same.
+    """Write RUN/options.json, or check that an existing run was started with the same options.
 
-    Raises click.ClickException for other options, and for a RUN that holds something else or lies in training data.
+    Raises click.ClickException for other options, and for a RUN that holds other files or lies in training data.
     """
     check_outside_data(run)
     of_pictures = {"size": pictures.size, "pictures": len(pictures), "categories": categories}
@@ -98,20 +89,20 @@ def record(
                 f"{run} was started with {name} {before.get(name)}, not {value}: give it the same to continue, "
                 f"or choose another RUN. Only {', '.join(sorted(MAY_CHANGE))} may change."
             )
-    where = {"data": str(data.resolve())} if data else {}  # for the commands that `sample` suggests; it may move
+    where = {"data": str(data.resolve())} if data else {}  # for the commands that `sample` suggests; not checked
     write_text(run / RECORD, json.dumps(where | now, indent=2) + "\n")
 
 
 def read_options_of(run: Path) -> dict[str, Any]:
-    """What an earlier start wrote to RUN/options.json; empty where RUN is new.
+    """Read RUN/options.json; empty for a new RUN.
 
-    Raises click.ClickException if RUN is a file, holds something else, or its options.json is damaged.
+    Raises click.ClickException if RUN is a file or holds other files, or if its options.json is damaged.
     """
     if run.exists() and not run.is_dir():
         raise click.ClickException(f"{run} is a file: choose another RUN.")
     if not (run / RECORD).exists():
         if run.is_dir() and content(run):
-            raise click.ClickException(f"{run} holds something that is not a training run: choose another RUN.")
+            raise click.ClickException(f"{run} holds files that are not a training run: choose another RUN.")
         return {}
     try:
         values = json.loads((run / RECORD).read_text(encoding="utf-8"))
@@ -119,22 +110,25 @@ def read_options_of(run: Path) -> dict[str, Any]:
         values = None
     if not isinstance(values, dict):
         raise click.ClickException(
-            f"{run / RECORD} is damaged: delete that file and give the run's own options to continue it."
+            f"{run / RECORD} is damaged: delete that file, and give the run's original options to continue it."
         )
     return values
 
 
 def network_of(options: TrainOptions, pictures: Pictures, categories: tuple[str, ...] = ()) -> NetworkOptions:
-    """The networks for these pictures. Raises click.BadParameter for an impossible option, click.ClickException for a single picture."""
+    """Return the network options for these pictures.
+
+    Raises click.BadParameter for an impossible option, click.ClickException for a single picture.
+    """
     size = pictures.size
-    if len(pictures) < FEWEST:
+    if len(pictures) < MIN_PICTURES:
         raise click.ClickException(
             f"{plural(len(pictures), 'picture')} is too few to train on: collect a few hundred of one kind of thing."
         )
     for resolution in options.attention:
         if resolution >= size or resolution & (resolution - 1):
             raise click.BadParameter(
-                f"{resolution} is not a power of two below the pictures' {size}.", param_hint="--attention"
+                f"{resolution} is not a power of two below the pictures' size, {size}.", param_hint="--attention"
             )
     return NetworkOptions(
         size=size,

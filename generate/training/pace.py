@@ -1,4 +1,4 @@
-"""How long a run will take: times a few steps of throwaway networks before it starts."""
+"""Predict how long a run will take, by timing a few steps of throwaway networks."""
 
 from __future__ import annotations
 
@@ -17,16 +17,16 @@ from generate.training.players import Players, build
 from generate.training.steps import discriminator_backward, generator_backward, r3gan_backward
 from generate.units import plural
 
-TIMED_BATCHES = 3  # after one that warms up
+TIMED_BATCHES = 3  # after a warm-up
 LONG_H = 12.0  # longer runs get advice
 
 
 def announce(
     options: TrainOptions, network: NetworkOptions, pictures: Pictures, device: torch.device, count: int
 ) -> list[str]:
-    """Lines that say how long `count` pictures will take and, if that is long, what would make it shorter.
+    """Return lines that say how long `count` pictures will take and, if that is long, how to shorten it.
 
-    Nothing where several processes share the work: the first progress report says it then.
+    Empty if several processes share the work: then the progress bar tells.
     """
     if world() > 1 or not count:
         return []
@@ -46,7 +46,7 @@ def announce(
 
 
 def measure_pace(options: TrainOptions, network: NetworkOptions, pictures: Pictures, device: torch.device) -> float:
-    """Pictures/s of training, from a few batches of fresh networks. The run's random numbers stay as they are."""
+    """Measure the pictures/s of training on a few batches of fresh networks, without touching the run's random state."""
     with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
         parts = build(replace(options, compile=False), network, device)
         known = len(network.categories)
@@ -56,19 +56,19 @@ def measure_pace(options: TrainOptions, network: NetworkOptions, pictures: Pictu
         for _ in range(1 + TIMED_BATCHES):
             chosen = torch.randint(len(pictures), (options.batch_size,))
             real = pictures[chosen].to(device).float().div(255).contiguous(memory_format=torch.channels_last)
-            told = labels[torch.randint(known, (options.batch_size,))].to(device) if labels is not None else None
+            real_labels = labels[torch.randint(known, (options.batch_size,))].to(device) if labels is not None else None
             started = time.perf_counter()
-            _train_on(players, real, told)
+            _train_on(players, real, real_labels)
             _wait_for(device)
             seconds.append(time.perf_counter() - started)
     return options.batch_size * TIMED_BATCHES / sum(seconds[1:])
 
 
-def _train_on(players: Players, real: torch.Tensor, told: torch.Tensor | None) -> None:
+def _train_on(players: Players, real: torch.Tensor, labels: torch.Tensor | None) -> None:
     if players.options.discriminator == "r3gan":
-        r3gan_backward(players, real, told, players.options.gamma)
-    else:  # the penalty of every fourth step, which doubles it, is left out
-        discriminator_backward(players, real, told, False)
+        r3gan_backward(players, real, labels, players.options.gamma)
+    else:  # without the penalty, which doubles the time of every fourth step
+        discriminator_backward(players, real, labels, False)
         generator_backward(players)
 
 
@@ -80,18 +80,18 @@ def _wait_for(device: torch.device) -> None:
 
 
 def flop(options: TrainOptions, network: NetworkOptions) -> int:
-    """Floating point operations of one forward pass through both networks, per picture."""
+    """Count the floating point operations of a forward pass through both networks, per picture."""
     with torch.device("meta"), FlopCounterMode(display=False) as counter:
         r3gan = options.discriminator == "r3gan"
         discriminator = build_r3gan(network, options.width) if r3gan else build_discriminator(network)
-        told = torch.zeros(2, dtype=torch.long) if network.categories else None
-        drawn = build_generator(network)(torch.randn(2, network.latent_dim), told)
-        discriminator(drawn, categories=told)
+        labels = torch.zeros(2, dtype=torch.long) if network.categories else None
+        drawn = build_generator(network)(torch.randn(2, network.latent_dim), labels)
+        discriminator(drawn, categories=labels)
     return int(counter.get_total_flops() // 2)
 
 
 def hours_text(hours: float) -> str:
-    """A time as people say it: minutes, hours or days."""
+    """Format a time as minutes, hours or days."""
     if hours < 2:
         return plural(max(1, round(60 * hours)), "minute")
     return f"{hours:.0f} hours" if hours < 48 else f"{hours / 24:.1f} days"

@@ -1,4 +1,4 @@
-"""The two networks of a run and their optimizers: builds them, and draws batches of pictures."""
+"""Build the two networks of a run and their optimizers; draw batches of pictures."""
 
 from __future__ import annotations
 
@@ -25,14 +25,14 @@ class Players:
     discriminator: nn.Module
     options: TrainOptions
     device: torch.device
-    labels: Tensor | None  # of the real pictures: generated ones are of categories drawn from these
+    labels: Tensor | None  # of the real pictures; those of generated pictures are drawn from them
     probability: float
 
     def autocast(self) -> contextlib.AbstractContextManager[Any]:
         return torch.autocast(self.device.type, torch.bfloat16, enabled=self.options.precision == "bf16")
 
     def draw(self, categories: Tensor | None = None) -> tuple[Tensor, Tensor | None]:
-        """A batch of generated pictures and their categories: those given, or drawn with the frequencies of the real ones."""
+        """Draw a batch of generated pictures; return them and their categories, by default as frequent as in the real ones."""
         batch = self.options.batch_size
         if categories is None and self.labels is not None:
             categories = own_rows(self.labels[torch.randint(len(self.labels), (batch,))]).to(self.device)
@@ -44,7 +44,7 @@ class Players:
 
 
 def build(options: TrainOptions, network: NetworkOptions, where: torch.device) -> dict[str, Any]:
-    """Fresh networks and optimizers by name, as a snapshot holds them."""
+    """Build fresh networks and optimizers, by their names in a snapshot."""
     generator, ema = build_generator(network), build_generator(network)
     r3gan = options.discriminator == "r3gan"
     discriminator = build_r3gan(network, options.width) if r3gan else build_discriminator(network)
@@ -59,7 +59,7 @@ def build(options: TrainOptions, network: NetworkOptions, where: torch.device) -
     discriminator.train()
     if options.compile:
         generator.compile()
-        if not r3gan:  # torch.compile has no second derivative, and its penalty needs one in every step
+        if not r3gan:  # its penalty needs second derivatives, which torch.compile doesn't support
             discriminator.compile()
     parts: dict[str, Any] = {"generator": generator, "discriminator": discriminator, "ema": ema}
     betas, fused = (0.0, 0.99) if r3gan else (0.5, 0.9), where.type != "mps"

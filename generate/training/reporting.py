@@ -1,4 +1,4 @@
-"""What a training run prints and writes: its first lines, the progress bar, and the files of each snapshot."""
+"""Print the progress of a training run, and write the files of each snapshot."""
 
 from __future__ import annotations
 
@@ -17,15 +17,15 @@ from generate.model.family import as_rgb
 from generate.model.generator import draw_pictures, save_generator, save_weights
 from generate.model.networks import Generator, NetworkOptions
 from generate.ranks import world
-from generate.training.beginning import DISCRIMINATOR
 from generate.training.choices import TrainOptions
 from generate.training.curves import draw_curves
 from generate.training.dataset import Pictures
 from generate.training.pace import announce
+from generate.training.pretrained import DISCRIMINATOR
 from generate.training.snapshots import save_snapshot
 from generate.training.stats import Row, best_row, write_rows
 
-SHOW_EVERY_S, LOG_EVERY_S = 0.2, 60.0  # how often progress is shown on a terminal, and written where it goes to a file
+SHOW_EVERY_S, LOG_EVERY_S = 0.2, 60.0  # refresh interval of the progress bar on a terminal, and in a file
 GRID = 8  # samples-*.jpg show GRID x GRID pictures from fixed seeds
 
 
@@ -46,25 +46,25 @@ def report(
         save_generator(run / "generator.safetensors", ema, network, best | made)
         save_weights(run / DISCRIMINATOR, parts["discriminator"], {})  # `train --from` needs it
     write_rows(run, rows)
-    # last: a run that is killed before this repeats everything above
+    # last, so that a run killed before this repeats everything above
     save_snapshot(run, parts, counters, keep, int(best["step"]), where)
     draw_curves(run)
 
 
 def draw_grid(ema: Generator, network: NetworkOptions) -> Tensor:
-    """The same GRID x GRID seeds each time, (GRID^2, 3, H, W) uint8; the categories take turns by row."""
+    """Draw the GRID x GRID fixed seeds, (GRID^2, C, H, W) uint8; categories change from row to row."""
     seeds = range(GRID**2)
     rows = [i // GRID % len(network.categories) for i in seeds] if network.categories else None
     return draw_pictures(ema, seeds, batch_size=16, categories=rows)
 
 
 def save_grid(path: Path, pictures: Tensor) -> None:
-    """Write (N, C, H, W) uint8 as a sheet of GRID columns."""
+    """Write (N, C, H, W) uint8 as a sheet with GRID columns."""
     with atomic_path(path) as temporary:
         contact_sheet([to_picture(p) for p in as_rgb(pictures.cpu())], GRID).save(temporary, "JPEG", quality=92)
 
 
-def introduce(
+def print_introduction(
     run: Path,
     pictures: Pictures,
     options: TrainOptions,
@@ -73,6 +73,7 @@ def introduce(
     step: int,
     steps: int,
 ) -> None:
+    """Print what is trained on what and how long it will take. A new run writes RUN/real.jpg, a sheet of real pictures."""
     per_step = options.batch_size * options.accumulate
     click.echo(
         f"{len(pictures)} pictures of {network.size} px {pictures.where}; {steps:,} steps of {per_step} on {where} "
@@ -88,28 +89,30 @@ def introduce(
 
 
 def progress_bar(total: int, initial: int, leads: bool) -> Any:
+    """Return a progress bar over pictures, disabled on other ranks than the first."""
     every_s = SHOW_EVERY_S if sys.stderr.isatty() else LOG_EVERY_S
     return tqdm(
         total=total, initial=initial, unit="img", unit_scale=True, mininterval=every_s, miniters=1, disable=not leads
     )
 
 
-def shown_beside(means: list[float], device: torch.device) -> dict[str, str]:
-    """The numbers beside the progress bar."""
+def progress_values(means: list[float], device: torch.device) -> dict[str, str]:
+    """Format mean (loss_d, loss_g, r_t) and the GPU memory for the progress bar."""
     values = {"D": f"{means[0]:.2f}", "G": f"{means[1]:.2f}", "r_t": f"{means[2]:.2f}"}
     if device.type == "cuda":
         values["GPU"] = f"{torch.cuda.max_memory_reserved(device) / 2**30:.1f} GiB"
     return values
 
 
-def say_how_it_ended(options: TrainOptions, kimg: float, over: bool, late: bool, stopped: bool) -> None:
+def print_ending(options: TrainOptions, kimg: float, over: bool, late: bool, stopped: bool) -> None:
+    """Print why the run ended and how to continue it."""
     if late:
         click.echo(
-            f"Ended at {kimg:g} of {options.kimg:g} kimg: --hours {options.hours:g} are over. More let it go on."
+            f"Ended at {kimg:g} of {options.kimg:g} kimg: --hours {options.hours:g} are over. Raise --hours to continue."
         )
     elif over:
         click.echo(
-            f"Stopped early: the last {options.patience} snapshots were no better. --patience lets the run go on."
+            f"Stopped early: the last {options.patience} snapshots were no better. Raise --patience to continue."
         )
     if stopped:
         click.echo(f"Stopped and saved at {kimg:g} of {options.kimg:g} kimg; the same command continues.")

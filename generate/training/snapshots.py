@@ -1,4 +1,4 @@
-"""Snapshots of a training run, and the signals that trigger one."""
+"""Save and restore snapshots of a training run; collect the signals that trigger one."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ import torch
 
 from generate.images import atomic_path
 
-ECHO_S = 2.0
+ECHO_S = 2.0  # torchrun forwards to its processes a signal that the terminal has already sent them
 
 
 def save_snapshot(
@@ -24,12 +24,12 @@ def save_snapshot(
 ) -> None:
     """Write the complete state of a run to one file; keep the newest `keep` files and that of step `best`.
 
-    `parts` are the networks and optimizers by name; `counters` are what else the loop needs, "step" among them.
+    `parts` are the networks and optimizers by name; `counters` is the rest of the loop's state, "step" among it.
     """
     state: dict[str, Any] = {name: part.state_dict() for name, part in parts.items()}
     state |= counters | {"rng": torch.get_rng_state(), "python_rng": random.getstate()}
-    if device.type in ("cuda", "mps"):  # of this rank's device alone: every rank draws the same numbers, see ranks.py
-        state["device_rng"] = _of_device(device).get_rng_state(*_which(device))
+    if device.type in ("cuda", "mps"):  # one rank's is enough: every rank draws the same numbers, see ranks.py
+        state["device_rng"] = _rng_module(device).get_rng_state(*_rng_arguments(device))
     with atomic_path(run / f"snapshot-{counters['step']:07d}.pt") as temporary:
         torch.save(state, temporary)
     for old in _snapshots(run)[:-keep]:
@@ -38,20 +38,20 @@ def save_snapshot(
 
 
 def read_newest(run: Path) -> dict[str, Any] | None:
-    """The newest snapshot as `save_snapshot` wrote it, on the CPU; None where there is none.
+    """Read the newest snapshot onto the CPU; None if there is none.
 
-    Raises click.ClickException for a damaged one.
+    Raises click.ClickException if it is damaged.
     """
     if not (snapshots := _snapshots(run)):
         return None
     try:
         state = torch.load(snapshots[-1], map_location="cpu", weights_only=True)
         if not isinstance(state, dict) or "step" not in state:
-            raise ValueError("it holds something else")
-    except Exception as error:  # whatever torch finds wrong with a damaged file
+            raise ValueError("not a snapshot")
+    except Exception as error:  # torch raises many kinds for damaged files
         reason = (str(error) or type(error).__name__).splitlines()[0]
         raise click.ClickException(
-            f"{snapshots[-1]} can't be loaded ({reason}): delete it, and the run continues from the one before."
+            f"{snapshots[-1]} can't be loaded ({reason}): delete it to continue from the previous snapshot."
         ) from None
     return state
 
@@ -66,15 +66,15 @@ def restore(state: dict[str, Any], parts: dict[str, Any], device: torch.device) 
     torch.set_rng_state(state["rng"])
     random.setstate(state["python_rng"])
     if "device_rng" in state and device.type in ("cuda", "mps"):
-        _of_device(device).set_rng_state(state["device_rng"], *_which(device))
+        _rng_module(device).set_rng_state(state["device_rng"], *_rng_arguments(device))
     return state["step"], state["order"], state["probability"]
 
 
-def _of_device(device: torch.device) -> Any:
+def _rng_module(device: torch.device) -> Any:
     return torch.cuda if device.type == "cuda" else torch.mps
 
 
-def _which(device: torch.device) -> list[torch.device]:
+def _rng_arguments(device: torch.device) -> list[torch.device]:
     return [device] if device.type == "cuda" else []  # MPS has one
 
 
@@ -84,10 +84,7 @@ def _snapshots(run: Path) -> list[Path]:
 
 @contextlib.contextmanager
 def collect_signals(speak: bool = True) -> Iterator[list[int]]:
-    """Collect SIGINT and SIGTERM in a list, so that the loop can save first. A second signal acts at once.
-
-    But not within ECHO_S of the first: torchrun passes on to its processes what the terminal has sent them already.
-    """
+    """Collect SIGINT and SIGTERM in a list, so that the loop can save first. A second signal after ECHO_S acts at once."""
     received: list[int] = []
     first = 0.0
 
@@ -95,7 +92,7 @@ def collect_signals(speak: bool = True) -> Iterator[list[int]]:
         nonlocal first
         if not received:
             first = time.monotonic()
-            if speak:  # unbuffered: the signal may have come in the middle of another write
+            if speak:  # unbuffered: the signal may have interrupted another write
                 os.write(2, b"\nStopping after this step; again to stop now.\n")
         elif time.monotonic() - first > ECHO_S:
             for signum, handler in before.items():

@@ -1,7 +1,7 @@
-"""What one batch does to the two networks: it leaves gradients, and the loop takes the step.
+"""Compute the gradients of one batch. The loop takes the optimizer steps.
 
-R3GAN's losses move both networks at once, from one pass through each (`r3gan_backward`). The hinge losses of the
-lightweight-gan package move them in turns (`discriminator_backward`, then `generator_backward`).
+R3GAN updates both networks at once, from one pass through each (`r3gan_backward`). The hinge losses of the lightweight-gan
+package update them alternately (`discriminator_backward`, then `generator_backward`).
 """
 
 from __future__ import annotations
@@ -26,12 +26,12 @@ PENALTY_WEIGHT = 10.0  # of the package's gradient penalty
 
 
 def r3gan_backward(players: Players, real: Tensor, categories: Tensor | None, gamma: float) -> Tensor:
-    """Leave R3GAN's gradients of a batch in both networks; returns (loss_d, loss_g, r_t).
+    """Accumulate R3GAN's gradients of a batch in both networks; return (loss_d, loss_g, r_t).
 
-    The penalty needs the slope of the logits at the generated pictures anyway, and the generator's gradient is that
-    slope times the loss's own derivative, so the generator needs no pass through the discriminator of its own: both
-    networks take their step from the same point (simultaneous gradient descent). A real picture is paired with a
-    generated one of its category.
+    The penalty needs the gradient of the logits with respect to the generated pictures anyway. By the chain rule, the
+    generator's gradient is that gradient times the derivative of the loss, so the generator needs no second pass through
+    the discriminator, and both networks are updated simultaneously. Each real picture is paired with a generated one of
+    its category.
     """
     with players.autocast():
         fake, _ = players.draw(categories)
@@ -54,16 +54,16 @@ def r3gan_backward(players: Players, real: Tensor, categories: Tensor | None, ga
 
 
 def discriminator_backward(players: Players, real: Tensor, categories: Tensor | None, penalised: bool) -> Tensor:
-    """Leave the hinge loss's gradients in the discriminator; returns (loss_d, 0, r_t)."""
+    """Accumulate the hinge loss's gradients in the discriminator; return (loss_d, 0, r_t)."""
     judge: Callable[..., Any] = players.discriminator
     if penalised:
-        judge = players.discriminator.forward  # compiled code has no second derivative
+        judge = players.discriminator.forward  # not compiled: torch.compile doesn't support second derivatives
     real.requires_grad_(penalised)
     with players.autocast():
         with torch.no_grad():
-            fake, told = players.draw()
+            fake, fake_labels = players.draw()
         fake = players.augmented(fake).float().requires_grad_(penalised)
-        *on_fake, _ = judge(fake, categories=told)
+        *on_fake, _ = judge(fake, categories=fake_labels)
         *on_real, reconstruction = judge(players.augmented(real), True, categories)
         hinge = discriminator_loss(on_real, on_fake)
     loss = hinge + reconstruction
@@ -75,10 +75,10 @@ def discriminator_backward(players: Players, real: Tensor, categories: Tensor | 
 
 
 def generator_backward(players: Players) -> Tensor:
-    """Leave the hinge loss's gradients in the generator, the discriminator's gradients off; returns (0, loss_g, 0)."""
+    """Accumulate the hinge loss's gradients in the generator; return (0, loss_g, 0). The discriminator must not require gradients."""
     with players.autocast():
-        fake, told = players.draw()
-        *on_fake, _ = players.discriminator(players.augmented(fake).float(), categories=told)
+        fake, fake_labels = players.draw()
+        *on_fake, _ = players.discriminator(players.augmented(fake).float(), categories=fake_labels)
         loss = generator_loss(on_fake)
     (loss / players.options.accumulate).backward()  # type: ignore[no-untyped-call]
     none = torch.zeros((), device=players.device)

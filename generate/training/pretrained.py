@@ -24,7 +24,7 @@ Weights = Mapping[str, Tensor]
 
 
 @dataclass(frozen=True)
-class Beginning:
+class Pretrained:
     """Network options, kind of discriminator, and weights. Optimizers start fresh."""
 
     source: Path
@@ -53,20 +53,20 @@ class Beginning:
             )
         if reason := self._misfit():
             raise click.ClickException(
-                f"{self.source} can't be continued, since {reason} in its discriminator: it is damaged or was made by "
-                "another version; begin without --from."
+                f"{self.source} can't be continued, since its discriminator has a problem ({reason}): it is damaged or of "
+                "another version; start without --from."
             )
 
     def _misfit(self) -> str:
         """Return why the discriminator's weights don't match its description, or ""."""
         if self.discriminator not in ("r3gan", "lightweight"):
-            return f"there is no longer a {self.discriminator!r}"
+            return f"unknown kind {self.discriminator!r}"
         try:
             with torch.device("meta"):  # shapes without memory
                 r3gan = self.discriminator == "r3gan"
                 judge = build_r3gan(self.network, self.width) if r3gan else build_discriminator(self.network)
         except (TypeError, ValueError, RuntimeError) as error:
-            return f"a width of {self.width} is impossible ({error})"
+            return f"impossible width {self.width}: {error}"
         return misfit(judge, self.weights["discriminator"])
 
     def load_into(self, parts: Mapping[str, Any], network: NetworkOptions) -> None:
@@ -80,7 +80,7 @@ class Beginning:
         grow_discriminator(self.weights["discriminator"], parts["discriminator"])
 
 
-def read_beginning(source: Path) -> Beginning:
+def read_pretrained(source: Path) -> Pretrained:
     """Read a run folder, a generator.safetensors with its discriminator.safetensors, or a model_N.pt with its .config.json.
 
     Raises click.ClickException if a file is missing or damaged.
@@ -88,7 +88,7 @@ def read_beginning(source: Path) -> Beginning:
     if source.suffix == ".pt":
         found = read_checkpoint(source)
         weights = {"generator": found.generator, "ema": found.ema, "discriminator": found.discriminator}
-        return Beginning(source, found.network, "lightweight", 0, weights)
+        return Pretrained(source, found.network, "lightweight", 0, weights)
     model = load_generator(source)
     file = (source if source.is_dir() else source.parent) / DISCRIMINATOR
     try:
@@ -100,4 +100,4 @@ def read_beginning(source: Path) -> Beginning:
     made = model.made.get("train", {})
     drawn = model.generator.state_dict()
     weights = {"generator": drawn, "ema": drawn, "discriminator": judge}
-    return Beginning(source, model.network, made.get("discriminator", "lightweight"), made.get("width", 0), weights)
+    return Pretrained(source, model.network, made.get("discriminator", "lightweight"), made.get("width", 0), weights)

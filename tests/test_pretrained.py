@@ -1,4 +1,4 @@
-"""beginning: a run goes on from another run's weights."""
+"""pretrained: a run starts with the weights of another run."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from click import ClickException
 from safetensors.torch import load_file, save_file
 
 from generate.model.generator import FAMILY, load_generator, save_generator
-from generate.training.beginning import read_beginning
 from generate.training.choices import TrainOptions
 from generate.training.loop import train
+from generate.training.pretrained import read_pretrained
 from generate.training.snapshots import read_newest
 from tests.conftest import TINY
 
@@ -40,7 +40,7 @@ def test_without_its_discriminator_it_is_a_sentence(tiny_run, tmp_path):
     shutil.copy(tiny_run / "generator.safetensors", tmp_path)
 
     with pytest.raises(ClickException, match=r"discriminator\.safetensors can't be loaded"):
-        read_beginning(tmp_path / "generator.safetensors")
+        read_pretrained(tmp_path / "generator.safetensors")
 
 
 @pytest.mark.parametrize(
@@ -49,7 +49,7 @@ def test_without_its_discriminator_it_is_a_sentence(tiny_run, tmp_path):
         (lambda weights, made: weights.pop("to_logit.bias"), "lacks weights"),
         (lambda weights, made: weights.update(attention=torch.zeros(1)), "has weights that"),
         (lambda weights, made: made.update(width=4), "has the shape"),
-        (lambda weights, made: made.update(discriminator="projected"), "no longer a 'projected'"),
+        (lambda weights, made: made.update(discriminator="projected"), "unknown kind 'projected'"),
     ],
 )
 def test_a_discriminator_that_does_not_fit_leaves_no_run_behind(tiny_run, tmp_path, change, words):
