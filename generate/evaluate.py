@@ -105,8 +105,8 @@ def evaluate(
         raise click.UsageError("--weights is for --features inception or dinov2; the weights of lite0 are installed.")
     if (count or truncation != 1) and not is_model(source):
         raise click.UsageError(f"--count and --truncation are for a model; {source} is measured as it is.")
-    from generate.measuring.curation import read_alike
-    from generate.measuring.evaluation import encoding_of, measure, treat_alike
+    from generate.measuring.curation import read_same_size
+    from generate.measuring.evaluation import encode_like, encoding_of, measure
     from generate.measuring.extractors import load_extractor
     from generate.model.drawing import draw_evenly
     from generate.model.opening import open_model
@@ -121,7 +121,7 @@ def evaluate(
     else:
         dest = dest or beside(source, "-evaluation")
         paths = find_pictures(source)
-        drawn = list(read_alike(paths, "samples"))
+        drawn = list(read_same_size(paths, "samples"))
         asked = [category_of(path, source) for path in paths]
         how = {"encoded": encoding_of(source)}
     if min(len(drawn), len(known)) < MIN_PICTURES:
@@ -129,7 +129,7 @@ def evaluate(
             f"{len(drawn)} samples and {len(known)} training pictures are too few: {MIN_PICTURES} of each."
         )
     side = drawn[0].shape[1]
-    real = [treat_alike(picture, side, how["encoded"]) for picture in read_alike(known, "training pictures")]
+    real = [encode_like(picture, side, how["encoded"]) for picture in read_same_size(known, "training pictures")]
 
     categories = [category_of(path, data) for path in known]
     found = {

@@ -19,7 +19,7 @@ from gallery.release import read_live
 from generate.__main__ import main
 from generate.measuring.categories import ALIKE, POOR, judge_categories, verdict_table
 from generate.measuring.features import load_features
-from generate.measuring.similarity import look
+from generate.measuring.similarity import describe
 from generate.model.generator import save_generator
 from generate.model.networks import EMBEDDING_GAIN, NetworkOptions, build_generator
 from generate.releasing.choosing import choose_categories
@@ -101,7 +101,7 @@ def test_categories_are_compared_with_training_pictures():
     network = load_features()
     drawn = {"emoji": emoji(12, first=1), "noise": noise(12, 64), "one": emoji(1) * 12}
 
-    verdicts = judge_categories(network, drawn, look(network, emoji(18)))
+    verdicts = judge_categories(network, drawn, describe(network, emoji(18)))
 
     assert {verdict.category: verdict.reason for verdict in verdicts} == {"emoji": "", "noise": POOR, "one": ALIKE}
     lines = verdict_table(verdicts)

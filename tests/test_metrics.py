@@ -8,9 +8,9 @@ from torch_fidelity.metric_fid import KEY_METRIC_FID, fid_features_to_statistics
 
 from generate.measuring.metrics import (
     frechet_distance,
+    gan_test,
     gaussian,
     kernel_distance,
-    named_as_asked,
     precision_recall,
     realism,
 )
@@ -95,9 +95,9 @@ def test_a_classifier_names_what_it_was_asked_for_and_nothing_where_there_is_not
     real = normal(60, 16) + 8 * torch.eye(3, 16)[labels]
     fake, asked = normal(30, 16, seed=1), torch.arange(30) % 3
 
-    as_asked, own = named_as_asked(real, labels, fake + 8 * torch.eye(3, 16)[asked], asked)
-    of_others, _ = named_as_asked(real, labels, fake + 8 * torch.eye(3, 16)[asked], (asked + 1) % 3)
-    _, own_of_noise = named_as_asked(normal(60, 16), labels, fake, asked)
+    as_asked, own = gan_test(real, labels, fake + 8 * torch.eye(3, 16)[asked], asked)
+    of_others, _ = gan_test(real, labels, fake + 8 * torch.eye(3, 16)[asked], (asked + 1) % 3)
+    _, own_of_noise = gan_test(normal(60, 16), labels, fake, asked)
 
     assert (as_asked, own, of_others) == (1, 1, 0)
     assert own_of_noise < 0.6  # it says nothing about pictures that it has learnt by heart
@@ -105,4 +105,4 @@ def test_a_classifier_names_what_it_was_asked_for_and_nothing_where_there_is_not
 
 def test_a_category_of_one_picture_can_not_be_learnt():
     with pytest.raises(ValueError, match="two categories or more"):
-        named_as_asked(normal(3, 4), torch.tensor([0, 0, 1]), normal(2, 4), torch.tensor([0, 1]))
+        gan_test(normal(3, 4), torch.tensor([0, 0, 1]), normal(2, 4), torch.tensor([0, 1]))

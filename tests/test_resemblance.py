@@ -13,7 +13,7 @@ from torch import Tensor
 from generate.images import decode, find_pictures
 from generate.measuring.features import load_features
 from generate.measuring.resemblance import resemblance
-from generate.measuring.similarity import Looks, look
+from generate.measuring.similarity import Descriptors, describe
 from generate.model.generator import draw_pictures, load_generator
 from generate.model.networks import build_generator
 from generate.prepare import prepare
@@ -33,10 +33,10 @@ def pictures(folder: Path) -> list[Tensor]:
 
 
 @pytest.fixture(scope="module")
-def trained(network, tmp_path_factory) -> Looks:
+def trained(network, tmp_path_factory) -> Descriptors:
     folder = tmp_path_factory.mktemp("prepared")
     prepare(EMOJI, folder, size=64)
-    return look(network, pictures(folder))
+    return describe(network, pictures(folder))
 
 
 def uniform() -> Tensor:
@@ -67,7 +67,7 @@ def untrained() -> Tensor:
 @pytest.mark.parametrize("noise", [uniform, faint, blurred, flat, stripes, untrained])
 def test_noise_is_too_far_whatever_its_kind(network, trained, noise):
     torch.manual_seed(0)
-    drawn = look(network, noise().clamp(0, 1).mul(255).to(torch.uint8))
+    drawn = describe(network, noise().clamp(0, 1).mul(255).to(torch.uint8))
 
     found = resemblance(drawn, trained)
 
@@ -79,7 +79,7 @@ def test_noise_is_too_far_whatever_its_kind(network, trained, noise):
 def test_the_demos_generator_is_poor_but_not_too_far(network, trained):
     generator = load_generator(ROOT / "demo" / "generator.safetensors").generator
 
-    found = resemblance(look(network, draw_pictures(generator, range(COUNT), 4, CATEGORIES)), trained)
+    found = resemblance(describe(network, draw_pictures(generator, range(COUNT), 4, CATEGORIES)), trained)
 
     assert found.poor
     assert not found.too_far
@@ -88,7 +88,7 @@ def test_the_demos_generator_is_poor_but_not_too_far(network, trained):
 
 
 def test_training_pictures_are_neither(network, trained):
-    half = Looks(trained.features[::2], trained.layout[::2], trained.small[::2])
+    half = Descriptors(trained.features[::2], trained.layout[::2], trained.small[::2])
 
     found = resemblance(half, trained)
 
@@ -97,13 +97,13 @@ def test_training_pictures_are_neither(network, trained):
 
 
 def test_training_pictures_with_doubles_are_judged_as_if_without(network, trained):
-    twice = Looks(*(torch.cat([part, part]) for part in (trained.features, trained.layout, trained.small)))
+    twice = Descriptors(*(torch.cat([part, part]) for part in (trained.features, trained.layout, trained.small)))
     generator = load_generator(ROOT / "demo" / "generator.safetensors").generator
 
-    assert not resemblance(look(network, draw_pictures(generator, range(COUNT), 4, CATEGORIES)), twice).too_far
+    assert not resemblance(describe(network, draw_pictures(generator, range(COUNT), 4, CATEGORIES)), twice).too_far
 
 
 def test_too_few_pictures_are_not_judged(trained):
-    few = Looks(trained.features[:9], trained.layout[:9], trained.small[:9])
+    few = Descriptors(trained.features[:9], trained.layout[:9], trained.small[:9])
 
     assert resemblance(trained, few) is None

@@ -1,1 +1,1 @@
-"""What pictures look like to a network: distances, copies, quality, and what of it to show."""
+"""Compare pictures: distances, copies, quality, and which ones to show."""

@@ -1,13 +1,13 @@
-"""Which categories of a generator are fit to be shown: whose pictures are neither poor nor all alike.
+"""Decide which categories of a generator to show: those that are neither poor nor collapsed.
 
 verdicts = judge_categories(network, {"pineapple": pictures}, trained=None)
 
-Pictures that repeat each other tell mode collapse. What poor means depends on what there is to compare with:
+A category has collapsed if most of its pictures repeat each other. When it is poor depends on what it can be compared with:
 
-- with training pictures, as in `generate.measuring.resemblance`: few are as realistic as all but the oddest of those;
-- without, for categories of ImageNet's: a network trained on ImageNet has the category among its five likeliest for few
-  of them. That is believed only if it knows the pictures of most categories: of drawings it knows none.
-- Other categories without training pictures can't be called poor, only alike.
+- Training pictures: few samples are as realistic as most of them, see `generate.measuring.resemblance`.
+- No training pictures, a category of ImageNet: for few samples, a classifier has it among its five likeliest. This counts
+  only if the classifier recognises the pictures of most categories; it recognises no drawings, for example.
+- Neither: the category is never called poor.
 """
 
 from __future__ import annotations
@@ -22,44 +22,44 @@ from torch import Tensor
 
 from generate.measuring.features import EfficientNetLite0, batches
 from generate.measuring.recognising import classify
-from generate.measuring.resemblance import LEAST_REALISTIC
-from generate.measuring.similarity import MOST_LIMIT, Looks, find_repeats, look, realistic
-from generate.measuring.verdicts import LEAST_PLAUSIBLE
+from generate.measuring.resemblance import OUTLIER_QUANTILE
+from generate.measuring.similarity import MAX_LIMIT, Descriptors, describe, find_repeats, realism_of
+from generate.measuring.verdicts import MIN_PLAUSIBLE
 from generate.model.imagenet import find_kind
 
 ALIKE, POOR = "all alike", "poor"
-MOST_ALIKE = 0.5  # share of a category's pictures that repeat another of them
-LIKELIEST = 5  # categories of ImageNet that a picture may be recognised as
-KNOWN = 0.5  # share of pictures that the network recognises in the middle one of the categories, to be believed
+MAX_ALIKE = 0.5  # share of a category's pictures that repeat another one
+TOP_K = 5  # a picture is recognised if its category is among the classifier's likeliest five
+MIN_RECOGNISED = 0.5  # median over the categories of recognised pictures; below it the classifier is ignored
 
 
 @dataclass(frozen=True)
 class CategoryVerdict:
-    """Whether a category is kept, and what was measured of its pictures; None for what can't be."""
+    """Whether a category is kept, and its scores; None for those that can't be measured."""
 
     category: str
     pictures: int
     alike: float  # share that repeats another one
     plausible: float | None  # share as realistic as all but the least realistic training pictures
-    recognised: float | None  # share that shows the category, as a network trained on ImageNet sees it
+    recognised: float | None  # share that a classifier recognises
     reason: str = ""  # ALIKE, POOR, or "" if it is kept
 
 
 def judge_categories(
-    network: EfficientNetLite0, drawn: Mapping[str, Sequence[Tensor]], trained: Looks | None
+    network: EfficientNetLite0, drawn: Mapping[str, Sequence[Tensor]], trained: Descriptors | None
 ) -> list[CategoryVerdict]:
-    """A verdict on each category by some of its pictures (3, H, W), uint8."""
-    looks = {name: look(network, pictures) for name, pictures in drawn.items()}
-    alike = {name: len(find_repeats(some, MOST_LIMIT)) / max(1, len(some) - 1) for name, some in looks.items()}
+    """Return a verdict on each category, given some of its pictures (3, H, W), uint8."""
+    descriptors = {name: describe(network, pictures) for name, pictures in drawn.items()}
+    alike = {name: len(find_repeats(some, MAX_LIMIT)) / max(1, len(some) - 1) for name, some in descriptors.items()}
     plausible: dict[str, float] = {}
     recognised: dict[str, float] = {}
     if trained is not None:
-        threshold = realistic(trained).quantile(LEAST_REALISTIC)
-        plausible = {name: _share(realistic(some, trained) >= threshold) for name, some in looks.items()}
+        threshold = realism_of(trained).quantile(OUTLIER_QUANTILE)
+        plausible = {name: _share(realism_of(some, trained) >= threshold) for name, some in descriptors.items()}
     else:
         numbers = {name: number for name in drawn if (number := _imagenet_number(name)) is not None}
         recognised = {name: _recognised(network, drawn[name], number) for name, number in numbers.items()}
-        if not recognised or median(recognised.values()) < KNOWN:
+        if not recognised or median(recognised.values()) < MIN_RECOGNISED:
             recognised = {}
     return [
         CategoryVerdict(
@@ -75,7 +75,7 @@ def judge_categories(
 
 
 def verdict_table(verdicts: Sequence[CategoryVerdict]) -> list[str]:
-    """The verdicts for people, a line each, those that are left out first, and a summary."""
+    """Format the verdicts, a line each, rejected ones first, and a summary."""
     width = max(len(verdict.category) for verdict in verdicts)
     lines = []
     for verdict in sorted(verdicts, key=lambda verdict: (not verdict.reason, verdict.category.lower())):
@@ -92,13 +92,13 @@ def verdict_table(verdicts: Sequence[CategoryVerdict]) -> list[str]:
 
 
 def _reason(alike: float, plausible: float | None, recognised: float | None) -> str:
-    if alike > MOST_ALIKE:
+    if alike > MAX_ALIKE:
         return ALIKE
-    return POOR if any(share is not None and share < LEAST_PLAUSIBLE for share in (plausible, recognised)) else ""
+    return POOR if any(share is not None and share < MIN_PLAUSIBLE for share in (plausible, recognised)) else ""
 
 
 def _imagenet_number(category: str) -> int | None:
-    """The number of ImageNet's category of this name; None if there is none."""
+    """Return the number of ImageNet's category of this name, None if there is none."""
     try:
         return find_kind(category).number
     except click.ClickException:
@@ -107,7 +107,7 @@ def _imagenet_number(category: str) -> int | None:
 
 def _recognised(network: EfficientNetLite0, pictures: Sequence[Tensor], number: int) -> float:
     shares = torch.cat([classify(network, batch) for batch in batches(pictures)])
-    return _share((shares.topk(LIKELIEST).indices == number).any(dim=1))
+    return _share((shares.topk(TOP_K).indices == number).any(dim=1))
 
 
 def _share(true: Tensor) -> float:

@@ -1,8 +1,8 @@
-"""Contact sheets of a curation: a page to choose pictures on, and the same as a PNG.
+"""Write the contact sheets of a curation: a page on which to choose pictures, and a PNG.
 
     write_page(Path("chosen/contact-sheet.html"), curated, Path("samples"), Path("prepared"))
 
-The page is one file with its pictures inside, so it opens without a server.
+The page inlines its pictures, so it opens without a server.
 """
 
 from __future__ import annotations
@@ -20,13 +20,13 @@ from generate.images import BadPicture, atomic_path, decode, write_text
 from generate.measuring.verdicts import DUPLICATE, REASONS, Curated, Verdict
 
 TEMPLATE = Path(__file__).with_name("contact-sheet.html")
-THUMBNAIL = 128  # pixels a side at most
+THUMBNAIL = 128  # px, the longer side
 COLUMNS, GAP, HEADING = 12, 6, 34
-MOST = 384  # pictures of each group in the PNG
+MAX_SHOWN = 384  # pictures of each group in the PNG
 
 
 def write_page(path: Path, curated: Curated, samples: Path, training: Path | None) -> None:
-    """Write the page, which can save a list of rejects or of pictures to keep."""
+    """Write the page, which can save a list of rejects or a keep list."""
     shown = [verdict for verdict in curated.verdicts if not verdict.note]
     partners = [(_partner(verdict, samples, training)) for verdict in shown]
     pictures = {partner: _inline(partner) for partner in dict.fromkeys(partners) if partner}
@@ -61,17 +61,17 @@ def write_page(path: Path, curated: Curated, samples: Path, training: Path | Non
 
 
 def write_sheet(path: Path, curated: Curated, samples: Path, training: Path | None) -> None:
-    """Write a PNG: the kept pictures, then each group left out, copies and duplicates beside what they repeat."""
+    """Write a PNG: the kept pictures, then the rejected ones by reason, copies and duplicates beside what they repeat."""
     groups: list[tuple[str, list[Image.Image]]] = [
         (
             f"{len(curated.kept)} kept{_some(len(curated.kept))}",
-            [_thumbnail(samples / v.file) for v in curated.kept[:MOST]],
+            [_thumbnail(samples / v.file) for v in curated.kept[:MAX_SHOWN]],
         )
     ]
     for reason, text in REASONS.items():
         members = [v for v in curated.verdicts if v.reason == reason and not v.note]
         if members:
-            pairs = [_side_by_side(v, samples, training) for v in members[:MOST]]
+            pairs = [_side_by_side(v, samples, training) for v in members[:MAX_SHOWN]]
             beside = {"copy": ", each beside the training picture", DUPLICATE: ", each beside the better one"}.get(
                 reason, ""
             )
@@ -81,11 +81,11 @@ def write_sheet(path: Path, curated: Curated, samples: Path, training: Path | No
 
 
 def _some(count: int) -> str:
-    return f" (the first {MOST})" if count > MOST else ""
+    return f" (the first {MAX_SHOWN})" if count > MAX_SHOWN else ""
 
 
 def _lay_out(groups: Sequence[tuple[str, Sequence[Image.Image]]]) -> Image.Image:
-    """Lay out groups one below the other in rows, each under its heading."""
+    """Lay out the groups one below the other, each under its heading."""
     widest = max((picture.width for _, pictures in groups for picture in pictures), default=THUMBNAIL)
     side = max((picture.height for _, pictures in groups for picture in pictures), default=THUMBNAIL)
     font = ImageFont.load_default(20)
@@ -126,7 +126,7 @@ def _side_by_side(verdict: Verdict, samples: Path, training: Path | None) -> Ima
 
 
 def _partner(verdict: Verdict, samples: Path, training: Path | None) -> Path | None:
-    """The picture to show beside one: the sample it repeats, or the nearest training picture."""
+    """Return the picture to show beside a sample: the one it repeats, or the nearest training picture."""
     if verdict.repeats:
         return samples / verdict.repeats
     return training / verdict.nearest if training and verdict.nearest else None

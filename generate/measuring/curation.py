@@ -1,8 +1,8 @@
-"""Choose which samples to show: what `curate` and `refill` share.
+"""Choose which samples to show, for `curate` and `refill`.
 
     curated = curate_folder(Path("samples"), Path("chosen"), keep=384, training=Path("prepared"))
 
-Copies and duplicates are found by `generate.measuring.similarity`; realism is that of `generate.measuring.metrics`.
+`generate.measuring.similarity` finds copies and duplicates and scores realism.
 """
 
 from __future__ import annotations
@@ -30,13 +30,13 @@ from generate.measuring.features import load_features
 from generate.measuring.resemblance import resemblance
 from generate.measuring.similarity import (
     COPY_QUANTILE,
-    LEAST_LIMIT,
-    Looks,
+    MIN_LIMIT,
+    Descriptors,
     copy_limit,
+    describe,
     find_repeats,
-    look,
-    nearest_alike,
-    realistic,
+    nearest_neighbour,
+    realism_of,
 )
 from generate.measuring.verdicts import (
     COPY,
@@ -52,9 +52,10 @@ from generate.measuring.verdicts import (
     Verdict,
 )
 from generate.rows import SAMPLES_TABLE, read_rows
+from generate.units import plural
 
 CURATE_OPTIONS = "curate.json"
-SHOWN_DIGITS = 2  # of published scores: later ones depend on the processor, and the release id on what is published
+SHOWN_DIGITS = 2  # of published scores; further digits depend on the processor, and would change the release id
 
 
 def curate_folder(
@@ -72,9 +73,9 @@ def curate_folder(
 ) -> Curated:
     """Copy the best `keep` pictures of `samples` to `dest`, with their rows and scores, and write dest/curation.csv.
 
-    Leaves out names in `reject`, then copies of training pictures, then the `worst` share by realism, then
-    near-duplicates of better ones; of the rest each category gets its share, best first. With a `keep_list` exactly
-    those pictures are kept. Raises click.ClickException for folders that can't be used.
+    Rejects the names in `reject`, then copies of training pictures, then the `worst` share by realism, then near-duplicates
+    of better ones. Each category keeps its share of the rest, best first. With a `keep_list`, exactly those pictures are
+    kept. Raises click.ClickException for unusable folders.
     """
     paths = find_pictures(samples)
     names = [path.relative_to(samples).as_posix() for path in paths]
@@ -87,15 +88,15 @@ def curate_folder(
     known = find_pictures(training) if training else []
     if training and len(known) < MIN_PICTURES:
         raise click.ClickException(
-            f"{training} holds {len(known)} pictures, too few to compare with: give {MIN_PICTURES} or more."
+            f"{training} holds {plural(len(known), 'picture')}, too few to compare with: give {MIN_PICTURES} or more."
         )
-    trained = look(network, read_alike(known, "training pictures")) if training else None
+    trained = describe(network, read_same_size(known, "training pictures")) if training else None
 
     write_text(dest / CURATE_OPTIONS, json.dumps(folders | options | listed, indent=2) + "\n")
     bad: dict[Path, str] = {}
-    drawn = look(network, read_alike(paths, "samples", bad))
+    drawn = describe(network, read_same_size(paths, "samples", bad))
     good = [i for i, path in enumerate(paths) if path not in bad]
-    limit = LEAST_LIMIT if trained is None else copy_limit(trained, COPY_QUANTILE)
+    limit = MIN_LIMIT if trained is None else copy_limit(trained, COPY_QUANTILE)
     if max_similarity is not None:
         limit = 1 - max_similarity
     verdicts = score(
@@ -118,10 +119,11 @@ def curate_folder(
     return curated
 
 
-def read_alike(paths: Sequence[Path], what: str, bad: dict[Path, str] | None = None) -> Iterator[Tensor]:
-    """Yield pictures (3, H, W), uint8, all of the first one's size.
+def read_same_size(paths: Sequence[Path], what: str, bad: dict[Path, str] | None = None) -> Iterator[Tensor]:
+    """Yield pictures (3, H, W), uint8, of the first one's size.
 
-    Records in `bad` why a picture can't be compared. Raises click.ClickException without `bad`, or if none is left.
+    Records unreadable pictures and those of another size in `bad`, with the reason; without `bad`, or if no picture is left,
+    raises click.ClickException.
     """
     size = None
     found: dict[Path, str] = {} if bad is None else bad
@@ -135,33 +137,35 @@ def read_alike(paths: Sequence[Path], what: str, bad: dict[Path, str] | None = N
             found[path] = str(reason)
             if bad is None:
                 raise click.ClickException(
-                    f"{path} can't be compared ({reason}): make the {what} alike with `python -m generate prepare`."
+                    f"{path} can't be compared ({reason}): run `python -m generate prepare` on the {what}."
                 ) from None
             continue
         yield torch.from_numpy(np.array(image)).permute(2, 0, 1)
     if size is None:
-        raise click.ClickException(f"None of the {len(paths)} {what} can be read: {next(iter(found.values()))}.")
+        raise click.ClickException(
+            f"None of the {len(paths)} {what} can be read: the first is {next(iter(found.values()))}."
+        )
 
 
 def score(
     names: Sequence[str],
     categories: Sequence[str],
-    drawn: Looks,
-    trained: Looks | None,
+    drawn: Descriptors,
+    trained: Descriptors | None,
     known: Sequence[str],
-    limit: float = LEAST_LIMIT,
+    limit: float = MIN_LIMIT,
 ) -> list[Verdict]:
-    """A verdict with its scores for each picture, all kept so far.
+    """Return a verdict with scores for each picture, all kept so far.
 
-    Without training pictures they are judged by each other: one unlike all the others is not realistic.
+    Without training pictures, a sample's realism is measured against the other samples.
     """
     verdicts = [
         Verdict(name, category, realism=round(value, 4))
-        for name, category, value in zip(names, categories, realistic(drawn, trained, limit).tolist(), strict=True)
+        for name, category, value in zip(names, categories, realism_of(drawn, trained, limit).tolist(), strict=True)
     ]
     if trained is None:
         return verdicts
-    distances, indices = nearest_alike(drawn, trained)
+    distances, indices = nearest_neighbour(drawn, trained)
     return [
         replace(verdict, difference=round(distance, 4), nearest=known[index])
         for verdict, distance, index in zip(verdicts, distances.tolist(), indices.tolist(), strict=True)
@@ -170,7 +174,7 @@ def score(
 
 def choose(
     verdicts: Sequence[Verdict],
-    drawn: Looks,
+    drawn: Descriptors,
     *,
     limit: float,
     keep: int,
@@ -179,7 +183,7 @@ def choose(
     reject: Collection[str] = (),
     keep_list: Collection[str] | None = None,
 ) -> list[Verdict]:
-    """The same verdicts with `kept` and `reason` decided. A keep list overrules everything else."""
+    """Return the verdicts with `kept` and `reason` decided. A keep list overrules everything else."""
     if keep_list is not None:
         return [v if v.file in keep_list else replace(v, kept=False, reason=NOT_LISTED) for v in verdicts]
     found = list(verdicts)
@@ -210,37 +214,36 @@ def choose(
 
 
 def shares(available: Counter[str], keep: int, mix: str) -> dict[str, int]:
-    """How many of each category to keep: `equal` numbers, or numbers `proportional` to those available.
+    """Return how many pictures of each category to keep: `equal` numbers, or `proportional` to those available.
 
     Places that one category can't fill go to the others.
     """
-    total = sum(available.values())
-    keep = min(keep, total)
+    keep = min(keep, sum(available.values()))
     room = dict.fromkeys(available, 0)
-    for _ in range(keep):  # the next place goes to the category that is farthest below its share
-        behind = [name for name in room if room[name] < available[name]]
-        weigh = {name: available[name] if mix == "proportional" else 1 for name in behind}
-        room[min(behind, key=lambda name: ((room[name] + 0.5) / weigh[name], name))] += 1
+    for _ in range(keep):  # the next place goes to the category farthest below its share
+        unfilled = [name for name in room if room[name] < available[name]]
+        weight = {name: available[name] if mix == "proportional" else 1 for name in unfilled}
+        room[min(unfilled, key=lambda name: ((room[name] + 0.5) / weight[name], name))] += 1
     return room
 
 
 def _check_names(names: Sequence[str], listed: Sequence[str], samples: Path) -> None:
     if unknown := sorted(set(listed) - set(names)):
         raise click.ClickException(
-            f"{unknown[0]!r} is on your list but not in {samples}: lists hold paths below it, one a line, as in {names[0]!r}."
+            f"{unknown[0]!r} is on your list but not in {samples}: write paths relative to it, one per line, such as {names[0]!r}."
         )
 
 
 def _check_dest(dest: Path, samples: Path) -> None:
     if dest.resolve().is_relative_to(samples.resolve()):
         raise click.UsageError(
-            f"{dest} is inside {samples}, so its pictures would be samples of the next run: choose a DEST outside."
+            f"{dest} is inside {samples}, so the next run would read its pictures as samples: choose a DEST outside."
         )
     check_dest(dest, CURATE_OPTIONS)
 
 
 def _write(samples: Path, dest: Path, curated: Curated) -> None:
-    """Write what was chosen. If this is interrupted, the next run puts it right: the table says what it may delete."""
+    """Copy the chosen pictures and write the tables. The next run repairs an interrupted one: the table lists what it may delete."""
     wanted = {verdict.file for verdict in curated.kept}
     if (dest / CURATION_TABLE).exists():
         for line in csv.DictReader(io.StringIO((dest / CURATION_TABLE).read_text(encoding="utf-8", errors="replace"))):
@@ -253,7 +256,7 @@ def _write(samples: Path, dest: Path, curated: Curated) -> None:
     writer.writerows(asdict(v) | {"kept": "yes" if v.kept else "no"} for v in curated.verdicts)
     write_text(dest / CURATION_TABLE, table.getvalue())
 
-    if (samples / NAMES_FILE).is_file():  # how the categories are called
+    if (samples / NAMES_FILE).is_file():  # names of categories
         with atomic_path(dest / NAMES_FILE) as temporary:
             shutil.copyfile(samples / NAMES_FILE, temporary)
     rows = read_rows(samples)

@@ -1,7 +1,7 @@
 """Score samples against training pictures that were resized and encoded in the same way.
 
 encoding = encoding_of(Path("samples"))
-real = [treat_alike(picture, side=64, encoding=encoding) for picture in training]
+real = [encode_like(picture, side=64, encoding=encoding) for picture in training]
 scores = measure(Path("evaluation"), drawn, real, torch.device("cpu"))
 """
 
@@ -19,11 +19,11 @@ from PIL import Image
 from torch import Tensor
 
 from generate.images import LOSSY, find_pictures, format_of
-from generate.measuring.distances import draw_distances, draw_neighbours
 from generate.measuring.extractors import Extractor, extract
 from generate.measuring.features import load_features
-from generate.measuring.metrics import frechet_distance, kernel_distance, named_as_asked, precision_recall
-from generate.measuring.similarity import alike, copy_limit, find_repeats, look
+from generate.measuring.metrics import frechet_distance, gan_test, kernel_distance, precision_recall
+from generate.measuring.plots import draw_distances, draw_neighbours
+from generate.measuring.similarity import copy_limit, describe, find_repeats, nearest_neighbours
 from generate.rows import SAMPLES_OPTIONS
 
 
@@ -36,17 +36,17 @@ def measure(
     asked: Sequence[str] = (),
     known: Sequence[str] = (),
 ) -> dict[str, float]:
-    """Score samples (3, H, W) against training pictures of the same size; writes dest/distances.png and neighbours.png.
+    """Score samples (3, H, W) against training pictures of the same size; write dest/distances.png and neighbours.png.
 
-    Distances, precision and recall use the extractor's features, by default EfficientNet-lite0's; copies and
-    duplicates always use the latter. `asked` and `known` are the categories of samples and training pictures.
+    Distances, precision and recall use the extractor's features, by default EfficientNet-lite0's; copies and duplicates
+    always use EfficientNet-lite0's. `asked` and `known` are the categories of samples and training pictures.
     """
     network = load_features(device)
-    a, b = look(network, real), look(network, drawn)
+    a, b = describe(network, real), describe(network, drawn)
     x, y = (a.features, b.features) if extractor is None else (extract(extractor, real), extract(extractor, drawn))
     limit = copy_limit(a)
-    distances, nearest = alike(b, a)
-    draw_distances(dest / "distances.png", distances[:, 0], alike(a)[0][:, 0], limit)
+    distances, nearest = nearest_neighbours(b, a)
+    draw_distances(dest / "distances.png", distances[:, 0], nearest_neighbours(a)[0][:, 0], limit)
     draw_neighbours(dest / "neighbours.png", drawn, real, distances, nearest)
     precision, recall = precision_recall(x, y)
     return {
@@ -61,17 +61,17 @@ def measure(
 
 
 def _named(real: Tensor, known: Sequence[str], drawn: Tensor, asked: Sequence[str]) -> dict[str, float]:
-    """The share of samples that show the category asked for; empty unless both sides have the same categories."""
+    """Return the share of samples that show the category asked for; empty unless both sides have the same categories."""
     names = sorted(set(known))
     if len(names) < 2 or not set(asked) <= set(names) or min(map(known.count, names)) < 2:
         return {}
     labels, wanted = (torch.tensor([names.index(name) for name in side]) for side in (known, asked))
-    named, of_real = named_as_asked(real, labels, drawn, wanted)
+    named, of_real = gan_test(real, labels, drawn, wanted)
     return {"named": named, "named_real": of_real}
 
 
 def encoding_of(samples: Path) -> dict[str, Any] | None:
-    """How the samples are encoded, as options of Pillow's save(); None if lossless."""
+    """Return the samples' encoding as options of Pillow's save(), None if it is lossless."""
     found = {format_of(path) for path in find_pictures(samples)}
     name = next((name for name in LOSSY if name in found), None)
     if name is None:
@@ -83,8 +83,8 @@ def encoding_of(samples: Path) -> dict[str, Any] | None:
     return {"format": name, "quality": quality}
 
 
-def treat_alike(picture: Tensor, side: int, encoding: dict[str, Any] | None) -> Tensor:
-    """A training picture (3, H, H) treated as samples were: resized to their side, encoded and decoded."""
+def encode_like(picture: Tensor, side: int, encoding: dict[str, Any] | None) -> Tensor:
+    """Resize, encode and decode a training picture (3, H, H) as the samples were."""
     image = Image.fromarray(picture.permute(1, 2, 0).numpy())
     if image.width != side:
         image = image.resize((side, side), Image.Resampling.LANCZOS)

@@ -28,14 +28,16 @@ Extractor = Callable[[Tensor], Tensor]
 
 
 def load_extractor(name: str, weights: Path | None, device: torch.device) -> Extractor:
-    """Inception's pooled features (2,048) or DINOv2's class token (768, ViT-B/14) of uint8 pictures (N, 3, H, W).
+    """Load Inception-v3 (pooled features, 2,048) or DINOv2 ViT-B/14 (class token, 768), for uint8 pictures (N, 3, H, W).
 
     Downloads the weights if none are given. Raises click.ClickException if they can't be loaded.
     """
     try:
         if name == "inception":
             if weights:
-                torch.load(weights, map_location="meta", weights_only=True)  # torch-fidelity would run a pickle's code
+                torch.load(
+                    weights, map_location="meta", weights_only=True
+                )  # raises for a pickle with code, which torch-fidelity would run
             network = FeatureExtractorInceptionV3("inception-v3-compat", ["2048"], weights and str(weights))
         else:
             if weights:
@@ -59,7 +61,7 @@ def load_extractor(name: str, weights: Path | None, device: torch.device) -> Ext
 
 @torch.inference_mode()
 def extract(extractor: Extractor, pictures: Iterable[Tensor]) -> Tensor:
-    """Features (N, D) of pictures (3, H, W) of one size, resized with antialiasing as clean-fid does.
+    """Return features (N, D) of pictures (3, H, W) of one size, resized with antialiasing as in clean-fid.
 
     Parmar et al., "On Aliased Resizing and Surprising Subtleties in GAN Evaluation", CVPR 2022.
     """

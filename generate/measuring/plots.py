@@ -1,4 +1,4 @@
-"""The plots of an evaluation: how near samples are to training pictures, and the nearest of these."""
+"""Plot an evaluation: distances of samples to training pictures, and nearest neighbours."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from torch import Tensor
 
 from generate.figures import save_figure
 
-STRIPS, NEIGHBOURS = 5, 4  # rows of the nearest samples, and as many of others; training pictures in a row
+STRIPS, NEIGHBOURS = 5, 4  # rows of the nearest samples, and of others; training pictures per row
 
 
 def draw_distances(path: Path, drawn: Tensor, real: Tensor, limit: float) -> None:
-    """Histograms of the distances (N,) of samples to training pictures and (M,) of training pictures to each other."""
+    """Plot histograms of the distances of samples to training pictures (N,) and of training pictures to each other (M,)."""
     figure = matplotlib.figure.Figure(figsize=(8, 4.5), layout="constrained")
     axes = figure.subplots()
     most = max(drawn.max().item(), real.max().item(), limit) * 1.02
@@ -23,8 +23,8 @@ def draw_distances(path: Path, drawn: Tensor, real: Tensor, limit: float) -> Non
         (drawn, "samples to training pictures", "tab:blue"),
     ]:
         axes.hist(values.numpy(), bins=50, range=(0, most), density=True, alpha=0.6, color=colour, label=label)
-    axes.axvline(limit, color="tab:red", linestyle="--", label=f"copies are left of {limit:.3f}")
-    axes.set(xlabel="difference to the nearest training picture (0 is the same)", ylabel="density", xlim=(0, most))
+    axes.axvline(limit, color="tab:red", linestyle="--", label=f"copies: below {limit:.3f}")
+    axes.set(xlabel="difference to the nearest training picture (0: identical)", ylabel="density", xlim=(0, most))
     axes.legend(loc="upper right")
     save_figure(figure, path)
 
@@ -32,7 +32,7 @@ def draw_distances(path: Path, drawn: Tensor, real: Tensor, limit: float) -> Non
 def draw_neighbours(
     path: Path, drawn: Sequence[Tensor], real: Sequence[Tensor], distances: Tensor, indices: Tensor
 ) -> None:
-    """Rows of a sample and the training pictures nearest to it: first the samples that are nearest, then others."""
+    """Draw rows of a sample and its nearest training pictures: first the nearest samples, then others."""
     order = distances[:, 0].argsort().tolist()
     others = order[STRIPS :: max(1, (len(order) - STRIPS) // STRIPS)][:STRIPS]
     shown = order[:STRIPS] + others
@@ -48,8 +48,8 @@ def draw_neighbours(
             axes.set_title(title, fontsize=9, color=colour)
             axes.axis("off")
     figure.suptitle(
-        f"The {min(STRIPS, len(order))} samples most like a training picture, then others.\n"
-        "To the right of each the training pictures nearest to it, with their differences",
+        f"The {min(STRIPS, len(order))} samples most similar to a training picture, then others.\n"
+        "To the right of each sample: its nearest training pictures and their differences",
         fontsize=9,
     )
     save_figure(figure, path)

@@ -1,14 +1,13 @@
-"""Finds the training picture nearest to a sample, and whether the sample is a copy of it or repeats another sample.
+"""Find copies of training pictures among samples, and samples that repeat each other.
 
-    training, drawn = look(network, real), look(network, fake)
-    distance, index = nearest_alike(drawn, training)  # (N,) each
+    training, drawn = describe(network, real), describe(network, fake)
+    distance, index = nearest_neighbour(drawn, training)  # (N,) each
     copies = distance < copy_limit(training)
 
-Pooled features can't tell copies: at 64 px, a JPEG of quality 60 is farther from its original than half of all
-pictures are from their nearest neighbour. So the layout, a 7x7 feature map of stride 16, only selects a few candidates.
-Pictures and candidates are then compared pixel by pixel, in luminance and blurred colour at 32 px: mirrored or not,
-shifted by up to 3 % of the side. Shifts of a fraction of a pixel are solved for as in Lucas & Kanade, "An Iterative
-Image Registration Technique", 1981.
+Feature distances can't detect copies: strong JPEG compression moves a picture farther than its nearest neighbour is away. So
+the layout, a 7x7 feature map of stride 16, only selects a few candidates. Pictures and candidates are then compared pixel by
+pixel, in luminance and blurred chrominance at 32 px, mirrored or not, shifted by up to 3 % of the side. Subpixel shifts are
+solved for as in Lucas & Kanade, "An Iterative Image Registration Technique", IJCAI 1981.
 
 benchmarks/README.md, "Copies", says how many planted copies it finds.
 """
@@ -26,34 +25,31 @@ from generate.measuring.features import EfficientNetLite0, batches, preprocess
 from generate.measuring.metrics import realism
 from generate.measuring.verdicts import MIN_PICTURES
 
-COPY_QUANTILE = 0.01  # of the distances between training pictures: what is nearer is a copy
-LEAST_LIMIT = 0.02  # as far as JPEG of quality 60 and a shift move a picture of 64 px; needed if training has doubles
-MOST_LIMIT = (
-    0.06  # what differs by more does not look like a copy; needed if training pictures are few or all different
-)
+COPY_QUANTILE = 0.01  # of the distances between training pictures; a sample nearer than that is a copy
+MIN_LIMIT = 0.02  # for training sets with duplicates: how far JPEG of quality 60 and a shift move a picture of 64 px
+MAX_LIMIT = 0.06  # for small or diverse training sets: pictures that differ by more don't look like copies
 CANDIDATES = 8  # pictures that each one is compared with
-LAYOUT = 7  # positions a side of the feature map that selects them
-SIDE, SHIFT = 64, 2  # pictures are compared at this size, shifted by up to so many pixels, then halved
+LAYOUT = 7  # side of the feature map that selects them
+SIDE, SHIFT = 64, 2  # px: pictures are resized to SIDE, shifted by up to SHIFT, and then halved
 BLOCK = 64  # pictures that are compared at a time
 LUMA = (0.299, 0.587, 0.114)
 
 
 @dataclass(frozen=True)
-class Looks:
-    """What is needed to compare N pictures, 28 KB each: pooled `features` (N, 1280), `layout` (N, 112, 7, 7) in half
-    precision with unit length at each position, and `small` (N, 3, 64, 64) uint8."""
+class Descriptors:
+    """Descriptors of N pictures, 28 KB each."""
 
-    features: Tensor
-    layout: Tensor
-    small: Tensor
+    features: Tensor  # (N, 1280), pooled
+    layout: Tensor  # (N, 112, 7, 7), half precision, of unit length at each position
+    small: Tensor  # (N, 3, 64, 64), uint8
 
     def __len__(self) -> int:
         return len(self.small)
 
 
 @torch.inference_mode()
-def look(network: EfficientNetLite0, pictures: Iterable[Tensor]) -> Looks:
-    """Compute the Looks of uint8 pictures (3, H, W) of one size; the result is on the CPU."""
+def describe(network: EfficientNetLite0, pictures: Iterable[Tensor]) -> Descriptors:
+    """Compute the descriptors of uint8 pictures (3, H, W) of one size; the result is on the CPU."""
     device = next(network.parameters()).device
     features, layouts, smalls = [], [], []
     for batch in batches(pictures):
@@ -61,7 +57,7 @@ def look(network: EfficientNetLite0, pictures: Iterable[Tensor]) -> Looks:
         features.append(network.pool(maps[-1]).float().cpu())
         layouts.append(F.normalize(F.adaptive_avg_pool2d(maps[2].float(), LAYOUT), dim=1).half().cpu())
         smalls.append(_resize(batch))
-    return Looks(torch.cat(features), torch.cat(layouts), torch.cat(smalls))
+    return Descriptors(torch.cat(features), torch.cat(layouts), torch.cat(smalls))
 
 
 def _resize(batch: Tensor) -> Tensor:
@@ -72,27 +68,27 @@ def _resize(batch: Tensor) -> Tensor:
 
 
 @torch.inference_mode()
-def nearest_alike(queries: Looks, references: Looks | None = None) -> tuple[Tensor, Tensor]:
-    """For each picture the distance to the nearest reference, and its index: both (N,).
+def nearest_neighbour(queries: Descriptors, references: Descriptors | None = None) -> tuple[Tensor, Tensor]:
+    """Return each picture's distance to the nearest reference, and its index, both (N,).
 
-    Distances are root mean square differences; black to white is 1. Without references each picture is compared with
-    the others.
+    Distances are root mean square differences; black to white is 1. Without references, pictures are compared with each
+    other.
     """
-    distance, index = alike(queries, references)
+    distance, index = nearest_neighbours(queries, references)
     return distance[:, 0], index[:, 0]
 
 
 @torch.inference_mode()
-def alike(queries: Looks, references: Looks | None = None) -> tuple[Tensor, Tensor]:
-    """The distances to the candidates of each picture, nearest first, and their indices: both (N, CANDIDATES).
+def nearest_neighbours(queries: Descriptors, references: Descriptors | None = None) -> tuple[Tensor, Tensor]:
+    """Return each picture's distances to its nearest references, nearest first, and their indices, both (N, CANDIDATES).
 
-    Fewer than CANDIDATES where there are fewer references.
+    Fewer columns if there are fewer references. Raises ValueError if there is nothing to compare with.
     """
     others = references or queries
     count = min(CANDIDATES, len(others) - (references is None))
     if count < 1:
         raise ValueError(f"{len(others)} pictures are too few to compare: give 2 or more.")
-    known, shown = others.layout.flatten(1).float(), _inner(_tiny(others.small))
+    known, shown = others.layout.flatten(1).float(), _crop_border(_luma_chroma(others.small))
     distances, indices = [], []
     for start in range(0, len(queries), BLOCK):
         product = _affinity(queries.layout[start : start + BLOCK], known)
@@ -100,7 +96,7 @@ def alike(queries: Looks, references: Looks | None = None) -> tuple[Tensor, Tens
             rows = torch.arange(len(product))
             product[rows, rows + start] = -torch.inf
         chosen = product.topk(count, dim=1).indices  # (n, K)
-        distance = _overlay(queries.small[start : start + BLOCK], shown[chosen])
+        distance = _distances(queries.small[start : start + BLOCK], shown[chosen])
         order = distance.argsort(dim=1)
         distances.append(distance.gather(1, order))
         indices.append(chosen.gather(1, order))
@@ -108,45 +104,45 @@ def alike(queries: Looks, references: Looks | None = None) -> tuple[Tensor, Tens
 
 
 def _affinity(layout: Tensor, known: Tensor) -> Tensor:
-    """How alike layouts (n, C, 7, 7), mirrored or not, and known ones (M, C * 49) are: (n, M)."""
+    """Return the similarity (n, M) of layouts (n, C, 7, 7), mirrored or not, to known ones (M, C * 49)."""
     layout = layout.float()
     return torch.maximum(layout.flatten(1) @ known.T, layout.flip(3).flatten(1) @ known.T)
 
 
-def _overlay(small: Tensor, candidates: Tensor) -> Tensor:
-    """Distances (n, K) of pictures (n, 3, 64, 64) to the candidates (n, K, 3, h, h), in the best position."""
+def _distances(small: Tensor, candidates: Tensor) -> Tensor:
+    """Return distances (n, K) of pictures (n, 3, 64, 64) to candidates (n, K, 3, h, h) in the best position."""
     return _best_fit(_views(small), candidates)
 
 
 def _views(small: Tensor) -> Tensor:
-    """Each picture (n, 3, 64, 64) mirrored or not, in every shifted position: (n, 50, 3, h, h)."""
+    """Return each picture (n, 3, 64, 64), mirrored or not, in every shifted position: (n, 50, 3, h, h)."""
     views = [
-        _tiny(F.pad(shown.float(), (SHIFT,) * 4, mode="replicate")[..., y : y + SIDE, x : x + SIDE])
+        _luma_chroma(F.pad(shown.float(), (SHIFT,) * 4, mode="replicate")[..., y : y + SIDE, x : x + SIDE])
         for shown in (small, small.flip(3))
         for y in range(2 * SHIFT + 1)
         for x in range(2 * SHIFT + 1)
     ]
-    return _inner(torch.stack(views, dim=1))
+    return _crop_border(torch.stack(views, dim=1))
 
 
 def _best_fit(views: Tensor, candidates: Tensor) -> Tensor:
-    """Distances (n, K) of views (n, 50, 3, h, h) to the candidates (n, K, 3, h, h): those of the nearest view."""
+    """Return distances (n, K) of the nearest of the views (n, 50, 3, h, h) to candidates (n, K, 3, h, h)."""
     n, count = candidates.shape[:2]
     flat, known = views.flatten(2), candidates.flatten(2)
     squares = flat.square().sum(2)[:, :, None] + known.square().sum(2)[:, None] - 2 * flat @ known.transpose(1, 2)
     best = squares.argmin(dim=1)  # (n, K)
     a = views[torch.arange(n)[:, None], best].flatten(0, 1)
-    return _rest(a, candidates.flatten(0, 1)).reshape(n, count)
+    return _aligned_difference(a, candidates.flatten(0, 1)).reshape(n, count)
 
 
-def _inner(tiny: Tensor) -> Tensor:
-    """Without the border, which a shift fills with replicated pixels."""
+def _crop_border(maps: Tensor) -> Tensor:
+    """Crop the border, which a shift fills with replicated pixels."""
     border = SHIFT // 2
-    return tiny[..., border:-border, border:-border]
+    return maps[..., border:-border, border:-border]
 
 
-def _rest(a: Tensor, b: Tensor) -> Tensor:
-    """Root mean square (P,) of a - b (P, 3, h, h) after the best shift by up to three quarters of a pixel."""
+def _aligned_difference(a: Tensor, b: Tensor) -> Tensor:
+    """Return the root mean square (P,) of a - b (P, 3, h, h) after the best shift of up to three quarters of a pixel."""
     middle = (a + b) / 2
     gx = (middle[..., 1:-1, 2:] - middle[..., 1:-1, :-2]) / 2
     gy = (middle[..., 2:, 1:-1] - middle[..., :-2, 1:-1]) / 2
@@ -160,9 +156,8 @@ def _rest(a: Tensor, b: Tensor) -> Tensor:
     return torch.minimum(rest, rr).clamp_min(0).sqrt()
 
 
-def _tiny(small: Tensor) -> Tensor:
-    """(N, 3, 64, 64), 0..255 -> (N, 3, 32, 32): luminance, and two colour differences blurred to half the resolution,
-    at which JPEG stores them anyway."""
+def _luma_chroma(small: Tensor) -> Tensor:
+    """(N, 3, 64, 64), 0..255 -> (N, 3, 32, 32): luminance, and chrominance blurred to half the resolution, as in JPEG."""
     x = F.avg_pool2d(small.float() / 255, 2)
     luma = (x * torch.tensor(LUMA)[:, None, None]).sum(1, keepdim=True)
     colour = torch.cat([(x[:, 2:] - luma) * 0.564, (x[:, :1] - luma) * 0.713], dim=1)  # as JPEG scales them
@@ -170,22 +165,24 @@ def _tiny(small: Tensor) -> Tensor:
     return torch.cat([luma, colour], dim=1)
 
 
-def copy_limit(training: Looks, quantile: float = COPY_QUANTILE) -> float:
-    """The distance below which a picture is a copy: the `quantile` of the training pictures' distances to their nearest
-    neighbour, at least LEAST_LIMIT and at most MOST_LIMIT."""
-    return min(max(LEAST_LIMIT, nearest_alike(training)[0].quantile(quantile).item()), MOST_LIMIT)
+def copy_limit(training: Descriptors, quantile: float = COPY_QUANTILE) -> float:
+    """Return the distance below which a sample is a copy.
+
+    It is the `quantile` of the training pictures' distances to their nearest neighbours, within MIN_LIMIT..MAX_LIMIT.
+    """
+    return min(max(MIN_LIMIT, nearest_neighbour(training)[0].quantile(quantile).item()), MAX_LIMIT)
 
 
 @torch.inference_mode()
-def find_repeats(drawn: Looks, limit: float, order: Iterable[int] | None = None) -> dict[int, int]:
-    """The pictures to leave out so that no two that stay are nearer than the limit: each with the one it repeats.
+def find_repeats(drawn: Descriptors, limit: float, order: Iterable[int] | None = None) -> dict[int, int]:
+    """Return the pictures to drop so that no two remaining ones are nearer than the limit, each with the one it repeats.
 
-    Of two such pictures the one that comes first in `order` stays. Each is compared only with pictures that stay, so
-    of a chain of pictures, each near the next, only those near a picture that stays are left out.
+    The first of a pair in `order` stays. Pictures are compared only with those that stay, so in a chain of similar pictures
+    only neighbours of a picture that stays are dropped.
     """
     rows = list(order) if order is not None else list(range(len(drawn)))
-    known, shown = drawn.layout.flatten(1).float(), _inner(_tiny(drawn.small))
-    left_out = torch.full((len(drawn),), -torch.inf)  # 0 for those that stay
+    known, shown = drawn.layout.flatten(1).float(), _crop_border(_luma_chroma(drawn.small))
+    mask = torch.full((len(drawn),), -torch.inf)  # 0 for those that stay
     stays: list[int] = []
     repeats: dict[int, int] = {}
     for start in range(0, len(rows), BLOCK):
@@ -193,39 +190,38 @@ def find_repeats(drawn: Looks, limit: float, order: Iterable[int] | None = None)
         affinity, views = _affinity(drawn.layout[block], known), _views(drawn.small[block])
         for i, row in enumerate(block):
             if stays:
-                chosen = (affinity[i] + left_out).topk(min(CANDIDATES, len(stays))).indices
+                chosen = (affinity[i] + mask).topk(min(CANDIDATES, len(stays))).indices
                 distance, nearest = _best_fit(views[i : i + 1], shown[chosen][None])[0].min(dim=0)
                 if distance < limit:
                     repeats[row] = int(chosen[nearest])
                     continue
             stays.append(row)
-            left_out[row] = 0.0
+            mask[row] = 0.0
     return repeats
 
 
-def realistic(drawn: Looks, training: Looks | None = None, limit: float = LEAST_LIMIT) -> Tensor:
-    """The realism (N,) of each picture, see `generate.measuring.metrics.realism`, from its features and its layout.
+def realism_of(drawn: Descriptors, training: Descriptors | None = None, limit: float = MIN_LIMIT) -> Tensor:
+    """Return the realism (N,) of each picture, see `generate.measuring.metrics.realism`.
 
-    Pooled features alone ranked noise among the worst samples of a real generator, not behind all of them. With the
-    layout beside them, both scaled to the same spread, noise came last. Without training pictures the samples are
-    judged by each other. Pictures nearer to each other than `limit` then count as one: twins would call each other
-    perfect. Fewer than five different pictures can't be judged and get 1.
+    Uses features and layout, scaled to the same spread: features alone don't rank noise last. Without training pictures,
+    samples are compared with each other; those nearer than `limit` count as one, or duplicates would make each other
+    realistic. With fewer than MIN_PICTURES different pictures, all get 1.
     """
     if training is not None:
-        return _fit(drawn, training)
+        return _realism(drawn, training)
     repeats = find_repeats(drawn, limit)
     distinct = [row for row in range(len(drawn)) if row not in repeats]
     scores = torch.ones(len(drawn))
     if len(distinct) < MIN_PICTURES:
         return scores
-    scores[distinct] = _fit(Looks(drawn.features[distinct], drawn.layout[distinct], drawn.small[distinct]))
+    scores[distinct] = _realism(Descriptors(drawn.features[distinct], drawn.layout[distinct], drawn.small[distinct]))
     for row, first in repeats.items():
         scores[row] = scores[first]
     return scores
 
 
-def _fit(drawn: Looks, training: Looks | None = None) -> Tensor:
-    """The realism of each picture against the training pictures, or against the others."""
+def _realism(drawn: Descriptors, training: Descriptors | None = None) -> Tensor:
+    """Return the realism of each picture, against the training pictures or against the others."""
     known = training or drawn
     parts = [(known.features, drawn.features), (known.layout.flatten(1).float(), drawn.layout.flatten(1).float())]
     spreads = [real.var(dim=0).sum().sqrt().clamp_min(1e-6) for real, _ in parts]

@@ -1,4 +1,4 @@
-"""What a curation decides about each sample, and how that is worded. Imports no torch: commands read it for --help."""
+"""The verdicts of a curation and their wording. Imports no torch, since commands need it for --help."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 CURATION_TABLE = "curation.csv"
-LEAST_PLAUSIBLE = 0.1  # measured basis: generate/measuring/resemblance.py
-MIN_PICTURES = 5  # on either side, to compute scores: realism needs 3 neighbours of each and 2 more
+MIN_PLAUSIBLE = 0.1  # chosen in benchmarks/README.md, "Resemblance"
+MIN_PICTURES = 5  # for realism, which uses 3 neighbours
 COPY, UNREALISTIC, DUPLICATE, NO_ROOM = "copy", "unrealistic", "duplicate", "no room"
 REJECTED, NOT_LISTED, DAMAGED = "rejected", "not on the list", "damaged"
 REASONS = {  # as shown to people
@@ -39,10 +39,7 @@ class Verdict:
 
 @dataclass(frozen=True)
 class Resemblance:
-    """How near samples are to the training pictures, and what training pictures reach among themselves.
-
-    The latter are one half of them measured against the other half.
-    """
+    """The distance of samples to the training pictures, and for reference that of the two halves of the training pictures."""
 
     plausible: float  # share of samples that are as realistic as all but the least realistic training pictures
     frechet: float
@@ -52,8 +49,8 @@ class Resemblance:
 
     @property
     def too_far(self) -> bool:
-        """True for what looks like noise rather than like the training pictures: not fit to be published."""
-        return self.plausible < LEAST_PLAUSIBLE
+        """True if the samples look like noise rather than the training pictures."""
+        return self.plausible < MIN_PLAUSIBLE
 
     @property
     def poor(self) -> bool:
@@ -61,7 +58,7 @@ class Resemblance:
         return self.too_far or self.within < self.within_reached / 2
 
     def describe(self) -> str:
-        """The figures, in a sentence without its full stop."""
+        """Return the figures as a sentence without its full stop."""
         barely = "barely resemble" if self.too_far else "are far from"
         return (
             f"the pictures {barely} the training pictures: Frechet distance {self.frechet:.0f} "

@@ -17,9 +17,9 @@ import click
 from generate.devices import choose_device
 from generate.images import find_pictures
 from generate.measuring.categories import judge_categories, verdict_table
-from generate.measuring.curation import read_alike
+from generate.measuring.curation import read_same_size
 from generate.measuring.features import load_features
-from generate.measuring.similarity import look
+from generate.measuring.similarity import describe
 from generate.model.drawing import draw_folder
 from generate.model.family import Model
 
@@ -72,8 +72,8 @@ def draw_categories(
 def _keep_good(samples: Path, names: Sequence[str], training: Path | None, device: str) -> tuple[str, ...]:
     """The categories whose pictures are neither poor nor all alike, see `generate.measuring.categories`. Prints all verdicts."""
     network = load_features(choose_device(device))
-    trained = look(network, read_alike(find_pictures(training), "training pictures")) if training else None
-    drawn = {name: list(read_alike(find_pictures(samples / name)[:PROBE], "samples")) for name in names}
+    trained = describe(network, read_same_size(find_pictures(training), "training pictures")) if training else None
+    drawn = {name: list(read_same_size(find_pictures(samples / name)[:PROBE], "samples")) for name in names}
     verdicts = judge_categories(network, drawn, trained)
     for line in verdict_table(verdicts):
         click.echo(line)
