@@ -181,7 +181,7 @@ def test_wrong_input_is_a_sentence(folders, tmp_path):
         ("out", training, ("--reject", tmp_path / "missing.txt"), "can't be read as a list of pictures"),
         (samples / "out", training, (), "choose a DEST outside"),
         ("mine", training, (), "holds something that curate did not put there"),
-        ("out", tmp_path / "few", (), "1 pictures, too few"),
+        ("out", tmp_path / "few", (), "1 picture, too few"),
         ("out", tmp_path / "nowhere", (), "is not a folder"),
     ]:
         result = curate(samples, tmp_path / dest, data, *options)

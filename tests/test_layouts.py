@@ -222,7 +222,7 @@ def evil_files(folder: Path) -> dict[str, str]:
         "long.pkl": "announces 2,147,483,647 bytes but holds 4",
         "memo.pkl": "damaged",
         "many.pkl": "more than 500,000 instructions",
-        "alias.pkl": "more numbers than it holds",
+        "alias.pkl": "more numbers than it contains",
         "loop.pkl": "without end",
         "empty.pkl": "damaged",
         "marks.pkl": "damaged",
