@@ -1,5 +1,5 @@
-"""The contract between the two halves: a bucket of pictures, written by one and read by the other."""
+"""The contract between the two halves: a bucket of pictures that `generate` writes and `web` reads."""
 
 
 class GalleryError(Exception):
-    """An error that its reader can fix. The message says what happened and what to do."""
+    """An error that the user can fix. The message says what happened and what to do."""

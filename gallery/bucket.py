@@ -1,11 +1,11 @@
-"""A folder or gs://bucket/prefix behind the same few operations: read, list, create once, swap, delete.
+"""One interface to a folder and to gs://bucket/prefix: read, list, create, compare-and-swap, delete.
 
     from gallery.bucket import open_bucket
     bucket = open_bucket("gs://my-pictures/emoji")
     bucket.create("releases/x/0.jpg", data, "image/jpeg")
 
-Both kinds (gallery/folder.py, gallery/cloud.py) give the same guarantee: an object is there whole or not at all,
-`create` never replaces one, and `swap` replaces only the generation that its caller has read.
+Both implementations (gallery/folder.py, gallery/cloud.py) give the same guarantees: writes are atomic, `create` never replaces
+an object, and `swap` replaces only the generation that the caller has read.
 """
 
 from __future__ import annotations
@@ -33,15 +33,15 @@ __all__ = [
 
 
 class Bucket(Protocol):
-    """The operations of both kinds. Names are relative and use slashes; every method may raise a BucketError."""
+    """The operations on a bucket. Names are relative paths with slashes. Every method may raise a BucketError."""
 
     url: str
-    operations: Counter[str]  # billed requests so far, by Cloud Storage's class "A" (write, list) or "B" (read)
+    operations: Counter[str]  # billed requests so far, by Cloud Storage's class: "A" (write, list) or "B" (read)
 
     def read(self, name: str) -> bytes: ...
 
     def read_part(self, name: str, start: int, length: int) -> bytes:
-        """Read up to so many bytes of an object from `start` on, of one too large to be held in memory whole."""
+        """Read up to `length` bytes of an object from `start` on."""
 
     def read_generation(self, name: str) -> tuple[bytes, int]:
         """Read an object and its generation, the number to pass to `swap`."""
@@ -59,10 +59,10 @@ class Bucket(Protocol):
         """List the folders directly below `prefix/`, sorted."""
 
     def checksums(self, prefix: str) -> dict[str, int]:
-        """The CRC32C of every object whose name starts with the prefix."""
+        """Return the CRC32C of every object whose name starts with the prefix."""
 
     def versions(self, prefix: str = "") -> dict[str, str]:
-        """Every object whose name starts with the prefix, sorted, with something that changes when it is replaced."""
+        """Return the objects whose name starts with the prefix, sorted, each with a text that changes when it is replaced."""
 
     def delete(self, name: str) -> None:
         """Delete an object; no error if it does not exist."""
@@ -71,12 +71,11 @@ class Bucket(Protocol):
 def open_bucket(url: str, patience_s: float = 60.0, largest: int = UNBOUNDED) -> Bucket:
     """Open `gs://bucket[/prefix]` or a folder, which must exist.
 
-    `patience_s` bounds the retries of one call to Cloud Storage. An object of more than `largest` bytes is not read:
-    TooLarge is raised instead. Raises a BucketError if the URL is
-    not a bucket's, nobody is logged in, or the bucket does not exist.
+    `patience_s` bounds the retries of one call to Cloud Storage. Reading an object of more than `largest` bytes raises
+    TooLarge. Raises BucketError for an invalid URL, missing credentials or a bucket that does not exist.
     """
     if url.startswith("gs://"):
-        from gallery.cloud import CloudBucket  # imported late: it takes half a second and 50 MB
+        from gallery.cloud import CloudBucket  # imported late: slow, and large in memory
 
         return CloudBucket(url, patience_s, largest)
     if "://" in url:

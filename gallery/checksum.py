@@ -6,5 +6,5 @@ import google_crc32c
 
 
 def crc32c(data: bytes) -> int:
-    """CRC32C (Castagnoli), as an unsigned 32-bit number."""
+    """Return the CRC32C (Castagnoli), an unsigned 32-bit integer."""
     return int(google_crc32c.value(data))

@@ -1,6 +1,6 @@
 """gs://bucket/prefix through google-cloud-storage, or its emulator if STORAGE_EMULATOR_HOST is set.
 
-`open_bucket` imports this only when it is needed, since it takes half a second and 50 MB.
+`open_bucket` imports this module only when it is needed, since it is slow to import.
 """
 
 from __future__ import annotations
@@ -38,15 +38,15 @@ class CloudBucket:
         self.operations: Counter[str] = Counter()
         self._prefix = prefix.strip("/") + "/" if prefix.strip("/") else ""
         if not bucket:
-            raise BucketError(f"{url!r} names no bucket: use gs://bucket or gs://bucket/prefix.")
+            raise BucketError(f"{url!r} lacks the name of a bucket: use gs://bucket or gs://bucket/prefix.")
         try:
             # the client requires a project, which reading objects does not need
             self._client = storage.Client(project=os.environ.get("GOOGLE_CLOUD_PROJECT", "none"))
-            self._client._bucket_metadata_cache = None  # else the client calls storage.buckets.get on its own
+            self._client._bucket_metadata_cache = None  # otherwise the client calls storage.buckets.get
             self._bucket = self._client.bucket(bucket)
         except DefaultCredentialsError:
             raise Forbidden(
-                f"Nobody is logged in to read {url}: run `gcloud auth application-default login`, "
+                f"No credentials for {url}: run `gcloud auth application-default login`, "
                 "or set GOOGLE_APPLICATION_CREDENTIALS."
             ) from None
         except ValueError:
@@ -67,14 +67,14 @@ class CloudBucket:
         with self._translated(name):
             try:
                 data = bytes(blob.download_as_bytes(**self._options))
-            except DataCorruption:  # the client library does not retry this one
+            except DataCorruption:  # which the client library does not retry
                 data = bytes(blob.download_as_bytes(**self._options))
         self._check(blob, name)
         return data, int(blob.generation)
 
     def read_part(self, name: str, start: int, length: int) -> bytes:
         blob = self._blob(name)
-        with self._translated(name):  # storage has checksums of whole objects alone
+        with self._translated(name):  # storage has no checksums of parts
             options = {"start": start, "end": start + length - 1, "checksum": None} | self._options
             data = bytes(blob.download_as_bytes(**options))
         self._check(blob, name)
@@ -83,7 +83,7 @@ class CloudBucket:
     def create(self, name: str, data: bytes, content_type: str) -> bool:
         try:
             self._upload(name, data, content_type, generation=0, cache_control="public, max-age=31536000, immutable")
-        except Conflict:  # it exists: from an interrupted run, or from a retry whose first reply was lost
+        except Conflict:  # it exists, from an interrupted run or from a first attempt whose response was lost
             if self._checksum(name) == crc32c(data):
                 return False
             raise
@@ -93,7 +93,7 @@ class CloudBucket:
         try:
             self._upload(name, data, content_type, generation, cache_control="no-store")
         except (Conflict, Unavailable):
-            # our write may have succeeded with its reply lost, so that the retry found another generation
+            # the write may have succeeded with its response lost, and the retry found another generation
             if not self._reads(name, data):
                 raise
 
@@ -125,10 +125,10 @@ class CloudBucket:
             self._blob(name).delete(**self._options)
 
     def _check(self, blob: Any, name: str) -> None:
-        """Raise Unavailable if the headers of a download are not Cloud Storage's: a captive portal or a proxy answered."""
+        """Raise Unavailable if a download lacks Cloud Storage's headers: a captive portal or a proxy answered."""
         if blob.generation is None or blob.crc32c is None:
             raise Unavailable(
-                f"The answer for {name} is not from Cloud Storage, although its status is 200: "
+                f"The response for {name} is not from Cloud Storage, although its status is 200: "
                 f"check the network between here and {self.url}."
             )
 
@@ -157,16 +157,16 @@ class CloudBucket:
 
     @contextmanager
     def _translated(self, what: str, conditional: bool = False) -> Iterator[None]:
-        """Turn the client library's exceptions into BucketErrors; `conditional` says that a precondition was sent."""
+        """Convert the client library's exceptions to BucketErrors; `conditional` means that a precondition was sent."""
         try:
             yield
         except api.NotFound as error:
             if "bucket does not exist" in str(error).lower() or what == LISTING:
-                raise NotFound(f"The bucket {self.url} does not exist: make it, or check its name.") from error
+                raise NotFound(f"The bucket {self.url} does not exist: create it, or check its name.") from error
             raise NotFound(f"There is no {what} in {self.url}.") from error
         except api.Unauthorized as error:
             raise Forbidden(
-                f"{self.url} does not accept the login ({reason_of(error)}): run `gcloud auth application-default login`, "
+                f"{self.url} rejects the credentials ({reason_of(error)}): run `gcloud auth application-default login`, "
                 "or check GOOGLE_APPLICATION_CREDENTIALS."
             ) from error
         except api.Forbidden as error:
@@ -178,28 +178,26 @@ class CloudBucket:
             raise Forbidden(f"Cloud Storage refuses {what} in {self.url}: {reason_of(error)}.") from error
         except GoogleAuthError as error:
             raise Forbidden(
-                f"{self.url} asks for a login that works ({' '.join(str(error).split())}): run `gcloud auth "
+                f"The credentials for {self.url} don't work ({' '.join(str(error).split())}): run `gcloud auth "
                 "application-default login`, or check GOOGLE_APPLICATION_CREDENTIALS."
             ) from error
         except api.PreconditionFailed as error:
             if not conditional:
-                raise Unavailable(f"{self.url} does not answer as it should (status 412): {INTERCEPTED}") from error
-            raise Conflict(f"{what} in {self.url} was written by someone else meanwhile.") from error
+                raise Unavailable(f"{self.url} can't be used (status 412): {INTERCEPTED}") from error
+            raise Conflict(f"{what} in {self.url} was changed by someone else in the meantime.") from error
         except (api.GoogleAPIError, requests.RequestException, DataCorruption, InvalidResponse, OSError) as error:
-            raise Unavailable(
-                f"{self.url} does not answer as it should ({reason_of(error)}): {advice_for(error)}"
-            ) from error
+            raise Unavailable(f"{self.url} can't be used ({reason_of(error)}): {advice_for(error)}") from error
         except TooLarge:
-            raise TooLarge(f"{what} in {self.url} has more than the {self._largest:,} bytes that are read.") from None
+            raise TooLarge(f"{what} in {self.url} is larger than the limit of {self._largest:,} bytes.") from None
         except GalleryError:
             raise
-        except Exception as error:  # of the client library, on an answer that is not from Cloud Storage
+        except Exception as error:  # the client library, on a response that is not from Cloud Storage
             raise Unavailable(
-                f"{self.url} gives an answer that can't be read ({type(error).__name__}: {error}): check the network between."
+                f"{self.url} gave an invalid response ({type(error).__name__}: {error}): check the network."
             ) from error
 
 
 def _decode_crc32c(base64_text: str | None) -> int:
     if base64_text is None:
-        raise Unavailable("An answer without a checksum is not from Cloud Storage: check the network.")
+        raise Unavailable("A response without a checksum is not from Cloud Storage: check the network.")
     return int.from_bytes(base64.b64decode(base64_text), "big")

@@ -1,10 +1,10 @@
-"""Publish a release the way a database commits: everything under its own id first, then one swap.
+"""Publish a release like a database transaction: upload all objects under a new id, then swap the pointer.
 
     pointer = read_pointer(bucket)
     publish(bucket, draft, plan_for(bucket, draft, pointer))
 
-Whatever is killed when, visitors see the release before or the new one, each whole. The release id ends
-in a hash of all that is published, so that a rerun finds what an interrupted one has sent.
+Whenever a process is killed, visitors see either the old release or the new one, complete. The release id ends in a hash of
+its content, so that a rerun finds what an interrupted run has uploaded.
 """
 
 from __future__ import annotations
@@ -23,44 +23,44 @@ from gallery.bucket import Bucket, Conflict, NotFound, Unavailable, crc32c
 from gallery.live import MODEL_TYPE
 from gallery.release import POINTER, RELEASE_ID, TYPES, Catalog, CatalogError, parse, release_name
 
-THREADS = 24  # more gain little on two cores (benchmarks/README.md)
-ROUNDS = 3  # of sending and verifying; the later ones repair what the first got wrong
+THREADS = 24  # chosen in benchmarks/README.md
+ROUNDS = 3  # of uploading and verifying
 ID_TIME = "%Y%m%dT%H%M%SZ"
 LAST_TIME = datetime(9999, 12, 31, 23, 59, 59, tzinfo=UTC)
-OTHERS = {  # content types of what is not a picture
+OTHERS = {  # content types of objects other than pictures
     "jsonl": "application/x-ndjson",
     "json": "application/json",
     "zip": "application/zip",
     "onnx": MODEL_TYPE,
 }
-REMEMBERED = 100  # releases whose replacement site.json records, and models whose seeds
+REMEMBERED = 100  # releases whose time of replacement site.json records, and models whose seeds
 HIGHEST_SEEDS = "highest_seeds"  # in a catalog's `model`: the highest seed of each model, by the model's checksum
 
 
 @dataclass(frozen=True)
 class Draft:
-    """A release to publish: its objects and how to load their bytes."""
+    """A release to publish: its objects and how to load them."""
 
-    digest: str  # 8 hex digits: a hash of all the rest
-    checksums: Mapping[str, int]  # CRC32C of every object by its name below the release, as in food/00000.jpg
-    load: Callable[[str], bytes]  # takes the same names; called from many threads
+    digest: str  # 8 hex digits, a hash of the content
+    checksums: Mapping[str, int]  # CRC32C of every object by its name below the release, such as food/00000.jpg
+    load: Callable[[str], bytes]  # takes such a name; called from many threads
     catalog: Callable[[str], Catalog]  # takes the release id
 
 
 @dataclass(frozen=True)
 class Pointer:
-    """What is live. Read it first: the swap fails if it has changed since."""
+    """The live release. The swap fails if it has changed since it was read."""
 
     live: Catalog | None  # None if nothing is published or the catalog is damaged
     generation: int  # 0 if there is no catalog
-    replaced: Mapping[str, str] = field(default_factory=dict)  # when earlier releases were, as in ID_TIME, oldest first
+    replaced: Mapping[str, str] = field(default_factory=dict)  # release to time of replacement (ID_TIME), oldest first
     damage: str = ""  # why the catalog can't be used
     drawn: Mapping[str, int] = field(default_factory=dict)  # the highest seed of each model that was ever live
 
 
 @dataclass(frozen=True)
 class Plan:
-    """What publishing a draft will do, given what the bucket holds."""
+    """What publishing a draft will do, given the content of the bucket."""
 
     pointer: Pointer
     release: str
@@ -73,7 +73,7 @@ class Plan:
 
 
 def read_pointer(bucket: Bucket) -> Pointer:
-    """Read what is live. A damaged catalog counts as none, so that it can be replaced."""
+    """Read which release is live. A damaged catalog counts as none, so that it can be replaced."""
     try:
         data, generation = bucket.read_generation(POINTER)
     except NotFound:
@@ -92,10 +92,10 @@ def read_pointer(bucket: Bucket) -> Pointer:
 
 
 def pointer_to(catalog: bytes, pointer: Pointer) -> bytes:
-    """The site.json that makes a kept catalog live: that catalog, since when earlier releases are not, and their seeds.
+    """Return the site.json that makes a stored catalog live, with the times when earlier releases were replaced and their seeds.
 
-    Ids say when a release was published, not how long it was live: after a roll-back only this record tells. And after
-    a prune only this record tells which seeds visitors have seen.
+    Ids say when a release was published, but not how long it was live, which a roll-back may extend. After a prune only
+    this record says which seeds visitors have seen.
     """
     values = json.loads(catalog)
     replaced = {release: time for release, time in pointer.replaced.items() if release != values["release"]}
@@ -110,7 +110,7 @@ def pointer_to(catalog: bytes, pointer: Pointer) -> bytes:
 
 
 def plan_for(bucket: Bucket, draft: Draft, pointer: Pointer) -> Plan:
-    """Find the draft's release id and what is still to be sent. Writes nothing."""
+    """Find the draft's release id and which objects to upload. Writes nothing."""
     releases = bucket.folders("releases")
     same = [release for release in releases if release.endswith("-" + draft.digest)]
     if not same:
@@ -128,9 +128,8 @@ def publish(
 ) -> None:
     """Make the draft the live release.
 
-    `progress` is called on many threads with the number of objects that were sent. Raises a BucketError: Conflict
-    where another publisher was faster, Unavailable where storage fails. The live release is then what it was,
-    and publishing the same draft again continues.
+    `progress` is called on many threads with the number of objects uploaded. Raises Conflict if someone else published
+    first, Unavailable if storage fails. The live release is then unchanged, and publishing the same draft again continues.
     """
     _upload(bucket, draft, plan, progress, threads)
     catalog = _kept_catalog(bucket, draft, plan.release)
@@ -141,12 +140,12 @@ def publish(
     except Conflict:
         raise Conflict(
             f"Someone else published to {bucket.url} at the same time, and their release is live. Nothing is lost: "
-            "run the same command again to make yours live; it sends nothing twice."
+            "run the same command again to make yours live; it uploads nothing twice."
         ) from None
 
 
 def new_id(digest: str, earlier: Sequence[str] = ()) -> str:
-    """A new release id, which sorts after the earlier ones even if the clock was set back or has not moved on.
+    """Make a release id that sorts after `earlier` ones even if the clock was set back or has not advanced.
 
     SOURCE_DATE_EPOCH sets its time for reproducible releases.
     """
@@ -162,7 +161,7 @@ def new_id(digest: str, earlier: Sequence[str] = ()) -> str:
 
 
 def created_at(release: str) -> datetime:
-    """The time in a release id, UTC."""
+    """Return the time in a release id, UTC."""
     return datetime.strptime(release.partition("-")[0], ID_TIME).replace(tzinfo=UTC)
 
 
@@ -185,7 +184,7 @@ def _is_time(text: object) -> bool:
 
 
 def _upload(bucket: Bucket, draft: Draft, plan: Plan, progress: Callable[[int], object], threads: int) -> None:
-    """Send what is missing until a listing shows every object with its checksum."""
+    """Upload what is missing until a listing shows every object with its checksum."""
     missing = plan.missing
     for _ in range(ROUNDS):
         if not missing:
@@ -194,7 +193,7 @@ def _upload(bucket: Bucket, draft: Draft, plan: Plan, progress: Callable[[int], 
         missing = _missing(bucket, draft, plan.release)
     if missing:
         raise Unavailable(
-            f"{bucket.url} has {len(missing)} of {len(draft.checksums)} objects with another checksum than was sent "
+            f"{bucket.url} has {len(missing)} of {len(draft.checksums)} objects with a wrong checksum "
             f"({', '.join(missing[:3])}): try again later."
         )
 
@@ -213,7 +212,7 @@ def _send(
     progress: Callable[[int], object],
     threads: int,
 ) -> None:
-    """Send objects on several threads, one at a time each, so memory does not grow with their number."""
+    """Upload objects on several threads, each holding one object in memory."""
     todo = deque(names)
 
     def work() -> None:
@@ -245,17 +244,17 @@ def _send_one(bucket: Bucket, draft: Draft, release: str, name: str) -> None:
     content_type = (TYPES | OTHERS)[PurePosixPath(name).suffix[1:]]
     try:
         bucket.create(object_name, data, content_type)
-    except Conflict:  # the id is a hash of the content, so other bytes there are damaged
+    except Conflict:  # the id is a hash of the content, so an object with other bytes is damaged
         bucket.delete(object_name)
         bucket.create(object_name, data, content_type)
 
 
 def _kept_catalog(bucket: Bucket, draft: Draft, release: str) -> bytes:
-    """Write the release's own catalog, or read the one that an interrupted run wrote."""
+    """Write the release's catalog, or read the one that an interrupted run wrote."""
     name, data = release_name(release), draft.catalog(release).to_json()
     try:
         bucket.create(name, data, "application/json")
-    except Conflict:  # made by another version of Faker, say
+    except Conflict:  # for example, from another version of Faker
         data = bucket.read(name)
         parse(data)
     return data

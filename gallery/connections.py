@@ -1,4 +1,4 @@
-"""Connections to Cloud Storage: kept open, counted as they are billed, and bounded in what an answer may take.
+"""HTTP connections to Cloud Storage: pooled, with billed requests counted and responses limited in size and time.
 
 prepare_session(client._http, client._connection.API_BASE_URL, operations, largest=128_000_000)
 """
@@ -19,24 +19,24 @@ from requests.adapters import HTTPAdapter
 from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
 
 from gallery.errors import TooLarge
-from gallery.reasons import PASSING
+from gallery.reasons import RETRYABLE
 
-CONNECTIONS = 64  # kept open; more concurrent calls wait for one
-PATIENCE = 10  # times its timeout, which bounds each part, is what a whole answer may take
-SPOKEN = 1 << 16  # bytes that are read of what an error says
+CONNECTIONS = 64  # in the pool; further concurrent calls wait for one
+MAX_TIMEOUTS = 10  # a whole response may take so many times the timeout, which bounds each read
+MAX_ERROR_BYTES = 1 << 16  # read of an error response
 
 
 def prepare_session(session: requests.Session, url: str, operations: Counter[str], largest: int) -> None:
-    """Let the session use such connections. `largest` bounds the bytes of an answer."""
+    """Make the session use such connections. `largest` bounds the bytes of a response."""
     for scheme in ("https://", "http://"):
         session.mount(scheme, _Connections(operations, largest))
-    # read proxies and certificates from the environment once: doing it in each request takes a fifth of its CPU time
+    # read proxies and certificates from the environment once, not in each request, where it is costly
     settings = session.merge_environment_settings(url, {}, None, None, None)
     session.proxies, session.verify, session.trust_env = settings["proxies"], settings["verify"], False
 
 
 class _Connections(HTTPAdapter):
-    """A pool of them that is large enough for our threads. `operations` counts what is billed, retries included."""
+    """A connection pool large enough for our threads. `operations` counts billed requests, retries included."""
 
     def __init__(self, operations: Counter[str], largest: int) -> None:
         self._operations = operations
@@ -60,9 +60,9 @@ class _Connections(HTTPAdapter):
         if not response.ok:
             _read_some(response)
             if not _is_error(response):  # the client library would fail on it with an AttributeError
-                passing = response.status_code in PASSING
-                kind = requests.exceptions.ConnectionError if passing else requests.exceptions.InvalidJSONError
-                raise kind(f"an answer of status {response.status_code}", response=response)
+                retryable = response.status_code in RETRYABLE
+                kind = requests.exceptions.ConnectionError if retryable else requests.exceptions.InvalidJSONError
+                raise kind(f"a response of status {response.status_code}", response=response)
         else:
             try:
                 self._check(request, response)
@@ -72,10 +72,10 @@ class _Connections(HTTPAdapter):
         return response
 
     def _check(self, request: requests.PreparedRequest, response: requests.Response) -> None:
-        """Refuse what the client library would take for an answer of Cloud Storage, or follow."""
+        """Reject redirects, and responses that the client library would mistake for Cloud Storage's."""
         if response.is_redirect:  # with the login in its headers
             place = response.headers["Location"]
-            raise requests.exceptions.InvalidJSONError(f"it leads to {place:.100}, so it is not from Cloud Storage")
+            raise requests.exceptions.InvalidJSONError(f"it redirects to {place:.100}, so it is not Cloud Storage")
         if request.method != "GET":
             return
         if "alt=media" not in (request.url or ""):
@@ -99,7 +99,7 @@ class _Connections(HTTPAdapter):
 
 
 def _bounded(pool: type[Any], largest: int) -> type[Any]:
-    """The kind of pool whose connections give bounded answers."""
+    """Return a subclass of the pool whose responses are bounded."""
 
     def answer(connected: socket.socket, **options: Any) -> _Answer:
         return _Answer(connected, largest, **options)
@@ -109,7 +109,7 @@ def _bounded(pool: type[Any], largest: int) -> type[Any]:
 
 
 class _Answer(http.client.HTTPResponse):
-    """An answer that is read through `_Bounded`, from its first line on."""
+    """A response that is read through `_Bounded`, from its first line on."""
 
     def __init__(self, connected: socket.socket, largest: int, **options: Any) -> None:
         super().__init__(connected, **options)
@@ -118,17 +118,17 @@ class _Answer(http.client.HTTPResponse):
 
 
 class _Bounded(io.RawIOBase):
-    """The bytes of an answer. Raises TimeoutError if they trickle for too long, TooLarge if there are too many.
+    """The bytes of a response. Raises TimeoutError if it takes too long in all, TooLarge if it has too many bytes.
 
-    A socket's own timeout bounds each part, so that an answer of a byte a second would never end.
+    A socket's timeout bounds only each read: at a byte per second, a response would never time out.
     """
 
     def __init__(self, connected: socket.socket, largest: int) -> None:
         self._socket = connected
         self._file: Any = connected.makefile("rb", buffering=0)
         self._timeout_s = connected.gettimeout() or 60.0
-        self._until = time.monotonic() + PATIENCE * self._timeout_s
-        self._left = largest + SPOKEN  # the head of the answer comes on top
+        self._until = time.monotonic() + MAX_TIMEOUTS * self._timeout_s
+        self._left = largest + MAX_ERROR_BYTES  # room for the headers
 
     def readable(self) -> bool:
         return True
@@ -136,12 +136,12 @@ class _Bounded(io.RawIOBase):
     def readinto(self, buffer: Any) -> int | None:
         left_s = self._until - time.monotonic()
         if left_s <= 0:
-            raise TimeoutError("the answer did not end")
+            raise TimeoutError("the response did not end")
         self._socket.settimeout(min(left_s, self._timeout_s))
         count: int | None = self._file.readinto(buffer)
         self._left -= count or 0
         if self._left < 0:
-            raise TooLarge("an answer without end")
+            raise TooLarge("an endless response")
         return count
 
     def close(self) -> None:
@@ -152,18 +152,18 @@ class _Bounded(io.RawIOBase):
 
 
 def _read_some(response: requests.Response) -> None:
-    """Read what an error says, so that its connection can be used again; close it if it says too much."""
-    said = response.raw.read(SPOKEN, decode_content=True)
-    if len(said) == SPOKEN:
+    """Read the body of an error, so that its connection can be reused; close the connection if the body is too long."""
+    said = response.raw.read(MAX_ERROR_BYTES, decode_content=True)
+    if len(said) == MAX_ERROR_BYTES:
         response.close()
     response._content, response._content_consumed = said, True  # type: ignore[attr-defined]
-    response.encoding = response.encoding or "utf-8"  # finding it out takes minutes for a large text
+    response.encoding = response.encoding or "utf-8"  # detection takes minutes for a large text
 
 
 def _is_error(response: requests.Response) -> bool:
-    """Whether the client library understands the body of an error: it takes any JSON for an object of Cloud Storage's."""
+    """True if the client library can handle the body of an error: it expects Cloud Storage's object in any JSON."""
     try:
         said = response.json()
     except ValueError:
-        return True  # it takes that for text
+        return True  # which it treats as text
     return isinstance(said, dict) and isinstance(said.get("error", {}), dict)

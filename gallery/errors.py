@@ -1,4 +1,4 @@
-"""What can go wrong with a bucket."""
+"""The errors of a bucket."""
 
 from __future__ import annotations
 
@@ -6,24 +6,24 @@ from gallery import GalleryError
 
 
 class BucketError(GalleryError):
-    """The bucket can't do what was asked."""
+    """An operation on a bucket failed."""
 
 
 class NotFound(BucketError):
-    """There is no such object, folder or bucket."""
+    """The object, folder or bucket does not exist."""
 
 
 class Conflict(BucketError):
-    """Another object has this name already, or it was written since it was read."""
+    """An object of this name exists with other content, or has changed since it was read."""
 
 
 class Forbidden(BucketError):
-    """No permission, or nobody is logged in."""
+    """Permission or credentials are missing."""
 
 
 class Unavailable(BucketError):
-    """Storage did not answer, answered nonsense, or took too long."""
+    """Storage did not respond, gave an invalid response, or took too long."""
 
 
 class TooLarge(BucketError):
-    """An object is larger than what its reader has memory for."""
+    """An object is larger than the reader's limit."""

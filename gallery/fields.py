@@ -1,4 +1,4 @@
-"""Reads a site.json and its fields, each with an error that names it, and any text as pages can show it."""
+"""Read JSON and its fields, with errors that name the field; clean texts for display."""
 
 from __future__ import annotations
 
@@ -10,24 +10,24 @@ from typing import Any
 from gallery import GalleryError
 
 POINTER = "site.json"
-LARGEST = 1 << 53  # of a whole number; JavaScript rounds beyond it
+LARGEST = 1 << 53  # integer; JavaScript rounds larger ones
 UNSHOWN = re.compile("[\\x00-\\x1f\\x7f-\\x9f\\u202a-\\u202e\\u2066-\\u2069\\ud800-\\udfff\\ufffe\\uffff]+")
 
 
 class CatalogError(GalleryError):
-    """A site.json that can't be used; the message names the field."""
+    """A site.json is damaged or unsupported; the message names the field."""
 
 
 def readable(text: str) -> str:
-    """The text with a space for what HTML, XML or UTF-8 can't hold, or what would turn the text around it.
+    """Replace characters that HTML, XML or UTF-8 can't contain, and overrides of the writing direction, by a space.
 
-    That is control characters, half a surrogate pair, which JSON can name, and overrides of the writing direction.
+    The former are control characters and lone surrogates.
     """
     return UNSHOWN.sub(" ", text)
 
 
 def loads(data: bytes | str) -> Any:
-    """JSON whose texts are readable, with None for NaN. Raises ValueError or RecursionError if it can't be read."""
+    """Parse JSON with `readable` strings, and None for NaN. Raises ValueError or RecursionError if it is invalid."""
     return _readable(json.loads(data, parse_constant=lambda name: None))
 
 
@@ -40,7 +40,7 @@ def _readable(value: Any) -> Any:
 
 
 def take(raw: dict[str, Any], name: str, kind: type, default: Any = None, of: str = "") -> Any:
-    """The field of an object, or the default. `of` is the object's own name, with a dot."""
+    """Return a field of an object, or the default. `of` is the object's path, with a trailing dot, for errors."""
     value = raw.get(name, default)
     if value is None:
         raise CatalogError(f"{POINTER} has no {of + name!r}: it is damaged; publish again.")
@@ -48,28 +48,28 @@ def take(raw: dict[str, Any], name: str, kind: type, default: Any = None, of: st
 
 
 def typed(value: Any, kind: type, name: str) -> Any:
-    """The value if it is of that type."""
+    """Return the value if it has the type `kind`. Raises CatalogError otherwise."""
     if not isinstance(value, kind):
         raise CatalogError(f"{POINTER}: {name!r} is {value!r:.40}, expected {kind.__name__}.")
     return value
 
 
 def matching(value: str, pattern: re.Pattern[str], name: str) -> str:
-    """The value if all of it matches."""
+    """Return the value if all of it matches. Raises CatalogError otherwise."""
     if not pattern.fullmatch(value):
         raise CatalogError(f"{POINTER}: {name!r} is {value!r:.80}, expected {pattern.pattern}.")
     return value
 
 
 def one_of(value: str, choices: Mapping[str, str], name: str) -> str:
-    """The value if it is a key of the choices."""
+    """Return the value if it is a key of the choices. Raises CatalogError otherwise."""
     if value not in choices:
         raise CatalogError(f"{POINTER}: {name!r} is {value!r:.40}, expected one of {', '.join(choices)}.")
     return value
 
 
-def whole(value: Any, name: str, what: str) -> int | None:
-    """The value if it is a whole number from 1 on, or None."""
+def positive_int(value: Any, name: str, what: str) -> int | None:
+    """Return the value if it is a positive integer or None. Raises CatalogError otherwise; `what` says what was expected."""
     if value is None:
         return None
     if isinstance(value, bool) or not 1 <= typed(value, int, name) <= LARGEST:

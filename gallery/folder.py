@@ -21,27 +21,27 @@ from gallery.errors import Conflict, Forbidden, NotFound, TooLarge, Unavailable
 
 log = logging.getLogger(__name__)
 
-TEMPORARY = ".tmp"  # files are written here; a rename makes them visible
+TEMPORARY = ".tmp"  # folder of unfinished files; a rename makes them visible
 UNBOUNDED = 1 << 50  # bytes
-NO_FILE = (errno.ENXIO, errno.ENODEV)  # what opening a socket gives
-STALE_S = 24 * 3600  # older temporary files were left by a killed process
+NO_FILE = (errno.ENXIO, errno.ENODEV)  # from opening a socket
+STALE_S = 24 * 3600  # age at which a temporary file must be left over from a killed process
 
 
 class FolderBucket:
-    """A local folder. A write is: temporary file, fsync, rename, fsync of the folder."""
+    """A local folder. Writes a temporary file, syncs it, renames it, and syncs the folder."""
 
     def __init__(self, root: Path, largest: int = UNBOUNDED) -> None:
         self.url = str(root)
-        self._largest = largest  # bytes of a file that is read whole
+        self._largest = largest  # bytes
         self.operations: Counter[str] = Counter()  # nothing is billed
         self._warned: set[str] = set()
         try:
             self._given = root.absolute()
             there = self._given.resolve().is_dir()
-        except (OSError, RuntimeError, ValueError) as error:  # a name that is too long, links in a circle, a NUL
+        except (OSError, RuntimeError, ValueError) as error:  # name too long, a loop of links, a NUL
             raise NotFound(f"The bucket {str(root)!r:.200} can't be a folder ({error!s:.60}): give another.") from None
         if not there:
-            raise NotFound(f"The bucket {str(root)!r} does not exist: make that folder, or give gs://bucket.")
+            raise NotFound(f"The bucket {str(root)!r} does not exist: create that folder, or give gs://bucket.")
 
     def read(self, name: str) -> bytes:
         return self.read_generation(name)[0]
@@ -51,7 +51,7 @@ class FolderBucket:
             before = os.fstat(file.fileno())
             if before.st_size > self._largest:
                 raise TooLarge(
-                    f"{name} in {self.url} has {before.st_size:,} bytes, more than the {self._largest:,} that are read."
+                    f"{name} in {self.url} has {before.st_size:,} bytes, over the limit of {self._largest:,}."
                 )
             data, after = file.read(), os.fstat(file.fileno())
         if after.st_size != len(data) or after.st_mtime_ns != before.st_mtime_ns:
@@ -81,7 +81,7 @@ class FolderBucket:
         with self._translated(), self._lock():
             now = _generation(path.read_bytes(), path.stat()) if path.exists() else 0
             if now != generation:
-                raise Conflict(f"{name} in {self.url} was changed by someone else meanwhile.")
+                raise Conflict(f"{name} in {self.url} was changed by someone else in the meantime.")
             with self._temporary(data) as temporary:
                 _make_folders(path.parent)
                 temporary.replace(path)
@@ -119,7 +119,7 @@ class FolderBucket:
         root, path = self._root, self._path(name)
         with self._translated():
             path.unlink(missing_ok=True)
-            with suppress(OSError):  # stops at a folder that is not empty, or that another thread removed
+            with suppress(OSError):  # stops at a folder that is not empty or that another thread has removed
                 for parent in path.parents:
                     if parent == root:
                         break
@@ -127,18 +127,18 @@ class FolderBucket:
 
     @property
     def _root(self) -> Path:
-        """The folder itself, which is another one when a link to it is replaced."""
+        """The folder with links resolved each time, since a link to it may be replaced."""
         return Path(os.path.realpath(self._given))
 
     def _walk(self, start: str) -> Iterator[str]:
-        """The names of the files below a folder, but hidden ones; links to folders are not followed."""
+        """Yield the names of the visible files below a folder, without following links to folders."""
         root, folders, closed = self._root, [start], []
         while folders:
             folder = folders.pop()
             try:
                 with os.scandir(root / folder) as entries:
                     found = [entry for entry in entries if not entry.name.startswith(".")]
-            except (FileNotFoundError, NotADirectoryError):  # it has gone meanwhile
+            except (FileNotFoundError, NotADirectoryError):  # deleted in the meantime
                 continue
             except PermissionError:
                 if folder == start:
@@ -160,15 +160,15 @@ class FolderBucket:
             raise NotFound(f"{name!r} is not a name in {self.url}.")
         path = self._root / pure
         if not self._holds(path):
-            raise NotFound(f"{name} is a link that leads out of {self.url}: copy what it leads to into the folder.")
+            raise NotFound(f"{name} is a link to a file outside {self.url}: copy that file into the folder.")
         return path
 
     def _holds(self, path: Path) -> bool:
-        """False if the path leads out of the folder through a symbolic link."""
+        """False if a symbolic link leads out of the folder."""
         return Path(os.path.realpath(path)).is_relative_to(self._root)
 
     def _warn(self, kind: str, why: str, names: list[str]) -> None:
-        """Log once what a listing leaves out: the site lists every minute."""
+        """Log what a listing ignores, once: the site lists every minute."""
         if names and kind not in self._warned:
             self._warned.add(kind)
             count = f"{len(names)} {kind}{'s' * (len(names) != 1)}"
@@ -176,7 +176,7 @@ class FolderBucket:
 
     @contextmanager
     def _temporary(self, data: bytes) -> Iterator[Path]:
-        """A hidden file with that content, synced to disk, in the same file system."""
+        """A context with a hidden file of that content, synced to disk, in the same file system."""
         folder = self._root / TEMPORARY
         folder.mkdir(exist_ok=True)
         path = folder / f"{os.getpid()}-{threading.get_ident()}"
@@ -190,19 +190,19 @@ class FolderBucket:
             path.unlink(missing_ok=True)
 
     def _link(self, temporary: Path, path: Path) -> None:
-        """Give the file its name; unlike a rename this never replaces another. Raises FileExistsError."""
+        """Give the file its final name. Unlike a rename, this never replaces a file. Raises FileExistsError."""
         try:
             os.link(temporary, path)
         except OSError as error:
             if error.errno not in (errno.EPERM, errno.ENOTSUP, errno.EMLINK):
                 raise
-            with self._lock():  # a file system without hard links (FAT, some network ones)
+            with self._lock():  # no hard links, as on FAT
                 if path.exists():
                     raise FileExistsError(path) from None
                 temporary.replace(path)
 
     def _sweep(self) -> None:
-        """Delete temporary files that killed processes left."""
+        """Delete temporary files left by killed processes."""
         for path in (self._root / TEMPORARY).iterdir():
             with suppress(FileNotFoundError):
                 if time.time() - path.stat().st_mtime > STALE_S:
@@ -210,7 +210,7 @@ class FolderBucket:
 
     @contextmanager
     def _lock(self) -> Iterator[None]:
-        """Allow one swap at a time. The system releases the lock when the process dies."""
+        """A context that only one process can be in. The system releases the lock when the process dies."""
         descriptor = os.open(self._root / ".lock", os.O_CREAT | os.O_RDWR, 0o644)
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX)
@@ -220,7 +220,7 @@ class FolderBucket:
 
     @contextmanager
     def _translated(self, name: str = "") -> Iterator[None]:
-        """Turn OSErrors into BucketErrors; into NotFound if they say that there is no such file, and its name is given."""
+        """Convert OSErrors to BucketErrors; those about a missing file to NotFound if its `name` is given."""
         try:
             yield
         except OSError as error:
@@ -235,7 +235,7 @@ class FolderBucket:
 
 
 def _open(path: Path) -> BinaryIO:
-    """Open a file. Raises FileNotFoundError for a pipe or a device, where reading could wait for ever."""
+    """Open a file. Raises FileNotFoundError for a pipe or a device, where reading could block forever."""
     file = open(path, "rb", opener=lambda name, flags: os.open(name, flags | os.O_NONBLOCK))  # noqa: SIM115
     if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
         file.close()
@@ -244,13 +244,13 @@ def _open(path: Path) -> BinaryIO:
 
 
 def _generation(data: bytes, status: os.stat_result) -> int:
-    """A number that every write changes: of a file's inode, time and content."""
+    """Return a number that every write changes, from the file's inode, time and content."""
     identity = f"{status.st_ino} {status.st_mtime_ns} ".encode() + data
     return int.from_bytes(hashlib.sha256(identity).digest()[:8], "big") or 1
 
 
 def _version(path: Path) -> str:
-    """What changes with a file's content, even if its size and time are set back; "" if it has gone meanwhile."""
+    """Return a text that changes with the file, even if its size and time are restored; "" if it has been deleted."""
     try:
         status = path.stat()
     except OSError:
@@ -259,7 +259,7 @@ def _version(path: Path) -> str:
 
 
 def _make_folders(folder: Path) -> None:
-    """Make the folder and its parents, each synced before it is used."""
+    """Make the folder and its parents, and sync each to disk."""
     if not folder.is_dir():
         _make_folders(folder.parent)
         folder.mkdir(exist_ok=True)

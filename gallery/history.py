@@ -1,6 +1,6 @@
-"""The releases in a bucket: list them, roll back to one, delete old ones.
+"""List the releases in a bucket, roll back to one, delete old ones.
 
-for kept in list_releases(bucket): print(kept.release, kept.live)
+for stored in list_releases(bucket): print(stored.release, stored.live)
 roll_back(bucket)
 prune(bucket, keep=3)
 """
@@ -19,37 +19,37 @@ from gallery.commit import THREADS, Pointer, created_at, is_release, pointer_to,
 from gallery.live import live_name
 from gallery.release import POINTER, Catalog, CatalogError, parse, release_name
 
-GRACE_S = 24 * 3600.0  # instances of the site may show a release for a while after it was replaced
-LIVE, NEWEST, RECENT = "live", "among the newest", "replaced too recently"  # why a release is not pruned
+GRACE_S = 24 * 3600.0  # instances of the site may still show a release after it was replaced
+LIVE, NEWEST, RECENT = "live", "among the newest", "replaced too recently"  # reasons not to prune a release
 
 
 @dataclass(frozen=True)
-class Kept:
+class StoredRelease:
     """A release in the bucket."""
 
     release: str
     live: bool
-    catalog: Catalog | None  # None if a publish is running, or a publish or prune was interrupted
+    catalog: Catalog | None  # None if a publish is running, or if a publish or prune was interrupted
 
 
-def list_releases(bucket: Bucket, pointer: Pointer | None = None) -> list[Kept]:
-    """List the releases, newest first. Costs one read per release, whatever its size."""
+def list_releases(bucket: Bucket, pointer: Pointer | None = None) -> list[StoredRelease]:
+    """List the releases, newest first. Costs one read per release."""
     live = (pointer or read_pointer(bucket)).live
     folders = [folder for folder in bucket.folders("releases") if is_release(folder)]
     with ThreadPoolExecutor(THREADS) as pool:
         catalogs = list(pool.map(lambda folder: _kept_catalog(bucket, folder), folders))
     kept = [
-        Kept(folder, live is not None and live.release == folder, catalog)
+        StoredRelease(folder, live is not None and live.release == folder, catalog)
         for folder, catalog in zip(folders, catalogs, strict=True)
     ]
     return kept[::-1]
 
 
 def roll_back(bucket: Bucket, release: str | None = None) -> Catalog:
-    """Make an earlier release live: the one named, or the one before the live one. Returns its catalog.
+    """Make an earlier release live, by default the one before the live one. Returns its catalog.
 
-    Raises GalleryError if it does not exist or lacks pictures, Conflict if someone published at the same time; nothing
-    has changed then.
+    Raises GalleryError if it doesn't exist or lacks pictures, Conflict if someone published at the same time. Nothing has
+    changed then.
     """
     pointer = read_pointer(bucket)
     if release is None:
@@ -71,51 +71,52 @@ def roll_back(bucket: Bucket, release: str | None = None) -> Catalog:
 
 
 def prune(bucket: Bucket, keep: int, grace_s: float = GRACE_S, protect: Collection[str] = ()) -> list[str]:
-    """Delete all releases except the `keep` newest, the live one, and those replaced less than `grace_s` ago.
+    """Delete all releases except the live one, the `keep` newest, those replaced less than `grace_s` ago and `protect`.
 
-    Deletes interrupted ones too once they are that old. Returns the ids of the deleted. Raises GalleryError, with
-    nothing deleted, if site.json is damaged; Conflict if someone publishes or rolls back at the same time, so that
-    nobody loses a release that was about to become live.
+    Deletes interrupted ones too once they are that old. Returns the deleted ids. Raises GalleryError if site.json is
+    damaged, and Conflict if someone publishes or rolls back at the same time; nothing is deleted then.
     """
-    doomed = [
-        release for release, reason in fates(bucket, keep, grace_s).items() if not reason and release not in protect
+    unneeded = [
+        release
+        for release, reason in reasons_to_keep(bucket, keep, grace_s).items()
+        if not reason and release not in protect
     ]
-    if not doomed:
+    if not unneeded:
         return []
-    for release in doomed:  # from here on nobody can roll back to it
+    for release in unneeded:  # prevents new roll-backs to it
         bucket.delete(release_name(release))
-    try:  # and a roll-back that started earlier finds that site.json has a new generation
+    try:  # swapping site.json makes roll-backs fail that have already started
         data, generation = bucket.read_generation(POINTER)
-        if parse(data).release in doomed:
+        if parse(data).release in unneeded:
             bucket.create(release_name(parse(data).release), data, "application/json")
             raise Conflict(
-                f"{bucket.url} was rolled back to a release that was about to be deleted. No pictures were deleted: try again."
+                f"Someone rolled {bucket.url} back to a release that was about to be deleted. No pictures were deleted: try again."
             )
         bucket.swap(POINTER, data, "application/json", generation)
     except NotFound:
         pass
-    names = [name for release in doomed for name in bucket.names(f"releases/{release}/")]
+    names = [name for release in unneeded for name in bucket.names(f"releases/{release}/")]
     with ThreadPoolExecutor(THREADS) as pool:
         for _ in pool.map(bucket.delete, names):
             pass
-    return doomed
+    return unneeded
 
 
-def fates(bucket: Bucket, keep: int, grace_s: float = GRACE_S) -> dict[str, str]:
-    """Why `prune` would spare each release, newest first: LIVE, NEWEST or RECENT; "" for one that it would delete.
+def reasons_to_keep(bucket: Bucket, keep: int, grace_s: float = GRACE_S) -> dict[str, str]:
+    """Return why `prune` keeps each release, newest first: LIVE, NEWEST or RECENT; "" for one that it deletes.
 
-    Raises GalleryError if site.json is damaged: which release is live is unknown then.
+    Raises GalleryError if site.json is damaged, since then the live release is unknown.
     """
     pointer = read_pointer(bucket)
     if pointer.damage:
         raise GalleryError(
-            f"Nothing was deleted, since which release is live is unknown: {pointer.damage} "
-            "Or make a release live that `releases` lists, with `releases --rollback ID`."
+            f"Nothing was deleted, since the live release is unknown: {pointer.damage} "
+            "Or make one of those that `releases` lists live with `releases --rollback ID`."
         )
     releases = list_releases(bucket, pointer)
     whole = [kept.release for kept in releases if kept.catalog]
     since = {kept.release: created_at(kept.release).timestamp() for kept in releases}
-    # it was live until the next one was published, or longer if site.json says so: after a roll-back
+    # a release was live until the next one was published, or longer if site.json says so after a roll-back
     since |= {release: created_at(after).timestamp() for after, release in pairwise(whole)}
     for release, replaced in pointer.replaced.items():
         since[release] = max(since.get(release, 0.0), created_at(replaced).timestamp())
@@ -138,7 +139,7 @@ def _before(bucket: Bucket, live: Catalog | None) -> str:
     ]
     if not older:
         raise GalleryError(
-            f"{bucket.url} keeps no release older than the live one: there is nothing to go back to. List them with `releases`."
+            f"{bucket.url} has no release older than the live one to roll back to: list them with `releases`."
         )
     return older[0]
 

@@ -1,4 +1,4 @@
-"""The generator that a release may hold for browsers to draw with: what site.json says of it (docs/live.md)."""
+"""The description of a release's generator for browsers in site.json (docs/live.md)."""
 
 from __future__ import annotations
 
@@ -7,30 +7,30 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from gallery.fields import POINTER, CatalogError, matching, take, typed, whole
+from gallery.fields import POINTER, CatalogError, matching, positive_int, take, typed
 
 MODEL_FORMAT = 1
 MODEL_FILE = "generator.onnx"
 MODEL_TYPE = "application/octet-stream"
 SHA256 = re.compile(r"[0-9a-f]{64}")
-LARGEST = 1 << 30  # bytes; no browser draws with more
+LARGEST = 1 << 30  # bytes that a browser can load
 
 
 @dataclass(frozen=True)
 class LiveModel:
-    """A generator in a release, as docs/live.md describes it. Of another format than MODEL_FORMAT nothing else is known."""
+    """A generator in a release, see docs/live.md. If `format` is not MODEL_FORMAT, the other fields are unknown."""
 
     format: int = MODEL_FORMAT
     bytes: int = 0
     sha256: str = ""
-    size: int = 0  # of a picture, pixels
+    size: int = 0  # of a picture, px
     channels: int = 3
     latent_dim: int = 0
-    noises: tuple[int, ...] = ()  # sides of the noise inputs, pixels
-    categories: tuple[Mapping[str, str], ...] = ()  # slug and name of each, in the order of the input
-    truncation: float = 1.0  # that the release's pictures were drawn with
-    directions: tuple[float, ...] = ()  # the share of variance of each
-    card: Mapping[str, Any] = field(default_factory=dict)  # what made it
+    noises: tuple[int, ...] = ()  # sides of the noise inputs, px
+    categories: tuple[Mapping[str, str], ...] = ()  # slug and name, in the order of the input
+    truncation: float = 1.0  # of the release's pictures
+    directions: tuple[float, ...] = ()  # each one's share of variance
+    card: Mapping[str, Any] = field(default_factory=dict)  # how it was trained
 
     @property
     def is_readable(self) -> bool:
@@ -38,19 +38,19 @@ class LiveModel:
         return self.format == MODEL_FORMAT
 
     def to_json(self) -> dict[str, Any]:
-        """The object `live` of a site.json, which `parse_live` reads."""
+        """Return the object `live` of a site.json, which `parse_live` reads."""
         return (
             {"format": self.format, "file": MODEL_FILE, **vars(self)} if self.is_readable else {"format": self.format}
         )
 
 
 def live_name(release: str) -> str:
-    """The name of a release's generator in the bucket."""
+    """Return the name of a release's generator in the bucket."""
     return f"releases/{release}/{MODEL_FILE}"
 
 
 def parse_live(raw: dict[str, Any]) -> LiveModel:
-    """Parse the object `live`. Raises CatalogError naming the field if it is damaged."""
+    """Parse the object `live`. Raises CatalogError, which names the field, if it is damaged."""
     if (version := take(raw, "format", int, of="live.")) != MODEL_FORMAT:
         return LiveModel(version)
     if (size := _count(raw, "bytes")) > LARGEST:
@@ -63,7 +63,9 @@ def parse_live(raw: dict[str, Any]) -> LiveModel:
         size=_count(raw, "size"),
         channels=channels,
         latent_dim=_count(raw, "latent_dim"),
-        noises=tuple(whole(side, "live.noises", "pixels") or 0 for side in take(raw, "noises", list, of="live.")),
+        noises=tuple(
+            positive_int(side, "live.noises", "pixels") or 0 for side in take(raw, "noises", list, of="live.")
+        ),
         categories=tuple(_category(entry) for entry in take(raw, "categories", list, [], of="live.")),
         truncation=_number(raw.get("truncation", 1.0), "live.truncation"),
         directions=tuple(_number(share, "live.directions") for share in take(raw, "directions", list, [], of="live.")),
@@ -72,7 +74,7 @@ def parse_live(raw: dict[str, Any]) -> LiveModel:
 
 
 def _count(raw: dict[str, Any], name: str) -> int:
-    return whole(take(raw, name, int, of="live."), f"live.{name}", "a whole number from 1 on") or 0
+    return positive_int(take(raw, name, int, of="live."), f"live.{name}", "a positive integer") or 0
 
 
 def _number(value: Any, name: str) -> float:

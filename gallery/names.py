@@ -1,4 +1,4 @@
-"""What folders of pictures are called on the site: in addresses and in sentences. Both halves name them here.
+"""Names of categories: slugs for URLs, and words for sentences.
 
 from gallery.names import unique_slugs
 unique_slugs(["寿司", "Cats", "cats"])  # ["shou-si", "cats-2", "cats"]
@@ -15,17 +15,17 @@ from slugify import slugify
 from gallery import GalleryError
 from gallery.fields import loads, readable
 
-NAMES_FILE = "categories.json"  # among the pictures, says how their categories are called
-LONGEST = 64  # characters of a slug
-NOTHING_LEFT = "picture"  # the slug of a name like "..."
-NO_PLURALS = ("ss", "us", "is", "'s", "\N{RIGHT SINGLE QUOTATION MARK}s")  # ends of glass, cactus, iris, children's
-SINGULAR = frozenset(  # other words with an s that are singular: no rule tells Christmas from pizzas
+NAMES_FILE = "categories.json"  # among the pictures; names their categories
+MAX_SLUG = 64  # characters
+FALLBACK_SLUG = "picture"  # of a name like "..."
+NO_PLURALS = ("ss", "us", "is", "'s", "\N{RIGHT SINGLE QUOTATION MARK}s")  # endings of glass, cactus, iris, children's
+SINGULAR = frozenset(  # other singular words that end with an s
     "christmas xmas texas kansas arkansas vegas dallas honduras douglas nicholas thomas jonas lucas judas pancreas "
     "athens brussels mars hermes moses james wales naples charles jules kudos cosmos lagos laos ethos pathos chaos "
     "rhinoceros asbestos thermos albatros physics mathematics athletics gymnastics ceramics graphics news swiss gas "
     "lens canvas atlas bias alias series species gallows mathematics economics politics caries rabies diabetes".split()
 )
-PLURAL_ONLY = frozenset(  # words that have no singular in the meaning that pictures show
+PLURAL_ONLY = frozenset(  # words without a singular, at least for what pictures show
     "trousers pants shorts jeans tights leggings pyjamas pajamas knickers panties underpants sweatpants breeches slacks "
     "dungarees overalls khakis chinos culottes clothes trunks jodhpurs leotards briefs undies lederhosen "
     "glasses eyeglasses spectacles sunglasses goggles binoculars headphones earphones earbuds "
@@ -35,29 +35,29 @@ PLURAL_ONLY = frozenset(  # words that have no singular in the meaning that pict
 
 
 def slug_of(name: str) -> str:
-    """A name's part of an address: lower-case letters, digits and hyphens. Crème Brûlée -> creme-brulee, 🍣 -> sushi.
+    """Return a name's part of a URL: lower-case letters, digits and hyphens. Crème Brûlée -> creme-brulee, 🍣 -> sushi.
 
-    Other scripts are transliterated; symbols of a name without letters are called what Unicode calls them.
+    Other scripts are transliterated; symbols get their Unicode names if the name has no letters.
     """
-    if slug := slugify(name, max_length=LONGEST):
+    if slug := slugify(name, max_length=MAX_SLUG):
         return slug
     symbols = " ".join(
         unicodedata.name(char, f"u{ord(char):x}") for char in name if unicodedata.category(char)[0] in "LNSC"
     )
-    return slugify(symbols, max_length=LONGEST) or NOTHING_LEFT
+    return slugify(symbols, max_length=MAX_SLUG) or FALLBACK_SLUG
 
 
-def plain_slug(name: str) -> str:
-    """The slug that everybody expects of an English name: Black_cats -> black-cats; "" where there is none."""
+def expected_slug(name: str) -> str:
+    """Return the obvious slug of an English name, Black_cats -> black-cats, or "" if its slug is another one."""
     slug = "-".join(name.lower().replace("_", " ").replace("-", " ").split())
     return slug if slug == slug_of(name) else ""
 
 
 def unique_slugs(names: Sequence[str]) -> list[str]:
-    """A slug for each name, no two alike, whatever the order of the names.
+    """Return a unique slug for each name, independent of the order of the names.
 
-    A name that is its own slug has that; of others with the same slug, the first in the alphabet has it and the next ones
-    are numbered: cats, Cats and CATS are cats, cats-3 and cats-2. Of equal names the earlier one counts as the first.
+    A name that is its own slug keeps it. Other names with the same slug are numbered in alphabetical order: cats, Cats and
+    CATS become cats, cats-3 and cats-2. Equal names are numbered in the given order.
     """
     slugs: dict[int, str] = {}
     taken: set[str] = set()
@@ -66,37 +66,37 @@ def unique_slugs(names: Sequence[str]) -> list[str]:
         number = 1
         while slug in taken:
             number += 1
-            slug = f"{base[: LONGEST - len(str(number)) - 1].rstrip('-')}-{number}"
+            slug = f"{base[: MAX_SLUG - len(str(number)) - 1].rstrip('-')}-{number}"
         slugs[index] = slug
         taken.add(slug)
     return [slugs[index] for index in range(len(names))]
 
 
 def slug_notes(names: Iterable[str]) -> list[str]:
-    """A sentence on those folders whose slugs are not what one would think; none if there are none."""
+    """Return a sentence that lists folders with unexpected slugs, or nothing if there are none."""
     names = [name for name in names if name]
     pairs = zip(names, unique_slugs(names), strict=True)
     odd = [
         f"{ascii(name) if not name.isprintable() else name} is {slug}"
         for name, slug in pairs
-        if slug != plain_slug(name)
+        if slug != expected_slug(name)
     ]
-    return [f"In addresses of the site {', '.join(odd)}: rename folders for others, before training."] if odd else []
+    return [f"In the site's URLs, {', '.join(odd)}: to change that, rename the folders before training."] if odd else []
 
 
 def words_of(folder: str) -> str:
-    """A folder's name as words with capitals; words that have one keep theirs. my_iPhone, children's -> My iPhone, Children's."""
+    """Return a folder's name as capitalized words, keeping existing capitals: my_iPhone -> My iPhone."""
     words = readable(folder).replace("_", " ").replace("-", " ").split()
     return " ".join(word[:1].upper() + word[1:] if word.islower() else word for word in words)
 
 
 def is_plural(name: str) -> bool:
-    """Whether a name is a plural for good, as Reading Glasses is: these do not exist, and no a comes before it."""
+    """True for a name without a singular, such as Reading Glasses."""
     return bool(name) and name.split()[-1].lower() in PLURAL_ONLY
 
 
 def looks_plural(name: str) -> bool:
-    """Whether a name that nobody made singular is a plural: Cats is, Canvas and GPS are not."""
+    """True if a name seems to be a plural: Cats does, Canvas and GPS don't."""
     last = name.split()[-1] if name.split() else ""
     word = last.lower()
     simple = word.endswith("s") and not word.endswith(NO_PLURALS) and word not in SINGULAR and not last.isupper()
@@ -104,23 +104,23 @@ def looks_plural(name: str) -> bool:
 
 
 def does_not_exist(name: str, plural: bool = False) -> str:
-    """The sentence that a site is about: This Pineapple Does Not Exist, These Trousers Do Not Exist."""
+    """Return a site's title: This Pineapple Does Not Exist, These Trousers Do Not Exist."""
     return f"These {name} Do Not Exist" if plural else f"This {name} Does Not Exist"
 
 
 @dataclass(frozen=True)
 class Label:
-    """What somebody wants a category to be called."""
+    """The name of a category in a categories.json."""
 
-    name: str = ""  # "" if nobody said
-    article: str | None = None  # None if nobody said; "" for what has none, such as hay
-    plural: bool | None = None  # None if nobody said
+    name: str = ""  # "": unspecified
+    article: str | None = None  # None: unspecified; "": none, as for hay
+    plural: bool | None = None  # None: unspecified
 
 
 def read_labels(text: bytes | str, place: str) -> dict[str, Label]:
-    """The labels in a categories.json, by folder: {"nasa": "NASA rocket", "usb": {"name": "USB stick", "article": "a"}}.
+    """Parse a categories.json, by folder: {"nasa": "NASA rocket", "usb": {"name": "USB stick", "article": "a"}}.
 
-    Raises GalleryError with `place`, where the text is from, for anything else.
+    Raises GalleryError, which names the text's `place`, if it is invalid.
     """
     try:
         raw = loads(text)
@@ -134,7 +134,7 @@ def read_labels(text: bytes | str, place: str) -> dict[str, Label]:
         for label in labels.values()
     ):
         raise GalleryError(
-            f'{place} does not say how categories are called: write {{"folder": "Name"}} or '
+            f'{place} is not a table of category names: write {{"folder": "Name"}} or '
             '{"folder": {"name": "Name", "article": "an", "plural": false}}.'
         )
     return labels

@@ -1,4 +1,4 @@
-"""The real pictures in a release, for the game "Which one is real?", in one object: each with its author and licence.
+"""The real pictures in a release, for the game "Which one is real?": one object with pictures, authors and licences.
 
 data = pack_real([Real("cats", b"...", "Anna Smith", "CC BY 4.0 https://...", "https://...")])
 unpack_real(data)
@@ -17,22 +17,22 @@ from gallery.fields import loads
 from gallery.thumbnails import ZIP_TIME
 
 REAL_FILE = "real.zip"  # its name below the release
-CREDITS = "credits.jsonl"  # in it: a line for each picture, which are named 00000, 00001, ...
+CREDITS = "credits.jsonl"  # in it, one line per picture; the pictures are named 00000, 00001, ...
 
 
 @dataclass(frozen=True)
 class Real:
-    """A real picture, of the size and type of the release's. "" is for what nobody knows."""
+    """A real picture, of the release's size and type. Unknown fields are ""."""
 
     category: str  # slug
     data: bytes
     author: str = ""
-    licence: str = ""  # name, and address if there is one
-    page: str = ""  # where it was found
+    licence: str = ""  # name, and URL if there is one
+    page: str = ""  # URL of its source
 
 
 def pack_real(pictures: Sequence[Real]) -> bytes:
-    """Pictures and credits as one object. The same ones give the same bytes."""
+    """Pack pictures and credits into one object, the same bytes for the same ones."""
     file = io.BytesIO()
     rows = [{"category": p.category, "author": p.author, "licence": p.licence, "page": p.page} for p in pictures]
     with zipfile.ZipFile(file, "w") as archive:
@@ -43,7 +43,7 @@ def pack_real(pictures: Sequence[Real]) -> bytes:
 
 
 def unpack_real(data: bytes) -> tuple[Real, ...]:
-    """What `pack_real` packed. Raises GalleryError if it is damaged."""
+    """Unpack an object of `pack_real`. Raises GalleryError if it is damaged."""
     try:
         with zipfile.ZipFile(io.BytesIO(data)) as archive:
             rows = [loads(line) for line in archive.read(CREDITS).splitlines()]
@@ -55,5 +55,5 @@ def unpack_real(data: bytes) -> tuple[Real, ...]:
                 )
                 for n, row in enumerate(rows)
             )
-    except Exception as error:  # zipfile raises every kind on damaged files
+    except Exception as error:  # zipfile raises many kinds for damaged files
         raise GalleryError(f"{REAL_FILE} is damaged ({error}): publish again.") from error

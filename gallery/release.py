@@ -1,4 +1,4 @@
-"""What a published release is: the catalog that `publish` writes as site.json and the site reads.
+"""The schema of a published release: the catalog that `publish` writes as site.json and the site reads.
 
     from gallery.release import read_live
     from gallery.bucket import open_bucket
@@ -24,25 +24,25 @@ from typing import Any
 from gallery.bucket import Bucket, NotFound
 from gallery.fields import POINTER as POINTER
 from gallery.fields import CatalogError as CatalogError
-from gallery.fields import loads, matching, one_of, take, typed, whole
+from gallery.fields import loads, matching, one_of, positive_int, take, typed
 from gallery.live import LiveModel, parse_live
 from gallery.names import NAMES_FILE, Label, does_not_exist, looks_plural, read_labels, unique_slugs, words_of
 
 FORMAT = 1
-LARGEST = 16_000_000  # bytes of a site.json: parsing more would keep visitors waiting
-MOST = 10**9 - 1  # pictures of a category: permalinks have nine digits
-NAMED_TOGETHER = 100  # pictures whose recognised names are in one object: about 6 kB, read for one picture at a time
+LARGEST = 16_000_000  # bytes of a site.json; parsing a larger one would delay visitors
+MOST = 10**9 - 1  # pictures of a category; permalinks have nine digits
+NAMED_TOGETHER = 100  # pictures per object of recognised names, about 6 kB
 TYPES = {"jpg": "image/jpeg", "jpeg": "image/jpeg", "png": "image/png", "webp": "image/webp", "gif": "image/gif"}
 EXTENSIONS = {"image/jpeg": "jpg", "image/png": "png", "image/webp": "webp", "image/gif": "gif"}
 
 RELEASE_ID = re.compile(r"[0-9]{8}T[0-9]{6}Z-[0-9a-f]{8}|folder-[0-9a-f]{8}")
-UNFINISHED = re.compile(rf"releases/({RELEASE_ID.pattern})/")  # pictures of a publish that did not finish
+UNFINISHED = re.compile(rf"releases/({RELEASE_ID.pattern})/")  # objects of an unfinished publish
 SLUG = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,62}[a-z0-9])?")
 
 
 @dataclass(frozen=True)
 class Category:
-    """A category of pictures. Its name is singular, or `plural` as in "These Trousers Do Not Exist"."""
+    """A category of pictures. Its name is singular unless `plural`, as in "These Trousers Do Not Exist"."""
 
     slug: str
     name: str
@@ -53,34 +53,32 @@ class Category:
 
 @dataclass(frozen=True)
 class Catalog:
-    """A release: its title, and how many pictures each category has."""
+    """A release: its title, and the number of pictures in each category."""
 
     release: str
     created: str  # ISO 8601, UTC
     title: str
     categories: tuple[Category, ...]
-    type: str  # content type of every picture, as in image/jpeg
-    width: int | None = None  # pixels; None in a bucket that nobody published to
+    type: str  # content type of every picture, such as image/jpeg
+    width: int | None = None  # px; None for an unpublished folder
     height: int | None = None
     description: str = ""
     developers: tuple[str, ...] = ()
     model: Mapping[str, Any] = field(default_factory=dict)
-    live: LiveModel | None = None  # what browsers draw with
-    total_bytes: int | None = None  # of all pictures: saves listing the objects
-    named_together: int | None = None  # pictures of a names object, see `names_object`; None if nobody recognised them
-    thumbnails: int = 0  # in a pack, see gallery/thumbnails.py; 0 if there are none
-    real: int = 0  # real pictures for the game, see gallery/real.py
-    files: Mapping[str, tuple[str, ...]] = field(
-        default_factory=dict
-    )  # names by slug, in a bucket that nobody published to
+    live: LiveModel | None = None  # the generator for browsers
+    total_bytes: int | None = None  # of all pictures
+    named_together: int | None = None  # pictures per names object, see `names_object`; None: without names
+    thumbnails: int = 0  # per pack, see gallery/thumbnails.py; 0: without thumbnails
+    real: int = 0  # number of real pictures for the game, see gallery/real.py
+    files: Mapping[str, tuple[str, ...]] = field(default_factory=dict)  # object names by slug, in an unpublished folder
 
     @property
     def count(self) -> int:
-        """Pictures in all categories."""
+        """The number of pictures in all categories."""
         return sum(category.count for category in self.categories)
 
     def category(self, slug: str) -> Category | None:
-        """The category of this slug, if there is one."""
+        """Return the category of this slug, if there is one."""
         return next((category for category in self.categories if category.slug == slug), None)
 
     def has(self, slug: str, number: int) -> bool:
@@ -89,7 +87,7 @@ class Catalog:
         return category is not None and 0 <= number < category.count
 
     def picture(self, index: int) -> tuple[str, int]:
-        """The index-th of all pictures, as (category slug, number)."""
+        """Return the index-th of all pictures as (category slug, number). Raises IndexError."""
         for category in self.categories:
             if 0 <= index < category.count:
                 return category.slug, index
@@ -97,15 +95,15 @@ class Catalog:
         raise IndexError(index)
 
     def object_name(self, slug: str, number: int) -> str:
-        """The name of a picture's object in the bucket."""
+        """Return the name of a picture's object in the bucket."""
         if self.files:
             return self.files[slug][number]
         return picture_name(self.release, slug, number, self.type)
 
     def names_object(self, slug: str, number: int) -> tuple[str, int] | None:
-        """The object that says what a picture was recognised as, and its index there; None if the release has none.
+        """Return the object with a picture's recognised names, and the picture's index in it; None if the release has none.
 
-        The object is a JSON list of texts such as "87 % a pineapple, 6 % a hedgehog", "" for what nobody recognised.
+        The object is a JSON list of texts such as "87 % a pineapple, 6 % a hedgehog", "" for an unrecognised picture.
         """
         if not self.named_together:
             return None
@@ -113,15 +111,14 @@ class Catalog:
         return f"releases/{self.release}/{names_name(slug, chunk)}", index
 
     def permanent_id(self, slug: str, number: int) -> str:
-        """What stands for the release in a picture's permalink.
+        """Return the id that a picture's permalink has in place of the release.
 
-        In a folder that nobody published to it is made of the file's name: whatever comes or goes beside it, or if the
-        file is replaced, the permalink leads to the file of that name.
+        For an unpublished folder it is a hash of the file's name, so the permalink survives changes to other files.
         """
         return _name_id(self.files[slug][number]) if self.files else self.release
 
     def number_of(self, permanent_id: str, slug: str, number: int) -> int | None:
-        """The present number of the picture with this permalink, which had `number`; None if there is none."""
+        """Return the current number of the picture with this permalink, formerly `number`; None if it is gone."""
         if permanent_id == self.release:
             return number if self.has(slug, number) else None
         if self.has(slug, number) and self.permanent_id(slug, number) == permanent_id:
@@ -135,11 +132,11 @@ class Catalog:
         }
 
     def content_type(self, slug: str, number: int) -> str:
-        """The content type of one picture; an unpublished folder may mix them."""
+        """Return the content type of one picture; an unpublished folder may mix them."""
         return TYPES[PurePosixPath(self.object_name(slug, number)).suffix[1:].lower()]
 
     def developer(self, slug: str, number: int) -> str:
-        """The imaginary developer of a picture: the same one every time; "" if the release names none."""
+        """Return the imaginary developer of a picture, always the same one; "" if the release has none."""
         if not self.developers:
             return ""
         identity = f"{self.release}/{slug}/{number}".encode()
@@ -174,22 +171,22 @@ class Catalog:
 
 
 def release_name(release: str) -> str:
-    """The name of the catalog that a release keeps."""
+    """Return the name of a release's own catalog."""
     return f"releases/{release}/{POINTER}"
 
 
 def picture_name(release: str, slug: str, number: int, content_type: str) -> str:
-    """The name of a numbered picture's object."""
+    """Return the name of a numbered picture's object."""
     return f"releases/{release}/{slug}/{number:05d}.{EXTENSIONS[content_type]}"
 
 
 def names_name(slug: str, chunk: int) -> str:
-    """The name, below a release, of the object with the recognised names of some of a category's pictures."""
+    """Return the name, below a release, of an object with recognised names of a category's pictures."""
     return f"names/{slug}/{chunk:05d}.json"
 
 
 def parse_names(data: bytes) -> list[str]:
-    """The texts in an object of recognised names. Raises CatalogError if it is damaged."""
+    """Parse an object of recognised names. Raises CatalogError if it is damaged."""
     try:
         names = loads(data)
     except (ValueError, RecursionError):
@@ -200,7 +197,7 @@ def parse_names(data: bytes) -> list[str]:
 
 
 def parse(data: bytes) -> Catalog:
-    """Parse a site.json. Raises CatalogError naming the field if it is damaged or too new."""
+    """Parse a site.json. Raises CatalogError, which names the field, if it is damaged or too new."""
     if len(data) > LARGEST:
         raise CatalogError(f"{POINTER} has {len(data):,} bytes, expected at most {LARGEST:,}: publish again.")
     try:
@@ -215,31 +212,33 @@ def parse(data: bytes) -> Catalog:
     image = take(raw, "image", dict)
     categories = [_category(entry) for entry in take(raw, "categories", list)]
     if not categories or len({category.slug for category in categories}) != len(categories):
-        raise CatalogError(f"{POINTER}: 'categories' must name at least one category, and none twice.")
+        raise CatalogError(f"{POINTER}: 'categories' must have at least one category, and no slug twice.")
     return Catalog(
         release=matching(take(raw, "release", str), RELEASE_ID, "release"),
         created=take(raw, "created", str),
         title=take(raw, "title", str).strip() or does_not_exist("Picture"),
         categories=tuple(categories),
         type=one_of(take(image, "type", str, of="image."), EXTENSIONS, "image.type"),
-        width=whole(image.get("width"), "image.width", "pixels"),
-        height=whole(image.get("height"), "image.height", "pixels"),
+        width=positive_int(image.get("width"), "image.width", "pixels"),
+        height=positive_int(image.get("height"), "image.height", "pixels"),
         description=take(raw, "description", str, ""),
         developers=tuple(typed(name, str, "developers") for name in take(raw, "developers", list, [])),
         model=take(raw, "model", dict, {}),
         live=parse_live(take(raw, "live", dict)) if raw.get("live") is not None else None,
-        total_bytes=whole(raw.get("bytes"), "bytes", "the pictures' size"),
-        named_together=whole(raw.get("named_together"), "named_together", "pictures of a names object"),
-        real=whole(take(raw, "real", dict, {}).get("count"), "real.count", "how many there are") or 0,
-        thumbnails=whole(take(raw, "thumbnails", dict, {}).get("pack"), "thumbnails.pack", "how many are in a pack")
+        total_bytes=positive_int(raw.get("bytes"), "bytes", "the pictures' size"),
+        named_together=positive_int(raw.get("named_together"), "named_together", "pictures of a names object"),
+        real=positive_int(take(raw, "real", dict, {}).get("count"), "real.count", "how many there are") or 0,
+        thumbnails=positive_int(
+            take(raw, "thumbnails", dict, {}).get("pack"), "thumbnails.pack", "how many are in a pack"
+        )
         or 0,
     )
 
 
 def read_live(bucket: Bucket) -> tuple[Catalog, int]:
-    """The live catalog and its generation; for a bucket without one, a catalog made from its pictures and 0.
+    """Read the live catalog and its generation; without one, make a catalog from the bucket's pictures, generation 0.
 
-    Raises NotFound for a bucket with neither, CatalogError for a damaged catalog.
+    Raises NotFound for a bucket without pictures, CatalogError for a damaged catalog.
     """
     try:
         data, generation = bucket.read_generation(POINTER)
@@ -249,9 +248,9 @@ def read_live(bucket: Bucket) -> tuple[Catalog, int]:
 
 
 def list_folder(bucket: Bucket) -> Catalog:
-    """Make a catalog for a bucket that nobody published to, so that any folder of pictures is a site.
+    """Make a catalog for an unpublished folder, so that any folder of pictures is a site.
 
-    Its first-level folders are the categories. The release id changes when a picture comes, goes or is replaced;
+    Its first-level folders are the categories. The release id changes when a picture is added, deleted or replaced;
     permalinks don't, see `Catalog.permanent_id`.
     """
     groups: dict[str, list[str]] = {}
@@ -261,7 +260,7 @@ def list_folder(bucket: Bucket) -> Catalog:
         folder, slash, _ = name.partition("/")
         groups.setdefault(folder if slash else "", []).append(name)
     if not names:
-        raise NotFound(f"{bucket.url} holds no {POINTER} and no pictures: publish some to it first.")
+        raise NotFound(f"{bucket.url} has no {POINTER} and no pictures: publish some to it first.")
     slugs = unique_slugs(list(groups))
     files = {slug: tuple(members) for slug, members in zip(slugs, groups.values(), strict=True)}
     labels = read_labels(bucket.read(NAMES_FILE), f"{bucket.url}/{NAMES_FILE}") if NAMES_FILE in every else {}
@@ -284,7 +283,7 @@ def _name_id(name: str) -> str:
 
 
 def article_of(name: str) -> str:
-    """ "a" or "an", by the first letter; a catalog can override it."""
+    """Return "a" or "an", by the first letter; a catalog can override it."""
     return "an" if name[:1].lower() in "aeiou" else "a"
 
 

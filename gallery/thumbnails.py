@@ -1,12 +1,12 @@
-"""Thumbnails of a release, packed by the page of the wall that shows them: one object is one page.
+"""The thumbnails of a release, in packs: one object for each page of the wall.
 
     from gallery.release import Category
     categories = [Category("cats", "Cat", 100), Category("owls", "Owl", 3)]
-    mixed(categories, 0, 4)  # [("cats", 0), ("owls", 0), ("cats", 1), ("owls", 1)]
+    interleaved(categories, 0, 4)  # [("cats", 0), ("owls", 0), ("cats", 1), ("owls", 1)]
 
-A pack is a zip file without compression. There is a sequence of packs for each category and, if there are several
-categories, one for all of them, which takes a picture of each in turn. So a page costs one read, a million pictures
-make 34,000 objects more, and the first pictures of all categories are together.
+A pack is a zip file without compression. Each category has a sequence of packs. A release with several categories has one
+more, which interleaves all of them. So a page of the wall costs one read, a million pictures add 34,000 objects, and the
+first pictures of all categories, their covers, are together.
 """
 
 from __future__ import annotations
@@ -20,13 +20,13 @@ from gallery import GalleryError
 from gallery.release import Catalog, Category
 
 PAGE = 60  # pictures in a pack
-ZIP_TIME = (1980, 1, 1, 0, 0, 0)  # the same thumbnails give the same bytes
+ZIP_TIME = (1980, 1, 1, 0, 0, 0)  # fixed, so that the same thumbnails give the same bytes
 
 Key = tuple[str, int]  # of a picture: the slug of its category, and its number
 
 
-def mixed(categories: Sequence[Category], start: int, count: int) -> list[Key]:
-    """`count` pictures from the `start`-th on, in the order that takes one of each category in turn."""
+def interleaved(categories: Sequence[Category], start: int, count: int) -> list[Key]:
+    """Return `count` pictures from the `start`-th on, in the order that takes one of each category in turn."""
     sizes = [category.count for category in categories]
     rounds = range(max(sizes) + 1)
 
@@ -43,39 +43,32 @@ def mixed(categories: Sequence[Category], start: int, count: int) -> list[Key]:
 
 
 def page_count(catalog: Catalog, slug: str = "") -> int:
-    """Pages of the wall of a category, or of all; 0 if the release has no thumbnails."""
+    """Return the number of pages of the wall of a category, or of all; 0 without thumbnails."""
     return -(-_pictures(catalog, slug) // catalog.thumbnails) if catalog.thumbnails else 0
 
 
-def on_page(catalog: Catalog, slug: str, page: int) -> list[Key]:
-    """The pictures on a page, which counts from 0, of a category's wall or, if `slug` is "", of the wall of all."""
-    start = page * catalog.thumbnails
-    count = min(catalog.thumbnails, _pictures(catalog, slug) - start)
-    return [(slug, start + i) for i in range(count)] if slug else mixed(catalog.categories, start, count)
-
-
 def page_with(catalog: Catalog, slug: str, number: int) -> tuple[str, int]:
-    """The wall (a slug, or "") and page of one picture. Of a category's first picture, the page of all such covers."""
+    """Return the wall (a slug, or "" for all) and page with a picture; for a category's cover, the page with all covers."""
     if number == 0 and len(catalog.categories) > 1:
         return "", [category.slug for category in catalog.categories].index(slug) // catalog.thumbnails
     return slug, number // catalog.thumbnails
 
 
 def pack_name(slug: str, page: int) -> str:
-    """The name of a page's object below the release."""
+    """Return the name of a page's object below the release."""
     return f"{slug}{'/' * bool(slug)}thumbnails-{page:05d}.zip"
 
 
 def packs(catalog: Catalog) -> Iterator[tuple[str, list[Key]]]:
-    """Every pack of a release that has thumbnails: its name below the release, and the pictures in it."""
+    """Yield every pack of a release with thumbnails: its name below the release, and its pictures."""
     for category in catalog.categories:
         yield from _sequence(catalog, category.slug, [(category.slug, number) for number in range(category.count)])
     if len(catalog.categories) > 1:
-        yield from _sequence(catalog, "", mixed(catalog.categories, 0, catalog.count))
+        yield from _sequence(catalog, "", interleaved(catalog.categories, 0, catalog.count))
 
 
 def pack(thumbnails: Mapping[Key, bytes]) -> bytes:
-    """Thumbnails as one object. The same ones give the same bytes."""
+    """Pack thumbnails into one object, the same bytes for the same ones."""
     file = io.BytesIO()
     with zipfile.ZipFile(file, "w") as archive:
         for (slug, number), data in thumbnails.items():
@@ -84,14 +77,14 @@ def pack(thumbnails: Mapping[Key, bytes]) -> bytes:
 
 
 def unpack(data: bytes) -> dict[Key, bytes]:
-    """The thumbnails in a pack, in their order. Raises GalleryError if it is damaged."""
+    """Unpack the thumbnails of a pack, in their order. Raises GalleryError if it is damaged."""
     found = {}
     try:
         with zipfile.ZipFile(io.BytesIO(data)) as archive:
             for name in archive.namelist():
                 slug, _, number = name.partition("/")
                 found[slug, int(number)] = archive.read(name)
-    except Exception as error:  # zipfile raises every kind on damaged files
+    except Exception as error:  # zipfile raises many kinds for damaged files
         raise GalleryError(f"A pack of thumbnails is damaged ({error}): publish again.") from error
     return found
 

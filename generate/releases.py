@@ -12,7 +12,7 @@ import click
 
 from gallery.bucket import Bucket, open_bucket
 from gallery.commit import read_pointer
-from gallery.history import LIVE, NEWEST, RECENT, fates, list_releases, prune, roll_back
+from gallery.history import LIVE, NEWEST, RECENT, list_releases, prune, reasons_to_keep, roll_back
 from generate.units import Duration, duration_text, plural, shell_path, size_text
 
 PREVIOUS = "the one before"
@@ -60,7 +60,7 @@ def command(bucket: str, rollback: str | None, keep: int | None, grace: float) -
 
 def why_none(bucket: Bucket, keep: int, grace_s: float) -> str:
     """Why a prune had nothing to delete."""
-    spared = Counter(fates(bucket, keep, grace_s).values())
+    spared = Counter(reasons_to_keep(bucket, keep, grace_s).values())
     reasons = {
         LIVE: "1 is live",
         NEWEST: f"{spared[NEWEST]} of the {keep} newest",

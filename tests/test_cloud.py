@@ -92,9 +92,9 @@ def test_storage_that_is_down_is_given_up_on(proxy, cloud_url):
     proxy.die()
 
     for call in (lambda: bucket.read("0.jpg"), lambda: list(bucket.names()), lambda: bucket.create("0.jpg", b"", "")):
-        with pytest.raises(Unavailable, match="does not answer"):
+        with pytest.raises(Unavailable, match="can't be used"):
             call()
-    with pytest.raises(Unavailable, match=r"does not answer as it should \(Connection refused\): try again later\."):
+    with pytest.raises(Unavailable, match=r"can't be used \(Connection refused\): try again later\."):
         open_bucket(cloud_url, patience_s=1)
 
 
@@ -196,7 +196,7 @@ def test_no_answer_of_somebody_else_is_taken_for_an_object(proxy, cloud_url, str
 
     writing = [lambda: bucket.create("1.jpg", b"", "image/jpeg")] if strange == "a login" else []
     for call in (lambda: bucket.read("0.jpg"), lambda: list(bucket.names()), *writing):
-        with pytest.raises(Unavailable, match=r"^.*(the network between.*|try again later)\.$") as caught:
+        with pytest.raises(Unavailable, match=r"^.*(the network.*|try again later)\.$") as caught:
             call()
         assert "its message" not in str(caught.value)
 
@@ -214,12 +214,12 @@ def test_no_answer_of_somebody_else_is_taken_for_an_object(proxy, cloud_url, str
     ids=["a line", "headers", "continue", "chunks", "a body", "an error"],
 )
 def test_an_answer_without_end_ends(proxy, cloud_url, monkeypatch, answer, drip):
-    monkeypatch.setattr("gallery.connections.PATIENCE", 1)
+    monkeypatch.setattr("gallery.connections.MAX_TIMEOUTS", 1)
     bucket = open_bucket(cloud_url, patience_s=0.2)
     proxy.say(answer, drip)
 
     for call in (lambda: bucket.read("0.jpg"), lambda: list(bucket.names())):
-        with pytest.raises(Unavailable, match="does not answer as it should"):
+        with pytest.raises(Unavailable, match="can't be used"):
             call()
 
 
@@ -228,7 +228,7 @@ def test_what_is_too_large_is_not_read(proxy, cloud_url, length):
     bucket = open_bucket(cloud_url, patience_s=1, largest=200_000)
     proxy.say(b"HTTP/1.1 200 OK\r\n%s\r\n\r\n%s" % (length, b"1000\r\n%s\r\n" % (b"x" * 4096) * 73))
 
-    with pytest.raises(TooLarge, match=r"0\.jpg in gs://.* has more than the 200,000 bytes that are read\.$"):
+    with pytest.raises(TooLarge, match=r"0\.jpg in gs://.* is larger than the limit of 200,000 bytes\.$"):
         bucket.read("0.jpg")
 
 
@@ -238,7 +238,7 @@ def test_a_login_that_is_not_accepted_comes_with_its_cure(proxy, cloud_url):
 
     for call in (lambda: bucket.read("0.jpg"), lambda: list(bucket.names())):
         with pytest.raises(
-            Forbidden, match=r"asks for a login that works .*: run `gcloud auth application-default login`"
+            Forbidden, match=r"The credentials for .* don't work .*: run `gcloud auth application-default login`"
         ):
             call()
 

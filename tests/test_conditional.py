@@ -57,7 +57,7 @@ def test_categories_of_any_names_go_from_pictures_to_a_release(tmp_path):
     refill(tmp_path / "run", str(tmp_path / "bucket"), 10, curate=False, device="cpu")
 
     assert (
-        "Cats is cats-2, ラーメン is ramen, 寿司 is shou-si: rename folders for others, before training"
+        "Cats is cats-2, ラーメン is ramen, 寿司 is shou-si: to change that, rename the folders before training"
         in prepared.output
     )
     live, _ = read_live(open_bucket(str(tmp_path / "bucket")))

@@ -223,7 +223,7 @@ def evil_files(folder: Path) -> dict[str, str]:
         "memo.pkl": "damaged",
         "many.pkl": "more than 500,000 instructions",
         "alias.pkl": "more numbers than it contains",
-        "loop.pkl": "without end",
+        "loop.pkl": "endlessly nested",
         "empty.pkl": "damaged",
         "marks.pkl": "damaged",
         "name.pkl": "asks for",

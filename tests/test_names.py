@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gallery import GalleryError
-from gallery.names import Label, plain_slug, read_labels, slug_of, unique_slugs, words_of
+from gallery.names import Label, expected_slug, read_labels, slug_of, unique_slugs, words_of
 from gallery.release import SLUG
 
 names = st.lists(
@@ -54,7 +54,7 @@ def test_a_new_neighbour_does_not_change_a_name_that_is_its_own_slug():
     ("name", "slug"), [("black_cats", "black-cats"), ("Ice  Cream", "ice-cream"), ("寿司", ""), ("children's", "")]
 )
 def test_plain_slugs_are_those_that_nobody_needs_to_be_told(name, slug):
-    assert plain_slug(name) == slug
+    assert expected_slug(name) == slug
     assert slug_of(name)
 
 
@@ -77,7 +77,7 @@ def test_capitals_stay_as_people_write_them(folder, words):
     "text", ["", "[]x", "[1]", '{"a": 1}', '{"a": {"nam": "A"}}', '{"a": {"name": 1}}', "null", "[[[["]
 )
 def test_a_damaged_file_of_labels_is_one_sentence(text):
-    with pytest.raises(GalleryError, match=r"^here does not say how categories are called: write"):
+    with pytest.raises(GalleryError, match=r"^here is not a table of category names: write"):
         read_labels(text, "here")
 
 

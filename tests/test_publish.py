@@ -385,7 +385,7 @@ def test_folders_with_lossy_names_are_categories_of_their_own(bucket_url, emoji)
 
 @pytest.mark.parametrize("url", ["no/such/folder", "gs://no-such-bucket-anywhere"])
 def test_bucket_that_does_not_exist(emulator, samples, url):
-    refused(run("publish", samples, url), "does not exist", "make")
+    refused(run("publish", samples, url), "does not exist", "create")
 
 
 def test_url_that_is_no_bucket(samples):

@@ -194,12 +194,12 @@ def test_slow_storage_is_waited_for(proxy, old_bucket, samples, whole):
 @pytest.mark.parametrize(
     ("fault", "match", "words"),
     [
-        ("503", "POST", "does not answer"),
-        ("reset", "food/00003.jpg", "does not answer"),
+        ("503", "POST", "can't be used"),
+        ("reset", "food/00003.jpg", "can't be used"),
         ("403", "POST", "roles/storage.objectUser"),
         ("403", "food/00003.jpg", "roles/storage.objectUser"),
         ("spoil", "food/00003.jpg", "to continue"),
-        ("503", "POST /upload/storage/v1/b/BUCKET/o?uploadType=multipart&ifGenerationMatch=1", "does not answer"),
+        ("503", "POST /upload/storage/v1/b/BUCKET/o?uploadType=multipart&ifGenerationMatch=1", "can't be used"),
     ],
 )
 def test_storage_stays_broken_and_the_old_release_is_live(proxy, old_bucket, samples, whole, fault, match, words):

@@ -129,7 +129,7 @@ def test_field_of_any_value_is_read_or_refused_by_name(field, value):
         ({"categories": [{"slug": "a", "name": "A"}]}, r"'categories\.count'"),
         ({"categories": [{"slug": "a", "name": "A", "count": 0}]}, r"'categories\.count'"),
         ({"categories": [{"slug": "a/b", "name": "A", "count": 1}]}, r"'categories\.slug'"),
-        ({"categories": [{"slug": "a", "name": "A", "count": 1}] * 2}, "none twice"),
+        ({"categories": [{"slug": "a", "name": "A", "count": 1}] * 2}, "no slug twice"),
         ({"developers": ["Anna", 7]}, "'developers'"),
         ({"model": []}, "'model'"),
         ({"bytes": -1}, "'bytes'"),
@@ -248,7 +248,7 @@ def test_a_file_beside_the_folders_says_what_they_are_called(bucket_url):
 
     assert named == {"usb": ("USB stick", "a"), "nasa": ("NASA rocket", "a")}
     bucket.swap("categories.json", b"[1]", "application/json", bucket.read_generation("categories.json")[1])
-    with pytest.raises(GalleryError, match="does not say how categories are called"):
+    with pytest.raises(GalleryError, match="is not a table of category names"):
         list_folder(bucket)
 
 

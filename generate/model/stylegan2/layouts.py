@@ -185,7 +185,7 @@ def _tensors(module: Any) -> Iterator[tuple[str, Any]]:
         state = _in(one, "state")
         seen += 1
         if seen > MOST_MODULES:
-            raise Refused(f"has more than {MOST_MODULES:,} modules")
+            raise Refused(f"has endlessly nested modules, or more than {MOST_MODULES:,}")
         for kind in ("_parameters", "_buffers"):
             yield from ((_joined(prefix, name), value) for name, value in _in(state, kind).items() if value is not None)
         inner = [(name, one) for name, one in _in(state, "_modules").items() if one is not None]
@@ -195,7 +195,9 @@ def _tensors(module: Any) -> Iterator[tuple[str, Any]]:
 def _joined(prefix: str, name: object) -> str:
     """Join names, with a limit: they grow with nesting, and a file may repeat one string a million times."""
     if not isinstance(name, str) or len(prefix) + len(name) > LONGEST_NAME:
-        raise Refused(f"has a module name that is not text or longer than {LONGEST_NAME} characters")
+        raise Refused(
+            f"has endlessly nested modules, or a name that is not text or over {LONGEST_NAME} characters long"
+        )
     return prefix + name
 
 
