@@ -53,7 +53,9 @@ def test_a_game_shows_every_real_picture_once_and_counts(players, real):
         other = "left" if answer == "right" else "right"
         page = players.get(choice(page, other if wrong else answer)).text
         assert pair(page) == pictures
-        assert f"<h1>{'No' if wrong else 'Yes'}, the {answer} one is real</h1>" in page
+        place = {"left": "upper", "right": "lower"}[answer]  # on a telephone
+        named = f'<span class="beside">{answer}</span><span class="stacked">{place}</span>'
+        assert f"<h1>{'No' if wrong else 'Yes'}, the {named} one is real</h1>" in page
         address = next_pair(page)
     assert "21 of 24 right, 3 in a row" in page
     assert seen == real
@@ -71,7 +73,9 @@ def test_the_question_says_nothing_of_the_answer(players, real):
     for word in ("Smith", "creativecommons", "/i/", "does not exist"):
         assert word not in re.sub(r"<(title|meta)[^>]*>[^<]*|<a class=\"brand\".*?</a>", "", page)
     left, right = (page.partition(f'id="{side}"')[2].partition("</a>")[0] for side in ("left", "right"))
-    plain = [re.sub(r"base64,[^\"]+|left|right|←|→", "", text, flags=re.IGNORECASE) for text in (left, right)]
+    plain = [
+        re.sub(r"base64,[^\"]+|left|right|upper|lower|←|→", "", text, flags=re.IGNORECASE) for text in (left, right)
+    ]
     assert plain[0] == plain[1]
 
 
