@@ -8,8 +8,8 @@ from typing import Any
 from web.logs import CLOUD_CONFIG, on_google_cloud
 
 # One process by default, since each has its own deck; WEB_CONCURRENCY=4 starts four.
-# Half of the threads may wait for storage (READERS in web/site.py), the others send pages from memory. More threads
-# compete for the interpreter: 8 instead of 4 doubled the 99th percentile (benchmarks/serve.py).
+# Half of the threads may wait for storage (READERS in web/site.py), the others send pages from memory. More threads compete
+# for the GIL and raise the 99th percentile of latency (benchmarks/serve.py).
 threads = 4
 worker_class = "web.worker.Worker"
 worker_connections = 256  # of each worker; slow clients hold connections, not threads
@@ -17,7 +17,7 @@ keepalive = 30  # seconds
 graceful_timeout = 10
 limit_request_line = 2048
 limit_request_fields = 64
-forwarder_headers = ""  # else visitors could send headers named SCRIPT_NAME and PATH_INFO, which some proxies pass on
+forwarder_headers = ""  # otherwise visitors could set SCRIPT_NAME and PATH_INFO by headers that some proxies pass on
 control_socket_disable = True  # it would write to the home folder
 
 if on_google_cloud():
@@ -27,11 +27,11 @@ if os.environ.get("METRICS") == "1":  # where the workers add up their numbers, 
     os.environ["PROMETHEUS_MULTIPROC_DIR"] = tempfile.mkdtemp(prefix="metrics-")
 
     def child_exit(server: Any, worker: Any) -> None:
-        """The state of a worker that has ended is no longer shown."""
+        """Stop showing the state of a worker that has ended."""
         from web.metrics import forget
 
         forget(worker.pid)
 
     def on_exit(server: Any) -> None:
-        """Leave nothing behind."""
+        """Delete the folder of the metrics."""
         shutil.rmtree(os.environ["PROMETHEUS_MULTIPROC_DIR"], ignore_errors=True)

@@ -3,8 +3,8 @@
     gunicorn main:app
     CLOUD_STORAGE_BUCKET=gs://my-pictures gunicorn main:app
 
-This file reads the settings, which are environment variables (see DEFAULTS), and makes the application. The routes
-are in web/pages.py and web/wall.py. The pictures are in a bucket, see gallery/release.py.
+This file reads the settings from environment variables (see DEFAULTS) and makes the application. The routes are in
+web/pages.py, web/wall.py, web/game.py and web/live.py. The pictures are in a bucket, see gallery/release.py.
 """
 
 from __future__ import annotations
@@ -32,9 +32,9 @@ from web.wall import wall
 DEFAULTS = {
     "CLOUD_STORAGE_BUCKET": str(Path(__file__).parent / "demo" / "bucket"),  # gs://bucket, gs://bucket/prefix, a folder
     "CACHE_MB": "128",  # memory for ready pages; an F1 instance has 384 in total
-    "REFRESH_S": "60",  # seconds between looks for a new release
-    "SITE_URL": "",  # https://its.address for share tags; "" takes the one that the visitor used
-    "PREFETCH": "1",  # 0: fetch the next picture when it is asked for, not while the visitor looks at this one
+    "REFRESH_S": "60",  # seconds between checks for a new release
+    "SITE_URL": "",  # https://its.address for share tags; "": the visitor's
+    "PREFETCH": "1",  # 0: fetch the next picture only when it is asked for
     "METRICS": "0",  # 1: numbers for Prometheus at /metrics
     "TRUSTED_HOSTS": "",  # a.example,.b.example: the only hosts to answer under; "" means any
     "TRUSTED_PROXIES": "0",  # how many proxies in front set X-Forwarded-For, -Proto, -Host and -Prefix
@@ -62,7 +62,7 @@ def create_app(config: Mapping[str, str] | None = None) -> Flask:
     )
     app.wsgi_app = FrontDoor(app.wsgi_app, site.deck, site.place_of)  # type: ignore[method-assign]
     if _switch(settings, "METRICS"):
-        from web.metrics import Metrics  # the library takes 3 MB, and most sites go without
+        from web.metrics import Metrics  # imported late: most sites don't need it
 
         app.wsgi_app = Metrics(app, site.deck)  # type: ignore[method-assign]
     if (proxies := _number(settings, "TRUSTED_PROXIES", 0, 100)) % 1:
@@ -96,12 +96,12 @@ def _switch(settings: Mapping[str, str], name: str) -> bool:
 
 
 def _hosts(text: str) -> list[str]:
-    """Host names separated by commas; .example stands for example and all below it."""
+    """Parse host names separated by commas; .example means example and its subdomains."""
     hosts = [host.strip().lower().removesuffix(".") for host in text.split(",") if host.strip()]
     for host in hosts:
         if not host_is_trusted(host.removeprefix(".")):
             raise GalleryError(
-                f"TRUSTED_HOSTS has {host!r}, expected host names as a.example, or .a.example with all below."
+                f"TRUSTED_HOSTS has {host!r}, expected host names such as a.example, or .a.example for its subdomains too."
             )
     return hosts
 
@@ -109,7 +109,7 @@ def _hosts(text: str) -> list[str]:
 def _site_url(text: str) -> str:
     try:
         parts = urlsplit(text)
-    except ValueError:  # of a bracket without the other
+    except ValueError:  # unbalanced brackets
         parts = urlsplit("")
     if text and not (
         parts.scheme in ("http", "https")
@@ -122,7 +122,7 @@ def _site_url(text: str) -> str:
 
 
 def __getattr__(name: str) -> Flask:
-    """Make `main.app` when a server asks for it, so that importing this module starts nothing."""
+    """Make `main.app` on first access, so that importing this module starts nothing."""
     if name != "app":
         raise AttributeError(name)
     logs.set_up()
@@ -130,5 +130,5 @@ def __getattr__(name: str) -> Flask:
         app = globals()["app"] = create_app()
     except GalleryError as error:
         logging.getLogger(__name__).critical("%s", error)
-        sys.exit(4)  # gunicorn reads 4 as "app failed to load" and ends instead of restarting it
+        sys.exit(4)  # gunicorn's code for "app failed to load": it stops instead of restarting the worker
     return app

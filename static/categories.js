@@ -1,4 +1,4 @@
-// Filters the categories by what is typed. Without it they are a list in alphabetical order.
+// Filters the categories by the typed text. Without this script they are a list in alphabetical order.
 "use strict";
 
 (() => {
@@ -6,7 +6,7 @@
   const find = document.getElementById("find");
   const found = document.getElementById("found");
 
-  // as people type: crème brûlée is found by creme, and ice-cream by ice cream
+  // without accents and hyphens: creme finds crème brûlée, ice cream finds ice-cream
   const plain = (text) =>
     text
       .normalize("NFD")
@@ -19,7 +19,7 @@
     words: plain(item.querySelector(".name").textContent),
   }));
 
-  // each word that was typed begins a word of the name
+  // each typed word must begin a word of the name
   const fits = (words, typed) => typed.every((part) => words.some((word) => word.startsWith(part)));
 
   function filter() {
@@ -30,7 +30,7 @@
   }
 
   find.addEventListener("input", filter);
-  addEventListener("pageshow", filter); // the browser fills in what was typed before Back
+  addEventListener("pageshow", filter); // the browser restores the text after Back
   form.addEventListener("submit", (event) => {
     event.preventDefault();
     const first = tiles.find(({ item }) => !item.hidden);

@@ -1,4 +1,4 @@
-// Lists the pictures that the browser has kept as favourites.
+// Lists the favourites stored in the browser.
 "use strict";
 
 (() => {
@@ -19,7 +19,7 @@
       memory.setFavourite(card, false);
       const neighbour = item.nextElementSibling ?? item.previousElementSibling;
       item.remove();
-      neighbour?.querySelector("button").focus(); // where keyboard users go on
+      neighbour?.querySelector("button").focus(); // keeps the keyboard focus in the list
       tellIfEmpty();
     });
     return item;

@@ -1,4 +1,4 @@
-// The game's keys, the next pair without a reload, and the best streak, which the browser keeps. Without it the game is links.
+// The game's keys, the next pair without a reload, and the best streak. Without this script the game consists of links.
 "use strict";
 
 (() => {

@@ -1,12 +1,12 @@
-// What the site keeps in the visitor's browser, and nowhere else: pictures shown, favourites, a picture fetched early, the best streak.
+// What is stored only in the visitor's browser: pictures seen, favourites, the prefetched picture, the best streak.
 "use strict";
 
 const memory = (() => {
-  const SEEN = 10_000; // pictures of a release; the oldest are forgotten
+  const SEEN = 10_000; // pictures per release; the oldest are forgotten
   const RELEASES = 2; // instances notice a new release at different times
   const FAVOURITES = 200;
   const site = document.documentElement.dataset.site; // other sites may be mounted on the same host
-  const kept = new Map(); // for as long as the page is open, where the browser stores nothing
+  const kept = new Map(); // fallback without localStorage: lasts while the page is open
 
   function read(storage, name) {
     try {
@@ -60,7 +60,7 @@ const memory = (() => {
     return left[Math.floor(Math.random() * left.length)];
   }
 
-  // all pictures of the release, or of the category, count as not shown
+  // marks all pictures of the release, or of the category, as not seen
   function forget(release, category) {
     const all = releases();
     if (!all[release]) return;

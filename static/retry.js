@@ -1,4 +1,4 @@
-// On the page that says there is nothing to see yet: asks again until there is.
+// Reloads the page without pictures until there are some.
 "use strict";
 
 (() => {

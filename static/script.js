@@ -1,11 +1,11 @@
-// Makes Next instant: the next picture is fetched while the visitor looks at this one. Without it Next is a plain link.
+// Prefetches the next picture, so that Next is instant. Without this script Next is a plain link.
 "use strict";
 
 (() => {
   const SLIDE_MS = 4000;
-  const DEALS = 3; // how often the site is asked for another picture before one is chosen here
+  const DEALS = 3; // requests for an unseen picture before one is chosen here
   const SWIPE_PX = 40;
-  const BEFORE = 100; // pictures of the slideshow to go back to
+  const BEFORE = 100; // slides that one can go back to
   const STAYS = "The picture did not arrive, so this one stays. Are you offline? Next tries again.";
 
   const main = document.querySelector("main.picture");
@@ -29,7 +29,7 @@
     return answer.json();
   }
 
-  // A card that was not shown yet: as the site deals it or, if it deals what was shown, chosen here.
+  // Returns an unseen card, dealt by the site or, if it deals only seen ones, chosen here.
   async function findCard() {
     let card;
     for (let deal = 0; deal < DEALS; deal++) {
@@ -66,7 +66,7 @@
   }
 
   function prepare() {
-    if (!("prefetch" in main.dataset)) return; // the site's owner saves the second picture of each visit
+    if (!("prefetch" in main.dataset)) return; // PREFETCH=0
     coming = fetchNext();
     coming.catch(() => {}); // fetched again when it is needed
   }
@@ -97,7 +97,7 @@
     document.title = card.title;
     element("title").textContent = card.title;
     element("text").textContent = card.text;
-    if (element("names")) element("names").textContent = card.names ?? ""; // of a card that was kept before there were names
+    if (element("names")) element("names").textContent = card.names ?? ""; // old stored cards lack names
     element("permalink").href = card.page;
     element("download").href = card.image;
     if (element("category")) element("category").href = card.category_page;
@@ -131,7 +131,7 @@
     prepare();
   }
 
-  // A slideshow has one entry in the history, however long it goes on.
+  // A slideshow has only one entry in the history.
   async function advanceSlide() {
     if (!history.state.slide) {
       await advance();
@@ -181,13 +181,13 @@
   async function share() {
     const url = main.dataset.origin + shown.page;
     if (navigator.share) {
-      await navigator.share({ title: shown.title, text: shown.text, url }).catch(() => {}); // the visitor's change of mind
+      await navigator.share({ title: shown.title, text: shown.text, url }).catch(() => {}); // cancelled
     } else if (navigator.clipboard) {
       await navigator.clipboard.writeText(url);
       tell("The link to this picture is copied.");
       setTimeout(tell, 3000, "");
     } else {
-      location.assign(url); // over plain HTTP: to the page whose address can be copied
+      location.assign(url); // no clipboard over plain HTTP: open the permalink instead
     }
   }
 
@@ -203,7 +203,7 @@
       else return;
       event.preventDefault();
     });
-    // a button that was clicked, not pressed by a key, leaves the keys to the picture
+    // a button that was clicked with the mouse does not keep the focus
     document.addEventListener("click", (event) => event.detail && event.target.closest("button")?.blur());
   }
 

@@ -1,4 +1,4 @@
-// The wall goes on as one scrolls: the next page is fetched before its end comes into sight. Without it More is a plain link.
+// Infinite scrolling: fetches the wall's next page before its end is visible. Without this script More is a plain link.
 "use strict";
 
 (() => {
@@ -54,14 +54,14 @@
       if (!entries.some((entry) => entry.isIntersecting)) return;
       const first = await loadOnce();
       if (first && more.isConnected) {
-        observer.unobserve(more); // and look again: a page may be shorter than the window
+        observer.unobserve(more); // and observe again: a page may be shorter than the window
         observer.observe(more);
       }
     },
     { rootMargin: AHEAD },
   );
 
-  // Whoever comes back from a picture finds the wall as it was.
+  // Restores the wall when the visitor comes back from a picture.
 
   function save() {
     if (here) history.replaceState({ pages, top: scrollY }, "", here);

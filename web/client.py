@@ -1,4 +1,4 @@
-"""A connected socket that never blocks: what a slow client does not take is held, and sent later by the worker's loop."""
+"""A non-blocking socket that buffers what a slow client has not taken, for the worker's loop to send later."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ from collections import deque
 from contextlib import suppress
 from typing import Any
 
-BODY_S = 5.0  # a thread waits so long for a part of a request's body; no route of the site reads one
+BODY_S = 5.0  # how long a thread waits for a part of a request's body; no route reads one
 
 
 class FilePart:
-    """A part of a file that is still to be sent. The file stays open for it."""
+    """A part of a file to send, with a file descriptor of its own."""
 
     def __init__(self, number: int, offset: int, count: int) -> None:
         self.number, self.offset, self.count = os.dup(number), offset, count
@@ -23,7 +23,7 @@ class FilePart:
 
 
 class Client(socket.socket):
-    """A connected socket that never blocks: what it can't send at once it holds until `send_held`."""
+    """A connected non-blocking socket that holds what it can't send at once until `send_held`."""
 
     def __init__(self, accepted: socket.socket) -> None:
         super().__init__(accepted.family, accepted.type, accepted.proto, accepted.detach())
@@ -38,11 +38,11 @@ class Client(socket.socket):
 
     @property
     def held_bytes(self) -> int:
-        """Memory that a slow client costs."""
+        """The number of bytes held in memory."""
         return sum(len(part) for part in self._held if isinstance(part, memoryview))
 
     def receive(self) -> bytes | None:
-        """What has arrived; b"" at the end or after an error, None if nothing has arrived yet."""
+        """Return what has arrived: b"" at the end or after an error, None if nothing has arrived yet."""
         try:
             return super().recv(8192)
         except BlockingIOError:
@@ -51,7 +51,7 @@ class Client(socket.socket):
             return b""
 
     def recv(self, bufsize: int, flags: int = 0, /) -> bytes:
-        """For the body of a request, in a thread. Raises TimeoutError after BODY_S."""
+        """Read a part of a request's body, in a thread. Raises TimeoutError after BODY_S."""
         waiting = select.poll()
         waiting.register(self, select.POLLIN)
         if not waiting.poll(1000 * BODY_S):
@@ -59,7 +59,7 @@ class Client(socket.socket):
         return super().recv(bufsize, flags)
 
     def sendall(self, data: Any, flags: int = 0, /) -> None:
-        """Send what the system takes and hold the rest."""
+        """Send what the system accepts and hold the rest."""
         sent = 0
         if not self._held:
             with suppress(BlockingIOError):
@@ -74,7 +74,7 @@ class Client(socket.socket):
         return count
 
     def send_held(self) -> tuple[bool, bool]:
-        """Send what the system takes: is there anything left, was anything sent? Raises OSError."""
+        """Send what the system accepts. Return whether anything is left and whether anything was sent. Raises OSError."""
         progress = False
         with suppress(BlockingIOError):
             while self._held:
@@ -98,7 +98,7 @@ class Client(socket.socket):
             part.close()
 
     def close(self) -> None:
-        """Forget what is held, too."""
+        """Close the socket and discard what is held."""
         while self._held:
             self._drop_part()
         super().close()

@@ -1,4 +1,4 @@
-"""Compressed responses: which encoding a browser takes, and pages and static files in it."""
+"""Compress responses with the best encoding that the browser accepts."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ except ImportError:  # gzip does nearly as well
 
 TEXT = {"text/html", "text/css", "text/javascript", "image/svg+xml", "application/json", "application/rss+xml"}
 WEIGHT = re.compile(r"[01](?:\.[0-9]{0,3})?", re.ASCII)
-SMALL = 1000  # bytes; compressing less saves no packet
+SMALL = 1000  # bytes; smaller responses fit into one packet anyway
 
 
 @lru_cache(maxsize=256)
@@ -39,14 +39,14 @@ def _weight(parameters: list[str]) -> float:
 
 
 def compress(data: bytes, encoding: str) -> bytes:
-    """Quickly: base64 has little to give beyond the third that it adds."""
+    """Compress at a fast level: a higher one gains little on base64."""
     if encoding == "br":
         return bytes(brotli.compress(data, quality=4))
     return gzip.compress(data, 6, mtime=0)
 
 
 def compress_parts(parts: Iterable[bytes], encoding: str) -> Iterator[bytes]:
-    """The same of something large, which comes and goes in parts."""
+    """Compress a stream of parts."""
     if encoding == "br":
         compressor = brotli.Compressor(quality=4)
         yield from map(compressor.process, parts)
@@ -61,7 +61,7 @@ compress_once = lru_cache(maxsize=32)(compress)  # for static files, which stay 
 
 
 def compress_text(response: Response) -> Response:
-    """Compress a whole text that is not compressed yet. An `after_request` function of Flask."""
+    """Compress a text response that is not compressed yet. An `after_request` function of Flask."""
     if response.mimetype not in TEXT or "Content-Encoding" in response.headers:
         return response
     if response.status_code in (200, 304):
@@ -75,5 +75,5 @@ def compress_text(response: Response) -> Response:
     response.set_data(compress_once(data, encoding) if request.endpoint == "static" else compress(data, encoding))
     response.headers["Content-Encoding"] = encoding
     if etag := response.get_etag()[0]:
-        response.set_etag(etag, weak=True)  # the same text, in other bytes
+        response.set_etag(etag, weak=True)  # same content, other bytes
     return response

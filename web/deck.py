@@ -1,12 +1,12 @@
-"""Pages ready to be sent: in bounded memory, each dealt once before any is repeated, refilled in the background.
+"""A cache of rendered pages: bounded in memory, each dealt once before any repeats, refilled in the background.
 
     from gallery.bucket import open_bucket
     deck = Deck(lambda: open_bucket("gs://my-pictures", patience_s=3), render, budget=128 << 20)
     deck.start()
     card = deck.deal("food")
 
-A background thread opens the bucket, fetches cards, and looks for a new release. A request only takes what is in
-memory, so it is as fast when storage is slow or down.
+A background thread opens the bucket, fetches cards, and checks for a new release. Requests only take what is in memory, so
+they are equally fast while storage is slow or down.
 """
 
 from __future__ import annotations
@@ -31,15 +31,15 @@ log = logging.getLogger(__name__)
 READERS = 8  # pictures fetched in parallel
 ROTATE_PER_S = 10.0  # pictures fetched per second once the budget is full, if the bucket is larger
 RETRY_S = (0.5, 15.0)  # pause between attempts while storage is down: doubles from the first to the last
-LATE_S = 30.0  # the thread hangs if the last refresh is older than twice `refresh_s` and this
+LATE_S = 30.0  # the thread counts as hung if the last refresh is older than 2 * `refresh_s` + LATE_S
 Render = Callable[[Catalog, str, int, bytes], tuple[Any, int]]
 
 
 class Deck:
     """Deals cards of the live release; see the module's docstring.
 
-    `open_bucket` is called in the background until it succeeds. `render` makes a picture's page and returns it with
-    its size in bytes. `budget` bounds the bytes of all cards. Every `refresh_s` the deck looks for a new release.
+    `open_bucket` is called in the background until it succeeds. `render` renders a picture's page and returns it with its
+    size in bytes. `budget` bounds the bytes of all cards. The deck checks for a new release every `refresh_s`.
     """
 
     def __init__(self, open_bucket: Callable[[], Bucket], render: Render, budget: int, refresh_s: float = 60.0) -> None:
@@ -60,10 +60,10 @@ class Deck:
         self._refreshed: float | None = None  # when storage was last asked for a new release, and answered
 
     def start(self) -> None:
-        """Look at the bucket once and go on in the background.
+        """Read the live release once and start the background thread.
 
-        Raises a GalleryError if waiting would not help: no such bucket, no permission, a damaged catalog. A bucket
-        without pictures is waited for, and so is storage that doesn't answer.
+        Raises a GalleryError if waiting would not help: no such bucket, no permission, a damaged catalog. The thread keeps
+        trying if the bucket has no pictures or storage doesn't respond.
         """
         try:
             self._refresh()
@@ -98,12 +98,12 @@ class Deck:
 
     @property
     def trouble(self) -> str:
-        """What is wrong with storage or with the release in it, as a sentence; "" if nothing is."""
+        """A sentence on what is wrong with storage or the live release; "" if nothing is."""
         return self._storage_trouble or self._release_trouble
 
     @property
     def storage_is_down(self) -> bool:
-        """True if asking storage for a picture now would only take time."""
+        """True if reading from storage now would fail."""
         return bool(self._storage_trouble) or self._bucket is None
 
     @property
@@ -113,7 +113,7 @@ class Deck:
 
     @property
     def refresh_age_s(self) -> float | None:
-        """Seconds since storage was last asked for a new release and answered; None before the first time."""
+        """Seconds since the last successful check for a new release; None before the first."""
         return None if self._refreshed is None else time.monotonic() - self._refreshed
 
     @property
@@ -131,7 +131,7 @@ class Deck:
             return len(table), table.size
 
     def deal(self, slug: str | None = None, wait_s: float = 0.0) -> Card | None:
-        """The next card, of one category or of all; None if none is in memory, or there is no such category.
+        """Return the next card of one category or of all; None if none is in memory or the category doesn't exist.
 
         Waits up to `wait_s` for the first cards, but not while storage is down.
         """
@@ -154,14 +154,14 @@ class Deck:
                 self._changed.wait(left)
 
     def find(self, release: str, slug: str, number: int) -> Card | None:
-        """The card of one picture, if it is in memory."""
+        """Return the card of one picture, if it is in memory."""
         with self._lock:
             if not (table := self._table) or table.catalog.release != release or slug not in table.piles:
                 return None
             return table.piles[slug].cards.get(number)
 
     def peek(self, count: int, slug: str | None = None) -> list[Card]:
-        """Up to `count` different cards in memory, chosen at random and not counted as dealt."""
+        """Return up to `count` different cards in memory at random, without dealing them."""
         with self._lock:
             return table.peek(count, slug) if (table := self._table) else []
 
@@ -174,7 +174,7 @@ class Deck:
         return _read(self._bucket, catalog, slug, number)
 
     def report(self, error: GalleryError) -> None:
-        """Tell the deck that storage failed a request: it checks now, and later requests don't wait for storage."""
+        """Report that storage failed a request: the deck checks storage now, and later requests don't wait for it."""
         self._report(error)
         self._wake.set()
 
@@ -208,7 +208,7 @@ class Deck:
                     self._wake.clear()
 
     def _refresh(self) -> None:
-        """Look for a new release. One that can't be shown leaves the present one live."""
+        """Check for a new release. One that can't be shown leaves the current one live."""
         if not self._bucket:
             self._bucket = self._open_bucket()
         try:
@@ -224,7 +224,7 @@ class Deck:
         self._refreshed = time.monotonic()
 
     def _take_over(self, bucket: Bucket) -> None:
-        """Read the live catalog. If it changed, fetch its first cards and deal it from now on."""
+        """Read the live catalog. If it has changed, fetch its first cards and switch to it."""
         catalog, generation = read_live(bucket)
         if live := self._table:
             if live.catalog == catalog:  # also if it was written again: the cards stay
@@ -246,7 +246,7 @@ class Deck:
         log.info("Release %s is live: %s pictures.", catalog.release, catalog.count)
 
     def _fill(self, table: Table) -> bool:
-        """Fetch a round of cards. True if there is nothing more to do until one is dealt."""
+        """Fetch a round of cards. Return True if there is nothing more to do until one is dealt."""
         bucket = self._bucket
         assert bucket is not None
         with self._lock:

@@ -1,8 +1,8 @@
-"""The first stop of every request: sends pages that are ready, and passes everything else on to Flask.
+"""WSGI middleware that answers requests with ready pages and passes all others to Flask.
 
     app.wsgi_app = FrontDoor(app.wsgi_app, deck, place_of)
 
-Sending a ready page from here costs a tenth of routing to it and building a response object.
+This avoids the cost of Flask's routing and response objects.
 """
 
 from __future__ import annotations
@@ -64,7 +64,7 @@ class FrontDoor:
         return self._app(environ, start)
 
     def _deal(self, environ: WSGIEnvironment) -> tuple[bytes, Headers] | None:
-        """A page with its headers, if the request is for one and one is in memory."""
+        """Return a page and its headers, if the request is for a random picture and one is in memory."""
         path = environ["PATH_INFO"]
         if environ["REQUEST_METHOD"] != "GET" or not (path in ("/", "") or path.startswith("/c/")):
             return None
@@ -78,12 +78,12 @@ class FrontDoor:
 
 
 def canonical(place: Place, path: str) -> Headers:
-    """The header that tells search engines a page's one address, which a page rendered for all of them can't contain."""
+    """Return the header with a page's canonical URL for search engines, which a cached page can't contain."""
     return [("Link", f'<{place.origin}{place.prefix}{path}>; rel="canonical"')]
 
 
 def page_headers(length: int, encoding: str) -> Headers:
-    """The headers of an HTML page; `encoding` is its compression, or ""."""
+    """Return the headers of an HTML page; `encoding` is its compression, or ""."""
     headers = [
         ("Content-Type", "text/html; charset=utf-8"),
         ("Content-Length", str(length)),

@@ -1,7 +1,7 @@
-"""The game "Which one is real?": pairs of pictures of one category, one real and one generated. Nothing is kept of it here.
+"""The game "Which one is real?": pairs of pictures of one category, one real and one generated. The server is stateless.
 
-A pair has an address, and the score so far is in the query. Which side is real follows from the address by a checksum,
-the same on every instance; both pictures are in the page, in the same size and format.
+Each pair has a URL, with the score so far in the query. A checksum of the URL decides which side is real, so every instance
+agrees. Both pictures are inlined in the page, in the same size and format.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ game = Blueprint("game", __name__)
 
 @game.get("/game")
 def start() -> Response:
-    """Leads to the first pair of a new game."""
+    """Redirect to the first pair of a new game."""
     site = get_site()
     catalog = site.live()
     return redirect(_pair_address(site, catalog, secrets.token_hex(4), 0))  # type: ignore[return-value]
@@ -74,7 +74,7 @@ def play(release: str, pair: str) -> Response:
 
 
 def _real(site: Site, catalog: Catalog, name: str, turn: int) -> Real:
-    """The real picture of a turn: each comes once in a game before any comes again."""
+    """Return the real picture of a turn. Each appears once in a game before any repeats."""
     pictures = [picture for picture in site.credits(catalog) or () if catalog.category(picture.category)]
     if not pictures:
         abort(503 if catalog.real else 404)

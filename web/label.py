@@ -1,4 +1,4 @@
-"""What the site says about a picture: its title, its addresses, and a line on its imaginary developer."""
+"""The texts and URLs of a picture: its title, its links, and a line on its imaginary developer."""
 
 from __future__ import annotations
 
@@ -32,34 +32,33 @@ NOBODY_OF_PLURALS = "Nobody made these {name}: a neural network dreamt them up."
 
 
 def image_address(catalog: Catalog, slug: str, number: int) -> str:
-    """The path of the picture itself; its page is at the same path without the extension."""
+    """Return the path of the picture itself; its page is at the same path without the extension."""
     extension = EXTENSIONS[catalog.content_type(slug, number)]
     return page_address(catalog, slug, number) + f".{extension}"
 
 
 def page_address(catalog: Catalog, slug: str, number: int) -> str:
-    """The path of a picture's permalink."""
+    """Return the path of a picture's permalink."""
     return url_for("pages.picture", release=catalog.permanent_id(slug, number), slug=slug, name=str(number))
 
 
 def thumbnail_address(catalog: Catalog, slug: str, number: int) -> str:
-    """The path of a picture's thumbnail; of the picture itself if the release has none."""
+    """Return the path of a picture's thumbnail, or of the picture itself if the release has none."""
     if not catalog.thumbnails:
         return image_address(catalog, slug, number)
     return url_for("wall.thumbnail", release=catalog.release, slug=slug, number=number)
 
 
 def within_sentence(name: str) -> str:
-    """The name with the capitals that it keeps inside of a sentence: Ice Cream as ice cream, NASA Rocket as NASA rocket."""
+    """Return the name as it is written within a sentence: Ice Cream as ice cream, NASA Rocket as NASA rocket."""
     return " ".join(word.lower() if word[1:].islower() or len(word) == 1 else word for word in name.split())
 
 
 def describe(catalog: Catalog, slug: str, number: int, data: bytes = b"", names: str = "") -> dict[str, Any]:
-    """Everything that the pages and /random.json say about a picture: the same words every time.
+    """Return everything that the pages and /random.json say about a picture, always with the same words.
 
-    `data` is the picture, where it is at hand: type and size are then its own, not what the catalog says. `names` is what
-    it was recognised as.
-    Needs a request context, whose prefix the addresses get.
+    With `data`, the picture's bytes, type and size are read from it rather than from the catalog. `names` is what it was
+    recognised as. Needs a request context, whose prefix the URLs get.
     """
     category = next(category for category in catalog.categories if category.slug == slug)
     developer = catalog.developer(slug, number)

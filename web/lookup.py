@@ -1,4 +1,4 @@
-"""Reads from storage on behalf of requests, without ever taking all of the server's threads.
+"""Read from storage for requests, without ever blocking all of the server's threads.
 
 lookup = Lookup(readers=2)
 data = lookup.run(lambda: bucket.read(name), timeout_s=3)

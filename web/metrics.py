@@ -1,9 +1,9 @@
-"""Numbers for Prometheus at /metrics, where the setting METRICS asks for them.
+"""Metrics for Prometheus at /metrics, if the setting METRICS is 1.
 
     METRICS=1 gunicorn main:app
 
-The numbers of all workers are added up, by files that prometheus-client keeps in PROMETHEUS_MULTIPROC_DIR, which
-gunicorn.conf.py makes; without it they are those of this process. Without METRICS nothing here is imported.
+prometheus-client adds up the metrics of all workers through files in PROMETHEUS_MULTIPROC_DIR, which gunicorn.conf.py makes.
+Without that variable they are those of this process. Without METRICS this module is not imported.
 """
 
 from __future__ import annotations
@@ -105,14 +105,14 @@ class Metrics:
 
 
 def route_of(environ: WSGIEnvironment) -> str:
-    """The rule of a request, as in /i/<release>/<slug>/<name>: addresses themselves are without number."""
+    """Return the URL rule of a request, such as /i/<release>/<slug>/<name>: labels must be few."""
     if route := environ.get(ROUTE):
         return str(route)
     return "/c/<slug>" if len(environ["PATH_INFO"]) > 1 else "/"  # web/front.py has answered it
 
 
 def remember_route(endpoint: str | None, values: dict[str, Any] | None) -> None:
-    """Note the rule where `route_of` finds it. Flask calls this first of all."""
+    """Store the rule where `route_of` finds it. Flask calls this before the view."""
     request.environ[ROUTE] = str(request.url_rule or "none")
 
 

@@ -1,10 +1,10 @@
-"""Generators on their way from storage to browsers: each is copied to a temporary file once, and sent from there.
+"""Cache generators for browsers: copy each from storage to a temporary file once, and send it from there.
 
 models = Models(read_part)
 path = models.get("releases/20261122T121500Z-1f3a5b7c/generator.onnx", length=4_000_000, sha256="...", encoding="br")
 
-Beside it lie its compressed forms, a fifth smaller, which are made when one is first asked for. So none is in memory whole, storage is asked once whatever the number of visitors, and the server sends a file at the
-pace of each visitor without a thread of ours.
+Compressed forms are made beside it on first request. So no generator is held in memory, storage is read once for all
+visitors, and slow visitors don't block a thread.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from web.compression import compress_parts
 from web.lookup import Busy
 
 PART = 1 << 20  # bytes read from storage at once
-KEPT = 3  # files: of the live release, and of those that pages opened earlier still draw with
+KEPT = 3  # generators: of the live release, and of earlier ones that open pages still use
 WAIT_S = 1.0  # for another request's copy
 
 SUFFIXES = {"": "", "br": ".br", "gzip": ".gz"}  # of the compressed forms
@@ -33,7 +33,7 @@ ReadPart = Callable[[str, int, int], bytes]  # name, from where, how many bytes
 
 
 class Models:
-    """Copies of the generators that were asked for last. `read_part` reads from storage, within a time of its own."""
+    """Copies of the generators requested last. `read_part` reads from storage and has its own timeout."""
 
     def __init__(self, read_part: ReadPart) -> None:
         self._read_part = read_part
@@ -61,7 +61,7 @@ class Models:
             self._lock.release()
 
     def _forget(self, path: Path) -> None:
-        """Delete all its forms; whoever is sent one has it open."""
+        """Delete a generator in all encodings; responses in progress have their file open."""
         for suffix in SUFFIXES.values():
             path.with_suffix(suffix).unlink(missing_ok=True)
 

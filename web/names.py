@@ -1,4 +1,4 @@
-"""What pictures were recognised as: texts such as "87 % a pineapple, 6 % a hedgehog", a few of them in memory.
+"""Cache what pictures were recognised as: texts such as "87 % a pineapple, 6 % a hedgehog".
 
 names = Names()
 names.get(bucket, catalog, "pineapple", 42)
@@ -17,7 +17,7 @@ OBJECTS = 256  # in memory, of about 6 kB
 
 
 class Names:
-    """Reads the object that has a picture's text, and remembers the ones used last."""
+    """An LRU cache of the objects with the texts."""
 
     def __init__(self) -> None:
         self._objects: OrderedDict[str, list[str]] = OrderedDict()  # the one used last comes last

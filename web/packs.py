@@ -1,4 +1,4 @@
-"""Objects that hold many pictures, unpacked in memory: those that were used last.
+"""Cache unpacked objects that hold many pictures.
 
 packs = Packs()
 thumbnails = packs.get(bucket, "releases/x/thumbnails-00000.zip", unpack)
@@ -19,21 +19,21 @@ Unpacked = TypeVar("Unpacked")
 
 
 class Packs:
-    """Reads each object once while it is in use."""
+    """An LRU cache of unpacked objects."""
 
     def __init__(self) -> None:
         self._packs: OrderedDict[str, Any] = OrderedDict()  # by name; the one used last comes last
         self._lock = threading.Lock()
 
     def find(self, name: str) -> Any:
-        """What is in an object, if it is in memory, else None."""
+        """Return an unpacked object if it is in memory, else None."""
         with self._lock:
             if found := self._packs.get(name):
                 self._packs.move_to_end(name)
             return found
 
     def get(self, bucket: Bucket, name: str, unpack: Callable[[bytes], Unpacked]) -> Unpacked:
-        """The same from memory or storage. Raises NotFound if there is no such object, or another GalleryError."""
+        """Return an unpacked object from memory or storage. Raises NotFound or another GalleryError."""
         found: Unpacked | None = self.find(name)
         if found is None:  # nor did another request read it meanwhile
             found = unpack(bucket.read(name))

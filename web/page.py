@@ -25,9 +25,8 @@ class Place(NamedTuple):
 class Page:
     """HTML around a picture that is inlined as base64.
 
-    Links and share tags need the site's address, which only the request knows. So the page is kept with placeholders
-    for it, and its compressed form is kept for the last address that it was sent to: with one domain it is
-    compressed once; a request under another address compresses it again.
+    Links and share tags need the site's URL, which only the request knows. So the page is stored with placeholders, and its
+    compressed form is cached for the last URL: with one domain it is compressed once.
     """
 
     def __init__(self, html: str, content_type: str, picture: bytes, names: str = "") -> None:

@@ -1,4 +1,4 @@
-"""What kind of picture a file is and how large, by its first bytes: names can be wrong."""
+"""Detect the type and size of a picture from its first bytes, since its name can be wrong."""
 
 from __future__ import annotations
 

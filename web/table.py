@@ -1,7 +1,7 @@
-"""The cards of one release that are in memory, by category. Nothing here reads from storage or waits.
+"""The cards of one release that are in memory, by category. Never reads from storage or waits.
 
-Each picture's card is dealt once before any is dealt again. If not all fit into memory, dealt cards are dropped for
-new ones, which come in a random order that takes no memory either.
+Each card is dealt once before any repeats. If not all fit into memory, dealt cards are evicted for new ones, which are
+fetched in a random order that takes no memory.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from typing import Any
 from gallery.release import Catalog
 from web.sniff import sniff
 
-PLENTY = 8  # undealt cards that each category gets before the large ones get more
+PLENTY = 8  # undealt cards that each category gets before large categories get more
 
 
 @dataclass(frozen=True)
@@ -82,7 +82,7 @@ class Pile:
 
     @property
     def left(self) -> int:
-        """Pictures still to be dealt before one repeats."""
+        """The number of pictures to deal before one repeats."""
         return len(self.ready) + self.count - self.position
 
     def need(self, coming: int = 0) -> tuple[float, float]:
@@ -196,7 +196,7 @@ class Table:
             pile.missing.clear()
 
     def _make_room(self, pile: Pile) -> bool:
-        """Drop the oldest dealt card of this pile, or else of the pile with most of them. False if there is none."""
+        """Evict the oldest dealt card of this pile, or else of the pile with most of them. False if there is none."""
         victims = pile if pile.dealt else max(self.piles.values(), key=lambda other: len(other.dealt))
         if not victims.dealt:
             return False

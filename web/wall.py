@@ -1,4 +1,4 @@
-"""The wall: pages of thumbnails without end, and each thumbnail at an address of its own."""
+"""The wall: endless pages of thumbnails, and the URL of each thumbnail."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ wall = Blueprint("wall", __name__)
 
 @wall.get("/grid")
 def grid() -> Response:
-    """A page of the wall, of one category or of all; without a number, any of them."""
+    """A page of the wall, of one category or of all; a random page without a number."""
     site, asked = get_site(), asked_category()
     catalog = site.live()
     if asked and not catalog.category(asked):

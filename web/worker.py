@@ -2,13 +2,12 @@
 
     gunicorn --worker-class web.worker.Worker main:app
 
-gunicorn's own gives a thread to whoever sends the first byte of a request, and keeps it until the last byte of the
-response was taken, so four slow clients stop a site of four threads. Here the worker's one loop collects the head of a
-request without blocking, and only then is a thread asked for the response. What the client's buffer does not take at
-once is sent by the loop later. Slow clients cost a connection each, of which there is a limit; the one nearest to its
-deadline makes room for a new one.
+gunicorn's own worker occupies a thread from the first byte of a request to the last byte of its response, so four slow
+clients stop a site with four threads. Here one event loop collects the head of a request without blocking; only then does a
+thread compute the response. The loop sends later what the client does not take at once. Slow clients only occupy
+connections, whose number is limited; the one nearest to its deadline is closed for a new one.
 
-The connections are plain HTTP: TLS belongs to a proxy in front, which a server on the internet needs anyhow.
+Connections are plain HTTP: a proxy in front terminates TLS.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-// What is shown, as the part of the address behind the #, so that a link shows the same picture to everyone.
+// The view as a URL fragment, so that a link shows the same picture to everyone.
 //
 //   #7                                           seed 7
 //   #7&category=faces&odd=0.6&1=1.5&with=19,people,0.4   nearer to the mean, along direction 1, on the way to another
@@ -9,7 +9,7 @@ export const ODDEST = 1.2;
 
 export const randomSeed = () => crypto.getRandomValues(new Uint32Array(1))[0];
 
-// {from, to, t, truncation, directions} of an address; whatever is wrong in it is left out. null without a seed.
+// Parses a fragment to {from, to, t, truncation, directions}, ignoring invalid parts; null without a seed.
 export function parse(hash, model) {
   const [first, ...rest] = hash.replace(/^#/, "").split("&");
   const seed = seedOf(first);

@@ -1,12 +1,12 @@
-// The page's side of the worker: loads it when it is asked for, and has one picture drawn at a time.
+// The page's interface to the worker: loads it on demand and draws one picture at a time.
 
 export class Artist {
-  // `tell` hears {progress}, {ready} and {failed}
+  // `tell` is called with {progress}, {ready} and {failed}
   constructor(model, tell) {
     this.model = model;
     this.tell = tell;
     this.drawn = 0; // pictures, since the page was opened
-    this.waiting = null; // the picture that is asked for next: only the latest one matters
+    this.waiting = null; // the next picture to draw; a later request replaces it
     this.busy = null;
     this.id = 0;
   }

@@ -1,6 +1,6 @@
-// Shows drawn pictures on the page's canvas, one after the other or fading into each other.
+// Shows pictures on the page's canvas, with an optional cross-fade.
 
-const SMALL = 96; // pixels of a favourite's small picture
+const SMALL = 96; // px, a favourite's thumbnail
 
 export class Canvas {
   constructor(canvas) {
@@ -10,7 +10,7 @@ export class Canvas {
     this.frame = 0;
   }
 
-  // Show {pixels, size}; over so many milliseconds where that is more than none.
+  // Shows {pixels, size}, fading for that many milliseconds.
   show({ pixels, size }, fadeMs = 0) {
     cancelAnimationFrame(this.frame);
     const before = fadeMs > 0 && this.shown.width === size ? copy(this.shown) : null;

@@ -1,6 +1,6 @@
-// Fetches a large file once: its progress is told, its checksum is checked, and the browser keeps it for the next visit.
+// Downloads a large file once, reports progress, verifies its checksum and caches it for the next visit.
 
-const STORE = "live"; // of the Cache API, which exists only over TLS and on localhost
+const STORE = "live"; // in the Cache API, which needs TLS or localhost
 const TRIES = 5; // while the server answers that it is busy
 const WAIT_MS = 1500;
 

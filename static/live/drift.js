@@ -1,8 +1,8 @@
-// Drifting from picture to picture while a button is held; a short press, or a key, starts and stops it.
+// Drifts from picture to picture while a button is held; a short press or a key toggles it.
 
 const LEG_MS = 5000; // from one picture to the next
-const HOLD_MS = 300; // a press that is shorter goes on by itself
-const STEP = 0.125; // of the way, for visitors who prefer less motion: one a press
+const HOLD_MS = 300; // a shorter press toggles drifting
+const STEP = 0.125; // of the way per press, with prefers-reduced-motion
 
 export class Drift {
   // `view()` is what is shown, `target()` where to go next, `step(view, fadeMs)` shows a view and ends when it is shown

@@ -1,4 +1,4 @@
-// The favourites below the picture: one is shown again, or two are mixed.
+// The favourites below the picture: show one again, or mix two.
 
 import { favourites, remove } from "./kept.js";
 

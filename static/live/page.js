@@ -1,4 +1,4 @@
-// The page /live: what the visitor does, and what is shown.
+// The page /live: controls and display.
 
 import { parse, randomSeed, write } from "./address.js";
 import { Artist } from "./artist.js";
@@ -16,7 +16,7 @@ const TROUBLE = {
   script: "A script did not arrive. Load the page again.",
   format: "This generator is of a newer kind than this page knows. Load the page again later.",
 };
-const ADDRESS_MS = 300; // browsers limit how often the address may change
+const ADDRESS_MS = 300; // browsers limit how often the URL may change
 
 const main = document.getElementById("live");
 const model = JSON.parse(main.dataset.live);
@@ -73,7 +73,7 @@ function begin() {
   element("next").focus({ preventScroll: true });
 }
 
-// A new picture, as odd as the one before.
+// Shows a new picture with the same truncation.
 function fresh() {
   const kinds = model.categories.length;
   const category = inAny ? Math.floor(Math.random() * kinds) : (view?.from.category ?? 0);
@@ -86,7 +86,7 @@ function fresh() {
   };
 }
 
-// Draw a view and say so in the address: "push" for a new entry in the history, "replace", or "" if it is there already.
+// Draws a view and updates the URL: "push" for a new history entry, "replace", or "" to leave it.
 async function go(next, history_ = "", fade = 0) {
   view = next;
   sliders.show(view, inAny);

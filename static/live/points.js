@@ -1,4 +1,4 @@
-// What one picture is drawn from: a seed's numbers, or something between two seeds.
+// The generator's inputs for a seed, or interpolated between two seeds.
 
 import { Random } from "./random.js";
 
@@ -13,8 +13,8 @@ export function pointOf(model, seed, category) {
   return { latents, weights, noises };
 }
 
-// The point at t, 0..1, between two: latents and noises go along great circles, where they stay as likely as those that
-// were trained with (White, "Sampling Generative Networks", 2016).
+// Interpolates at t, 0..1. Latents and noises are interpolated spherically, which keeps the norms that the generator was
+// trained with (White, "Sampling Generative Networks", 2016).
 export function between(one, other, t) {
   return {
     latents: slerp(one.latents, other.latents, t),

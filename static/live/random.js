@@ -1,11 +1,11 @@
-// The random numbers that torch draws for a seed on a CPU: the same latents and noises as `python -m generate sample`.
+// Reproduces torch's random numbers on a CPU, for the same latents and noises as `python -m generate sample`.
 //
 //   const source = new Random(7);
 //   const latents = source.normal(128); // equals torch.randn(128) to within a rounding of float32
 
 const STATE = 624; // words of the Mersenne Twister (Matsumoto & Nishimura, 1998)
 const SHIFT = 397;
-const FEWEST = 16; // numbers that torch draws in blocks; fewer are drawn one by one
+const FEWEST = 16; // torch draws at least so many numbers in blocks, fewer one by one
 
 export class Random {
   // `seed` is a whole number from 0 to 2^32 - 1, as of torch.Generator().manual_seed

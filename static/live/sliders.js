@@ -1,11 +1,11 @@
-// The controls below the picture: category, how odd it may be, the way between two pictures, and the directions.
+// The controls below the picture: category, truncation, interpolation between two pictures, and directions.
 
 import { FARTHEST } from "./address.js";
 
 const ANY = "any";
 
 export class Sliders {
-  // `change({truncation | t | directions})` and `choose(category number, or null for any)` are told
+  // calls `change({truncation | t | directions})` and `choose(category number, or null for any)`
   constructor(model, { change, choose }) {
     this.model = model;
     this.odd = document.getElementById("odd");
