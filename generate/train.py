@@ -57,6 +57,7 @@ def own(name: str, help: str, type: Any = None, **attributes: Any) -> Option:
               "[default: r3gan; with --from what that was trained with]")  # fmt: skip
 @auto("--gamma", POSITIVE, "r3gan: weight of the gradient penalty at the start of the run.", "5")
 @auto("--burn-in-kimg", POSITIVE, "r3gan: when gamma and the learning rate have reached a tenth and a quarter.", "300")
+@own("--vision-aided/--no-vision-aided", "r3gan: a second discriminator, which sees EfficientNet-lite0's features.")
 @own("--gradient-penalty/--no-gradient-penalty", "lightweight: the penalty of every fourth step.")
 @click.option("--adaptive", is_flag=True, help="lightweight: adapt --augment-probability to overfitting (ADA).")
 @own("--disc-output-size", "lightweight: 1 or 5 logits a side.", click.Choice([1, 5]))

@@ -76,6 +76,7 @@ FOLDED = (  # convolutions and the batch norms after them, in the network and in
     ("_project_conv", "_bn2"),
 )
 TAPS = (3, 5, 11, 16)  # the last block before each map of the pyramid: strides 4, 8, 16 and 32
+TAP_CHANNELS = (24, 40, 112, 320)  # of those maps
 
 
 class EfficientNetLite0(nn.Module):

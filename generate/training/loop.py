@@ -77,7 +77,15 @@ def _train(data: Path, run: Path, options: TrainOptions, where: torch.device) ->
     random.seed(options.seed)
     batches = Batches(pictures, labels, options.batch_size, where)
     parts = build(options, network, where)
-    players = Players(parts["generator"], parts["discriminator"], options, where, labels, options.augment_probability)
+    players = Players(
+        parts["generator"],
+        parts["discriminator"],
+        options,
+        where,
+        labels,
+        options.augment_probability,
+        parts.get("critic"),
+    )
     optimizer_g, optimizer_d, ema = parts["optimizer_g"], parts["optimizer_d"], parts["ema"]
     judging = [parameter for parameter in players.discriminator.parameters() if parameter.requires_grad]
     step = 0

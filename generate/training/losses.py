@@ -22,7 +22,12 @@ def squared_slopes(slope: Tensor) -> Tensor:
     R1 for real pictures, R2 for generated ones (Mescheder et al., "Which Training Methods for GANs do actually Converge?",
     ICML 2018).
     """
-    return slope.float().square().sum(dim=(1, 2, 3)).mean() / 4
+    return squared_norms(slope) / 4
+
+
+def squared_norms(slope: Tensor) -> Tensor:
+    """The mean over N of the squared norm of (N, C, H, W)."""
+    return slope.float().square().sum(dim=(1, 2, 3)).mean()
 
 
 def discriminator_loss(on_real: list[Tensor], on_fake: list[Tensor]) -> Tensor:

@@ -24,6 +24,7 @@ from generate.units import plural
 MAY_CHANGE = {"kimg", "hours", "snapshot_kimg", "keep", "patience", "compile"}  # when a run is resumed
 RECORD = "options.json"
 MIN_PICTURES = 2
+BEFORE_OPTION = {"vision_aided": False}  # what runs had that were started before an option existed
 UNSET: tuple[Any, ...] = (AUTO, (AUTO,), ("auto",))
 DEFAULT = TrainOptions()
 
@@ -67,6 +68,8 @@ def resolve(
             )
     if options.discriminator == "auto":
         options = replace(options, discriminator=known.get("discriminator", "r3gan"))
+    if options.discriminator != "r3gan":
+        options = replace(options, vision_aided=False)
     defaults = defaults_of(options.discriminator, pictures.size, len(pictures)) | known
     chosen = {name: value for name, value in defaults.items() if getattr(options, name) in UNSET}
     return replace(options, precision=choose_precision(options.precision, device), **chosen)
@@ -84,9 +87,9 @@ def record(
     now = json.loads(json.dumps(of_pictures | asdict(options)))
     before = read_options_of(run)
     for name, value in now.items() if before else ():
-        if name not in MAY_CHANGE and before.get(name, value) != value:
+        if name not in MAY_CHANGE and (was := before.get(name, BEFORE_OPTION.get(name, value))) != value:
             raise click.ClickException(
-                f"{run} was started with {name} {before.get(name)}, not {value}: give it the same to continue, "
+                f"{run} was started with {name} {was}, not {value}: give it the same to continue, "
                 f"or choose another RUN. Only {', '.join(sorted(MAY_CHANGE))} may change."
             )
     where = {"data": str(data.resolve())} if data else {}  # for the commands that `sample` suggests; not checked

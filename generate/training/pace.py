@@ -51,7 +51,7 @@ def measure_pace(options: TrainOptions, network: NetworkOptions, pictures: Pictu
         parts = build(replace(options, compile=False), network, device)
         known = len(network.categories)
         labels = torch.arange(max(known, 1)) if known else None
-        players = Players(parts["generator"], parts["discriminator"], options, device, labels, 1.0)
+        players = Players(parts["generator"], parts["discriminator"], options, device, labels, 1.0, parts.get("critic"))
         seconds = []
         for _ in range(1 + TIMED_BATCHES):
             chosen = torch.randint(len(pictures), (options.batch_size,))

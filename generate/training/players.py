@@ -15,11 +15,12 @@ from generate.model.r3gan import build_r3gan
 from generate.ranks import own_rows, share_norms
 from generate.training.augment import augment
 from generate.training.choices import TrainOptions
+from generate.training.vision_aided import FeatureDiscriminator
 
 
 @dataclass
 class Players:
-    """The two networks, the options they are trained with, and the probability of augmentation."""
+    """The two networks, the options they are trained with, the probability of augmentation, and perhaps a second discriminator."""
 
     generator: nn.Module
     discriminator: nn.Module
@@ -27,6 +28,7 @@ class Players:
     device: torch.device
     labels: Tensor | None  # of the real pictures; those of generated pictures are drawn from them
     probability: float
+    critic: FeatureDiscriminator | None = None
 
     def autocast(self) -> contextlib.AbstractContextManager[Any]:
         return torch.autocast(self.device.type, torch.bfloat16, enabled=self.options.precision == "bf16")
@@ -62,9 +64,13 @@ def build(options: TrainOptions, network: NetworkOptions, where: torch.device) -
         if not r3gan:  # its penalty needs second derivatives, which torch.compile doesn't support
             discriminator.compile()
     parts: dict[str, Any] = {"generator": generator, "discriminator": discriminator, "ema": ema}
+    judging = [*discriminator.parameters()]
+    if options.vision_aided:
+        parts["critic"] = FeatureDiscriminator(len(network.categories), where).to(where)
+        judging += parts["critic"].parameters()
     betas, fused = (0.0, 0.99) if r3gan else (0.5, 0.9), where.type != "mps"
-    for name, trained in (("optimizer_g", generator), ("optimizer_d", discriminator)):
-        parts[name] = torch.optim.Adam(trained.parameters(), options.learning_rate, betas, fused=fused)
+    for name, trained in (("optimizer_g", [*generator.parameters()]), ("optimizer_d", judging)):
+        parts[name] = torch.optim.Adam(trained, options.learning_rate, betas, fused=fused)
         for group in parts[name].param_groups:
             group["initial_lr"] = options.learning_rate
     return parts

@@ -18,11 +18,15 @@ from generate.training.losses import (
     generator_loss,
     gradient_penalty,
     relativistic_loss,
+    squared_norms,
     squared_slopes,
 )
 from generate.training.players import Players
+from generate.training.vision_aided import FeatureDiscriminator
 
 PENALTY_WEIGHT = 10.0  # of the package's gradient penalty
+FEATURE_GAMMA = 1.0  # weight of the penalty on feature maps
+FEATURE_WEIGHT = 1.0  # of the generator's loss on feature maps, beside that on pixels
 
 
 def r3gan_backward(players: Players, real: Tensor, categories: Tensor | None, gamma: float) -> Tensor:
@@ -49,8 +53,43 @@ def r3gan_backward(players: Players, real: Tensor, categories: Tensor | None, ga
     margin = (on_fake - on_real).detach().requires_grad_()
     loss_g = relativistic_loss(margin, torch.zeros_like(margin))
     (derivative,) = torch.autograd.grad(loss_g / accumulate, margin)
-    shown.backward(derivative[:, None, None, None] * slope_fake.detach())  # type: ignore[no-untyped-call]
+    slope = derivative[:, None, None, None] * slope_fake.detach()
+    if players.critic is not None:
+        slope = slope + feature_backward(players, players.critic, real.detach(), generated, categories)
+    shown.backward(slope)  # type: ignore[no-untyped-call]
     return torch.stack((loss_d.detach(), loss_g.detach(), -margin.detach().sign().mean()))
+
+
+def feature_backward(
+    players: Players, critic: FeatureDiscriminator, real: Tensor, fake: Tensor, categories: Tensor | None
+) -> Tensor:
+    """Leave the gradients of a batch in the heads; returns the slope of the generator's loss at `fake` (N, C, H, W).
+
+    As in `r3gan_backward`, one pass serves both: the slope of the logits that the penalty needs anyway, times the derivative
+    of the generator's loss, leads back through the frozen network.
+    """
+    fake = fake.detach().requires_grad_()
+    with players.autocast():
+        with torch.no_grad():
+            maps_real = critic.maps(real)
+        maps_fake = critic.maps(fake)
+    sides = [[each.detach().float().requires_grad_() for each in maps] for maps in (maps_real, maps_fake)]
+    with players.autocast():
+        on_real, on_fake = (critic(side, categories).float() for side in sides)
+    slopes = torch.autograd.grad(on_real.sum() + on_fake.sum(), [*sides[0], *sides[1]], create_graph=True)
+    loss = relativistic_loss(on_real, on_fake) * len(critic.heads)
+    penalty = torch.stack([squared_norms(slope) for slope in slopes]).sum()
+    ((loss + FEATURE_GAMMA / 2 * penalty) / players.options.accumulate).backward()  # type: ignore[no-untyped-call]
+
+    margin = (on_fake - on_real).detach().requires_grad_()
+    loss_g = FEATURE_WEIGHT * relativistic_loss(margin, torch.zeros_like(margin))
+    (derivative,) = torch.autograd.grad(loss_g / players.options.accumulate, margin)
+    slopes_fake = [
+        slope.detach() * d[:, None, None, None] for slope, d in zip(slopes[len(sides[0]) :], derivative, strict=True)
+    ]
+    torch.autograd.backward(maps_fake, [s.to(m.dtype) for s, m in zip(slopes_fake, maps_fake, strict=True)])
+    assert fake.grad is not None
+    return fake.grad
 
 
 def discriminator_backward(players: Players, real: Tensor, categories: Tensor | None, penalised: bool) -> Tensor:
