@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import shutil
 import threading
 
 import pytest
@@ -17,6 +18,16 @@ OBJECTS = {f"releases/{number}/generator.onnx": bytes([number]) * (PART + 1) for
 def get(models: Models, name: str, encoding: str = "") -> bytes:
     data = OBJECTS[name]
     return models.get(name, len(data), hashlib.sha256(data).hexdigest(), encoding).read_bytes()
+
+
+def test_a_copy_that_somebody_deleted_is_made_again():
+    models = Models(lambda name, start, length: OBJECTS[name][start : start + length])
+    name = next(iter(OBJECTS))
+    data = OBJECTS[name]
+    for encoding in ("", "br", "gzip"):
+        path = models.get(name, len(data), hashlib.sha256(data).hexdigest(), encoding)
+        shutil.rmtree(path.parent)
+        assert get(models, name) == data
 
 
 def test_the_last_few_are_kept():

@@ -47,7 +47,7 @@ class Models:
         if not self._lock.acquire(timeout=WAIT_S):
             raise Busy("another generator is being read")
         try:
-            if sha256 not in self._paths:
+            if sha256 not in self._paths or not self._paths[sha256].exists():  # systems tidy up their temporary folders
                 self._paths[sha256] = self._copy(name, length, sha256)
             self._paths.move_to_end(sha256)
             while len(self._paths) > KEPT:
@@ -66,7 +66,7 @@ class Models:
             path.with_suffix(suffix).unlink(missing_ok=True)
 
     def _copy(self, name: str, length: int, sha256: str) -> Path:
-        if self._folder is None:
+        if self._folder is None or not self._folder.is_dir():
             self._folder = Path(tempfile.mkdtemp(prefix="generators-"))
             weakref.finalize(self, shutil.rmtree, self._folder, ignore_errors=True)
         path, digest = self._folder / sha256, hashlib.sha256()
