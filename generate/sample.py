@@ -53,6 +53,7 @@ def command(
       model_N.pt                         of the lightweight_gan command
       hf:owner/name, https://...         the same, fetched once
       a folder of BigGAN-deep            config.json and weights; 1,000 categories of ImageNet
+      *.pth, *.tar or *.pt of a DCGAN    its generator's weights, as PyTorch's example saves them
       *.pkl of StyleGAN2-ADA             in PyTorch, with and without categories
       *.pkl of StyleGAN2 in Flax         as of This Food Does Not Exist
       *.pkl of StyleGAN2 in TensorFlow   the originals, without categories

@@ -24,8 +24,8 @@ from generate.units import size_text
 
 HUB = "hf:"
 WEB = "https://"
-FILES = ("config.json", "*.safetensors", "*.bin", "*.pt", "*.pkl")  # what any family needs
-SINGLE_FILES = (".pkl", ".pt")  # complete models in one file
+FILES = ("config.json", "*.safetensors", "*.bin", "*.pt", "*.pth", "*.pkl")  # what any family needs
+SINGLE_FILES = (".pkl", ".pt", ".pth")  # complete models in one file
 LARGEST = 8_000_000_000  # bytes
 SOURCE = "source.json"  # beside the files: where they are from
 TIMEOUT_S = 30.0

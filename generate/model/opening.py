@@ -11,6 +11,7 @@ from pathlib import Path
 import torch
 
 from generate.model.biggan.weights import is_biggan
+from generate.model.dcgan.weights import CHECKPOINTS, is_dcgan
 from generate.model.family import Model
 from generate.model.fetching import local_copy, source_of
 from generate.model.generator import load_generator
@@ -39,12 +40,16 @@ def _open(path: Path, device: torch.device | None) -> Model:
         from generate.model.biggan.model import open_biggan
 
         return open_biggan(path, device)
+    if is_dcgan(path):
+        from generate.model.dcgan.model import open_dcgan
+
+        return open_dcgan(path, device)
     return load_generator(path, device)
 
 
 def _is_pickle(path: Path) -> bool:
-    """True for a plain pickle and for any .pkl or .pickle, even a damaged one. A .pt is always a checkpoint."""
+    """True for a plain pickle and for any .pkl or .pickle, even a damaged one. CHECKPOINTS never are one."""
     with path.open("rb") as file:
         head = file.read(len(TORCH_SAVE))
-    plain = path.suffix != ".pt" and head.startswith(PICKLE) and head != TORCH_SAVE
+    plain = path.suffix not in CHECKPOINTS and head.startswith(PICKLE) and head != TORCH_SAVE
     return plain or path.suffix in (".pkl", ".pickle")

@@ -1,0 +1,1 @@
+"""DCGANs, as PyTorch's example and its many descendants save them."""

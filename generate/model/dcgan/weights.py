@@ -1,0 +1,141 @@
+"""Reads the weights of DCGANs: a state dict, alone or inside a checkpoint, whose layers its shapes tell.
+
+generator = read_dcgan(Path("netG_epoch_24.pth"))
+"""
+
+from __future__ import annotations
+
+import zipfile
+from collections.abc import Iterator
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import click
+import torch
+from torch import Tensor
+
+from generate.model.dcgan.network import KERNEL, Generator, Options
+
+CHECKPOINTS = (".pth", ".tar", ".pt")  # that state dicts are saved under
+ANYTHING = (".pth", ".tar")  # those of them that no other family has
+OTHERS = "GAN"  # what lightweight_gan's checkpoints have in them
+DEEPEST = 3  # dicts within dicts
+MOST_LAYERS = 9  # pictures of 1,024 px
+NORM = {"weight", "bias", "running_mean", "running_var"}
+COUNTER = "num_batches_tracked"  # of batch norm; says nothing
+
+Weights = dict[str, Tensor]
+
+
+def is_dcgan(path: Path) -> bool:
+    """True for a checkpoint that holds state dicts and is not lightweight_gan's, and for any .pth or .tar, even a damaged one."""
+    if path.suffix not in CHECKPOINTS or not path.is_file():
+        return False
+    if path.suffix in ANYTHING:
+        return True
+    try:
+        stored = _load(path, "meta")
+        return isinstance(stored, dict) and OTHERS not in stored and any(_state_dicts(stored))
+    except Exception:  # a stranger's file can raise anything in the loaders
+        return False
+
+
+def read_dcgan(path: Path) -> Generator:
+    """Return the generator that a file holds, without running code from it. Weights larger than the file are never allocated.
+
+    Raises click.ClickException if it is damaged, or no DCGAN's generator.
+    """
+    try:
+        check_sizes(path)
+        stored = list(_state_dicts(_load(path, "cpu")))
+        found = [layers for layers in map(_layers, stored) if layers]
+        if not found:
+            raise ValueError(_reason(stored))
+        generator = _build(found[0])
+    except Exception as error:  # a stranger's file can raise anything in the loaders
+        reason = " ".join(str(error).split())[:200] or type(error).__name__
+        raise click.ClickException(
+            f"{path} can't be read as a DCGAN's generator ({reason}). Nothing in it was run. docs/models.md says which "
+            "files are read; get a damaged one again."
+        ) from None
+    return generator.eval()
+
+
+def check_sizes(path: Path) -> None:
+    """Raises ValueError if a file of torch.save claims arrays that are larger than itself."""
+    room = path.stat().st_size
+    if zipfile.is_zipfile(path):
+        with zipfile.ZipFile(path) as archive:
+            if sum(entry.file_size for entry in archive.infolist()) > room:
+                raise ValueError("it unpacks to more than the file has")
+    claimed = sum(w.numel() * w.element_size() for stored in _state_dicts(_load(path, "meta")) for w in stored.values())
+    if claimed > room:
+        raise ValueError(f"it claims {claimed:,} bytes of weights, but has {room:,}")
+
+
+def _load(path: Path, device: str) -> Any:
+    return torch.load(path, map_location=device, weights_only=True)
+
+
+def _state_dicts(stored: Any, depth: int = 0) -> Iterator[Weights]:
+    """Yield the dicts of tensors in a file: the outermost one and those nested in it."""
+    if not isinstance(stored, dict) or depth == DEEPEST:
+        return
+    if weights := {str(name): weight for name, weight in stored.items() if isinstance(weight, Tensor)}:
+        yield weights
+    for inner in stored.values():
+        yield from _state_dicts(inner, depth + 1)
+
+
+def _grouped(weights: Weights) -> list[Weights]:
+    """Group tensors by layer, in the order of the layers. A tensor's name is its layer, a dot, and its kind."""
+    layers: dict[str, Weights] = {}
+    for name, weight in weights.items():
+        layer, _, kind = name.rpartition(".")
+        if kind != COUNTER:
+            layers.setdefault(layer, {})[kind] = weight
+    return list(layers.values())
+
+
+def _layers(weights: Weights) -> list[Weights] | None:
+    """Return a generator's layers (transposed convolution, batch norm, ..., transposed convolution), or None for any others."""
+    layers = _grouped(weights)
+    convolutions, norms = layers[::2], layers[1::2]
+    if len(layers) % 2 == 0 or not 2 <= len(convolutions) <= MOST_LAYERS:
+        return None
+    if any(layer.keys() != NORM for layer in norms) or any(layer.keys() - {"bias"} != {"weight"} for layer in convolutions):  # fmt: skip
+        return None
+    shapes = [layer["weight"].shape for layer in convolutions]
+    if any(len(shape) != 4 or shape[2:] != (KERNEL, KERNEL) for shape in shapes):
+        return None
+    follow = all(before[1] == after[0] for before, after in pairwise(shapes))
+    return layers if follow and shapes[-1][1] in (1, 3, 4) else None
+
+
+def _build(layers: list[Weights]) -> Generator:
+    convolutions, norms = layers[::2], layers[1::2]
+    shapes = [layer["weight"].shape for layer in convolutions]
+    options = Options(
+        latent_dim=shapes[0][0],
+        widths=tuple(shape[1] for shape in shapes[:-1]),
+        channels=shapes[-1][1],
+        biased=tuple("bias" in layer for layer in convolutions),
+    )
+    generator = Generator(options)
+    for module, layer in zip((*generator.convolutions, *generator.norms), (*convolutions, *norms), strict=True):
+        module.load_state_dict({name: weight.float() for name, weight in layer.items()}, strict=False)
+    if any(not weight.isfinite().all() for weight in generator.state_dict().values()):
+        raise ValueError("it has weights that are not numbers")
+    return generator
+
+
+def _reason(stored: list[Weights]) -> str:
+    """Explain why none of these is a generator."""
+    for weights in stored:
+        shapes = [w.shape for w in weights.values() if w.ndim == 4]
+        if len(shapes) > 1 and all(before[0] == after[1] for before, after in pairwise(shapes)) and shapes[-1][0] == 1:
+            return "it holds a discriminator's weights"
+    if not stored:
+        return "it holds no weights by name"
+    return "its layers are not 4x4 transposed convolutions with batch norm between them"
