@@ -27,7 +27,7 @@ class PretendedDevice:
 def test_a_devices_random_numbers_come_back_on_whatever_device_goes_on(tmp_path, monkeypatch, name, restored_on):
     """Every rank draws the same numbers, so one state serves all, however many devices there are now."""
     device = PretendedDevice()
-    monkeypatch.setattr(snapshots, "_of_device", lambda _: device)
+    monkeypatch.setattr(snapshots, "_rng_module", lambda _: device)
     counters = {"step": 5, "order": torch.arange(3), "probability": 0.25}
     save_snapshot(tmp_path, {}, counters, keep=1, best=5, device=torch.device(name))
     device.state = torch.zeros(3, dtype=torch.uint8)
