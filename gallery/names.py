@@ -6,6 +6,7 @@ unique_slugs(["寿司", "Cats", "cats"])  # ["shou-si", "cats-2", "cats"]
 
 from __future__ import annotations
 
+import re
 import unicodedata
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -14,24 +15,12 @@ from slugify import slugify
 
 from gallery import GalleryError
 from gallery.fields import loads, readable
+from gallery.words import LINKS, NO_PLURALS, PLURAL_ONLY, PLURALS, SINGULAR, SMALL, SPECIMENS
 
 NAMES_FILE = "categories.json"  # among the pictures; names their categories
 MAX_SLUG = 64  # characters
 FALLBACK_SLUG = "picture"  # of a name like "..."
-NO_PLURALS = ("ss", "us", "is", "'s", "\N{RIGHT SINGLE QUOTATION MARK}s")  # endings of glass, cactus, iris, children's
-SINGULAR = frozenset(  # other singular words that end with an s
-    "christmas xmas texas kansas arkansas vegas dallas honduras douglas nicholas thomas jonas lucas judas pancreas "
-    "athens brussels mars hermes moses james wales naples charles jules kudos cosmos lagos laos ethos pathos chaos "
-    "rhinoceros asbestos thermos albatros physics mathematics athletics gymnastics ceramics graphics news swiss gas "
-    "lens canvas atlas bias alias series species gallows mathematics economics politics caries rabies diabetes".split()
-)
-PLURAL_ONLY = frozenset(  # words without a singular, at least for what pictures show
-    "trousers pants shorts jeans tights leggings pyjamas pajamas knickers panties underpants sweatpants breeches slacks "
-    "dungarees overalls khakis chinos culottes clothes trunks jodhpurs leotards briefs undies lederhosen "
-    "glasses eyeglasses spectacles sunglasses goggles binoculars headphones earphones earbuds "
-    "scissors shears tweezers pliers pincers tongs forceps clippers nippers callipers calipers secateurs scales "
-    "bellows stairs suspenders braces handcuffs cattle police groceries outskirts remains thanks goods".split()
-)
+HYPHENATED = re.compile(r"([^\W\d_]|\d{1,2})-\w")  # begins like x-rays and 18-wheelers
 
 
 def slug_of(name: str) -> str:
@@ -39,7 +28,7 @@ def slug_of(name: str) -> str:
 
     Other scripts are transliterated; symbols get their Unicode names if the name has no letters.
     """
-    if slug := slugify(name, max_length=MAX_SLUG):
+    if slug := slugify(name, entities=False, decimal=False, hexadecimal=False, max_length=MAX_SLUG):
         return slug
     symbols = " ".join(
         unicodedata.name(char, f"u{ord(char):x}") for char in name if unicodedata.category(char)[0] in "LNSC"
@@ -76,31 +65,62 @@ def slug_notes(names: Iterable[str]) -> list[str]:
     """Return a sentence that lists folders with unexpected slugs, or nothing if there are none."""
     names = [name for name in names if name]
     pairs = zip(names, unique_slugs(names), strict=True)
-    odd = [
-        f"{ascii(name) if not name.isprintable() else name} is {slug}"
-        for name, slug in pairs
-        if slug != expected_slug(name)
-    ]
+    odd = [f"{_shown(name)} is {slug}" for name, slug in pairs if slug != expected_slug(name)]
     return [f"In the site's URLs, {', '.join(odd)}: to change that, rename the folders before training."] if odd else []
 
 
+def _shown(name: str) -> str:
+    """A folder's name within a sentence: in quotes where spaces or control characters could not be seen."""
+    name = f"{name[:30]}…{name[-9:]}" if len(name) > 40 else name
+    return ascii(name) if not name.isprintable() else repr(name) if name != name.strip() else name
+
+
 def words_of(folder: str) -> str:
-    """Return a folder's name as capitalized words, keeping existing capitals: my_iPhone -> My iPhone."""
-    words = readable(folder).replace("_", " ").replace("-", " ").split()
-    return " ".join(word[:1].upper() + word[1:] if word.islower() else word for word in words)
+    """A folder's name as words with capitals; words that have one keep theirs. my_iPhone, children's -> My iPhone, Children's.
+
+    Hyphens separate words like underscores, except of names that have spaces or underscores too, and after a single letter
+    or a number in front: black-cats, one-way streets, x-rays -> Black Cats, One-way Streets, X-rays.
+    """
+    name = readable(folder).replace("_", " ").strip()
+    if " " not in name and not HYPHENATED.match(name):
+        name = name.replace("-", " ")
+    return headline(" ".join(word for word in name.split() if word.strip("-")))
+
+
+def headline(name: str) -> str:
+    """A name as in a title: cup of coffee -> Cup of Coffee."""
+    return " ".join(
+        word[:1].upper() + word[1:] if word.islower() and (i == 0 or word not in SMALL) else word
+        for i, word in enumerate(name.split())
+    )
+
+
+def head_of(words: Sequence[str]) -> int:
+    """The index of the noun that the others say more about: the last word, or the one before "of", "with", ...: Cups of Tea."""
+    return next((i for i, word in enumerate(words[1:-1]) if word.lower() in LINKS), len(words) - 1)
 
 
 def is_plural(name: str) -> bool:
-    """True for a name without a singular, such as Reading Glasses."""
-    return bool(name) and name.split()[-1].lower() in PLURAL_ONLY
+    """Whether a name is a plural for good, as Reading Glasses and Cats and Dogs are: these do not exist, and no a comes before it."""
+    words = name.split()
+    if not words:
+        return False
+    together = bool({"and", "&"} & {word.lower() for word in words[1:-1]})
+    return words[head_of(words)].lower() in PLURAL_ONLY or (together and _looks_plural(words[-1]))
 
 
 def looks_plural(name: str) -> bool:
-    """True if a name seems to be a plural: Cats does, Canvas and GPS don't."""
-    last = name.split()[-1] if name.split() else ""
-    word = last.lower()
-    simple = word.endswith("s") and not word.endswith(NO_PLURALS) and word not in SINGULAR and not last.isupper()
-    return is_plural(name) or (simple and word.isascii() and len(word) > 3)
+    """Whether a name that nobody made singular is a plural: Cats, Cups of Tea and Mice are, Canvas and GPS are not."""
+    words = name.split()
+    return is_plural(name) or (bool(words) and _looks_plural(words[head_of(words)]))
+
+
+def _looks_plural(word: str) -> bool:
+    many = word.lower()
+    if many in PLURALS or (many.endswith("men") and many not in SPECIMENS):
+        return True
+    simple = many.endswith("s") and not many.endswith(NO_PLURALS) and many not in SINGULAR and not word.isupper()
+    return simple and many.isascii() and len(many) > 3
 
 
 def does_not_exist(name: str, plural: bool = False) -> str:

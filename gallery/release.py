@@ -27,6 +27,7 @@ from gallery.fields import CatalogError as CatalogError
 from gallery.fields import loads, matching, one_of, positive_int, take, typed
 from gallery.live import LiveModel, parse_live
 from gallery.names import NAMES_FILE, Label, does_not_exist, looks_plural, read_labels, unique_slugs, words_of
+from gallery.words import plain_article
 
 FORMAT = 1
 LARGEST = 16_000_000  # bytes of a site.json; parsing a larger one would delay visitors
@@ -37,6 +38,7 @@ EXTENSIONS = {"image/jpeg": "jpg", "image/png": "png", "image/webp": "webp", "im
 
 RELEASE_ID = re.compile(r"[0-9]{8}T[0-9]{6}Z-[0-9a-f]{8}|folder-[0-9a-f]{8}")
 UNFINISHED = re.compile(rf"releases/({RELEASE_ID.pattern})/")  # objects of an unfinished publish
+VOWEL = re.compile(r"(?!uni(?!n|m)|us[aeu]|eu|ewe|on(?:e|ce)\b|uk)[aeiou]|hour|heir|hono|honest", re.IGNORECASE)
 SLUG = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,62}[a-z0-9])?")
 
 
@@ -283,8 +285,8 @@ def _name_id(name: str) -> str:
 
 
 def article_of(name: str) -> str:
-    """Return "a" or "an", by the first letter; a catalog can override it."""
-    return "an" if name[:1].lower() in "aeiou" else "a"
+    """ "a" or "an", by the sound as far as the first letters tell it; a catalog can override it."""
+    return plain_article(name) or ("an" if VOWEL.match(name) else "a")
 
 
 def _category(entry: Any) -> Category:

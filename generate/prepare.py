@@ -72,7 +72,8 @@ def command(source: Path, dest: Path, label: tuple[str, ...], jobs: int | None, 
         f"{summary['count']} pictures of {size} px in {dest} ({counts}); {len(summary['rejected'])} dropped"
         + (f", {plural(sum(passed_over.values()), 'file')} passed over." if passed_over else ".")
     )
-    conditional = ["--conditional"] if len(summary["categories"]) > 1 else []
+    loose = "" in summary["categories"]  # pictures in no category, which --conditional does not take
+    conditional = ["--conditional"] if len(summary["categories"]) > 1 and not loose else []
     click.echo(f"Look at {sheet_path(dest)}.")
     click.echo(f"Next: {command_line('train', dest, f'runs/{dest.resolve().name}', *conditional)}")
 

@@ -58,6 +58,13 @@ def test_a_bucket_that_does_not_exist_is_made_first(tmp_path, monkeypatch):
 def test_prepare_suggests_a_conditional_training_where_there_are_categories(tmp_path):
     assert next_line("prepare", EMOJI, tmp_path / "all of them", "--size", 32).endswith("--conditional")
     assert "--conditional" not in next_line("prepare", EMOJI / "food", tmp_path / "food", "--size", 32)
+
+
+def test_prepare_suggests_no_conditional_training_where_pictures_lie_beside_the_categories(tmp_path):
+    shutil.copytree(EMOJI, tmp_path / "in")
+    Image.open(EMOJI / "food" / "pizza.webp").rotate(90).save(tmp_path / "in" / "loose.png")
+
+    assert "--conditional" not in next_line("prepare", tmp_path / "in", tmp_path / "out", "--size", 32, "--near", -1)
     assert shlex.quote(str(tmp_path / "all of them")) in next_line(
         "prepare", EMOJI, tmp_path / "all of them", "--size", 32
     )

@@ -9,8 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gallery import GalleryError
-from gallery.names import Label, expected_slug, read_labels, slug_of, unique_slugs, words_of
-from gallery.release import SLUG
+from gallery.names import Label, expected_slug, looks_plural, read_labels, slug_notes, slug_of, unique_slugs, words_of
+from gallery.release import SLUG, article_of
 
 names = st.lists(
     st.text(st.characters(exclude_categories=["Cs"]), max_size=80) | st.sampled_from(["Cats", "cats", "CATS"])
@@ -39,11 +39,55 @@ def test_slugs_are_unique_and_the_order_of_the_names_does_not_matter(some, shuff
         (["🍣", "🍕", "❤", "..."], ["sushi", "slice-of-pizza", "heavy-black-heart", "picture"]),
         (["C++", "C#", "c-2"], ["c-3", "c", "c-2"]),
         (["الكلاب", "القطط"], ["lklb", "lqtt"]),
+        (["&amp;", "&#233;", "%2F"], ["amp", "233", "2f"]),
+        (["e\u0301te\u0301", "\u00e9t\u00e9"], ["ete", "ete-2"]),
+        (["İstanbul", "straße", "STRASSE"], ["istanbul", "strasse-2", "strasse"]),
         (["a" * 70, "a" * 71], ["a" * 64, "a" * 62 + "-2"]),
     ],
 )
 def test_folders_of_every_script_have_their_own_slugs(some, slugs):
     assert unique_slugs(some) == slugs
+
+
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [
+        (" ", "' ' is picture"),
+        ("cats ", "'cats ' is cats-2"),
+        ("a\nb", r"'a\nb' is a-b-2"),
+        ("X" * 250, f"{'X' * 30}…{'X' * 9} is"),
+    ],
+)
+def test_notes_on_slugs_show_names_that_one_can_see(name, said):
+    assert said in slug_notes([name, "cats", "a-b"])[0]
+
+
+@pytest.mark.parametrize(
+    "name", ["Cats", "Mice", "Snowmen", "Emojis", "Cups of Tea", "Children", "UFOs", "Cats and Dogs"]
+)
+def test_plurals_are_known_without_a_dictionary(name):
+    assert looks_plural(name)
+
+
+@pytest.mark.parametrize("name", ["Canvas", "GPS", "Ramen", "Specimen", "Bus", "Christmas", "Cup of Beans", "", "News"])
+def test_what_is_no_plural_is_known_too(name):
+    assert not looks_plural(name)
+
+
+@pytest.mark.parametrize(
+    ("name", "article"),
+    [
+        ("Hour", "an"),
+        ("Unicorn", "a"),
+        ("Uninvited Guest", "an"),
+        ("SUV", "an"),
+        ("8-ball", "an"),
+        ("Euro", "a"),
+        ("Ice", "an"),
+    ],
+)
+def test_a_folder_that_nobody_published_has_articles_by_the_sound(name, article):
+    assert article_of(name) == article
 
 
 def test_a_new_neighbour_does_not_change_a_name_that_is_its_own_slug():

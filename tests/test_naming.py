@@ -7,6 +7,7 @@ import json
 import pytest
 
 from gallery.release import SLUG
+from generate.releasing import naming
 from generate.releasing.naming import (
     category_of_title,
     default_title,
@@ -41,6 +42,9 @@ def test_slugs_are_transliterated_and_fit_into_an_address(name, slug):
     ("plural", "expected"),
     [
         *(("faces", "face"), ("activities", "activity"), ("Knives", "Knife"), ("Lenses", "Lens"), ("gases", "gas")),
+        *(("emojis", "emoji"), ("menus", "menu"), ("Kiwis", "Kiwi"), ("hoodies", "hoodie"), ("Cacti", "Cactus")),
+        *(("thieves", "thief"), ("mangos", "mango"), ("indices", "index"), ("Romans", "Roman"), ("geese", "goose")),
+        *(("octopi", "octopus"), ("Wolves", "Wolf"), ("mouses", "mouse"), ("gentlemen", "gentleman"), ("UFOs", "UFO")),
         *(("iPhones", "iPhone"), ("Ponies", "Pony"), ("Children", "Child"), ("zebras", "zebra"), ("pizzas", "pizza")),
     ],
 )
@@ -51,7 +55,7 @@ def test_names_are_singular(plural, expected):
 @pytest.mark.parametrize(
     "word",
     "glass cactus lens canvas atlas gas Christmas Texas bias iris virus Paris GPS NASA news children's chaos alias "
-    "scissors sheep Mars".split(),
+    "scissors sheep Mars Mercedes Adidas crossroads opera Orleans as s".split(),
 )
 def test_what_is_singular_keeps_its_s(word):
     assert singular(word) == word
@@ -63,7 +67,18 @@ def test_what_is_singular_keeps_its_s(word):
         ("children's", "Children's"),
         ("NASA", "NASA"),
         ("my_iPhones", "My iPhone"),
-        ("ice-cream cones", "Ice Cream Cone"),
+        ("ice-cream cones", "Ice-cream Cone"),
+        ("One-Way_Streets", "One-Way Street"),
+        ("X-Rays", "X-Ray"),
+        ("18-wheelers", "18-wheeler"),
+        ("black-cats", "Black Cat"),
+        ("90s Cars", "90s Car"),
+        ("UFOs", "UFO"),
+        ("cups_of_tea", "Cup of Tea"),
+        ("Women in Hats", "Woman in Hats"),
+        ("---", "Picture"),
+        ("_", "Picture"),
+        (" ", "Picture"),
     ],
 )
 def test_capitals_and_apostrophes_stay(folder, name):
@@ -72,6 +87,23 @@ def test_capitals_and_apostrophes_stay(folder, name):
 
 def test_the_article_goes_by_the_sound():
     assert [name_category(folder, 1).article for folder in ("hours", "unicorns", "cakes")] == ["an", "a", "a"]
+
+
+@pytest.mark.parametrize(
+    ("article", "names"),
+    [
+        (
+            "an",
+            ["8-ball", "11-year-old", "18-wheeler", "80s car", "1800s house", "SUV", "FAQ", "F1 car", "M4", "R2-D2"],
+        ),
+        ("an", ["Éclair", "Über car", "état", "Østers", "hour", "MRI", "X-Ray", "A4 sheet", "e\u0301clair"]),
+        ("a", ["URL", "U2 fan", "UFO", "UNESCO site", "unicorn", "European City", "One-Way Street", "1,000 ships"]),
+        ("a", ["10-speed", "118", "B2", "ñandu", "寿司", "кошка", "90s Car", "T-shirt"]),
+        ("", ["", " ", "Hay"]),
+    ],
+)
+def test_numbers_initialisms_and_accents_have_their_article(article, names):
+    assert {name: naming.article(name) for name in names} == dict.fromkeys(names, article)
 
 
 def test_these_cats_are_of_a_cat():
@@ -114,6 +146,9 @@ def test_folders_with_lossy_names_are_categories_of_their_own():
         ("cattle", "These Cattle Do Not Exist"),
         ("cats", "This Cat Does Not Exist"),
         ("people", "This Person Does Not Exist"),
+        ("cats and dogs", "These Cats and Dogs Do Not Exist"),
+        ("Fish & Chips", "These Fish & Chips Do Not Exist"),
+        ("salt and pepper", "This Salt and Pepper Does Not Exist"),
         ("lens", "This Lens Does Not Exist"),
     ],
 )
@@ -164,7 +199,9 @@ def test_what_a_picture_was_recognised_as_is_a_text():
     ]
 
 
-@pytest.mark.parametrize("names", [None, 7, "cat", [1], [["cat"]], [["cat", None]], [["cat", float("nan")]], {"a": 1}])
+@pytest.mark.parametrize(
+    "names", [None, 7, "cat", [1], [["cat"]], [["", 0.5]], [["cat", None]], [["cat", float("nan")]], {"a": 1}]
+)
 def test_other_names_in_a_table_are_no_text(names):
     assert percentages(names) == ""
 

@@ -16,11 +16,10 @@ from faker import Faker
 
 from gallery.names import (
     NAMES_FILE,
-    NO_PLURALS,
-    PLURAL_ONLY,
-    SINGULAR,
     Label,
     does_not_exist,
+    head_of,
+    headline,
     is_plural,
     read_labels,
     unique_slugs,
@@ -28,6 +27,7 @@ from gallery.names import (
 )
 from gallery.names import slug_of as slug_of
 from gallery.release import NAMED_TOGETHER, Category, names_name
+from gallery.words import NO_PLURALS, PLURAL_ONLY, PLURALS, SINGULAR, plain_article
 from generate.model.imagenet import imagenet_kinds
 
 THIS = re.compile(r"This (.+) Does Not Exist", re.IGNORECASE)
@@ -36,7 +36,6 @@ UNCOUNTED = frozenset(  # what is not counted has no article
     "broccoli,carbonara,chain mail,chocolate sauce,corn,dough,eggnog,face powder,guacamole,hairspray,hay,lotion,"
     "mashed potato,red wine,sunscreen,velvet".split(",")
 )
-SMALL = frozenset("a an and for in of on the to with".split())  # words that stay small in a headline
 
 
 def name_categories(
@@ -71,8 +70,12 @@ def name_category(folder: str, count: int) -> Category:
     chest_of_drawers is called Chest of Drawers."""
     if known := _imagenet_names().get(folder):
         return Category(slug_of(folder), headline(known), count, article(known), is_plural(known))
-    *words, last = words_of(folder).split(" ")
-    return _category(slug_of(folder), " ".join([*words, singular(last)]), count)
+    name = words_of(folder)
+    if not is_plural(name):
+        words = name.split()
+        head = head_of(words)
+        name = " ".join([*words[:head], *map(singular, words[head : head + 1]), *words[head + 1 :]])
+    return _category(slug_of(folder), name, count)
 
 
 def category_of_title(title: str | None, count: int) -> Category:
@@ -98,22 +101,28 @@ def default_title(categories: list[Category]) -> str:
 def singular(word: str) -> str:
     """faces -> face, iPhones -> iPhone; what is singular already stays: food, glass, lens, Christmas, GPS."""
     many = word.lower()  # inflect takes capitals for names of families: the Joneses
-    if many.endswith(NO_PLURALS) or many in SINGULAR or many in PLURAL_ONLY or (word.isupper() and len(word) > 1):
+    if len(many) < 3 or many in SINGULAR or many in PLURAL_ONLY or word.isupper():
         return word
+    one = PLURALS.get(many) or _singular(many)
+    same = sum(1 for _ in takewhile(lambda pair: pair[0] == pair[1], zip(many, one, strict=False)))
+    return word[:same] + one[same:]
+
+
+def _singular(many: str) -> str:
+    """The singular by inflect's rules, if it pluralises back to the word."""
+    if many.endswith(NO_PLURALS):
+        return many
     one = _engine().singular_noun(many)
     if not one or _engine().plural_noun(many) == f"{many}es":  # lens has the plural lenses, so it is a singular
-        return word
-    if _engine().plural_noun(one) != many:
-        return word
-    same = sum(1 for _ in takewhile(lambda pair: pair[0] == pair[1], zip(many, one, strict=False)))
-    return word[:same] + str(one)[same:]
+        return many
+    return str(one) if many in (_engine().plural_noun(one), f"{one}s" if str(one).endswith("o") else "") else many
 
 
 def article(name: str) -> str:
-    """ "a" or "an", by the sound: an hour, a unicorn; "" for hay and other things that are not counted."""
-    if name.lower() in UNCOUNTED:
+    """ "a" or "an", by the sound: an hour, a unicorn, an SUV, an 8-ball; "" for hay and other things that are not counted."""
+    if not name.strip() or name.lower() in UNCOUNTED:
         return ""
-    return str(_engine().a(name)).partition(" ")[0]
+    return plain_article(name) or str(_engine().a(name)).partition(" ")[0]
 
 
 def with_article(name: str) -> str:
@@ -139,19 +148,10 @@ def names_objects(named: Mapping[str, Sequence[Any]]) -> dict[str, bytes]:
 def percentages(names: Any) -> str:
     """[["pineapple", 0.87], ["hedgehog", 0.06]] -> "87 % a pineapple, 6 % a hedgehog"; "" for what is not such a list."""
     try:
-        shares = [(str(name), round(100 * float(share))) for name, share in names or ()]
+        shares = [(str(name), round(100 * float(share))) for name, share in names or () if str(name).strip()]
     except (TypeError, ValueError, OverflowError):
         return ""
     return ", ".join(f"{share} % {with_article(name)}" for name, share in shares if share > 0)
-
-
-def headline(name: str) -> str:
-    """A name as in a title: cup of coffee -> Cup of Coffee."""
-    words = name.split()
-    return " ".join(
-        word[:1].upper() + word[1:] if word.islower() and (i == 0 or word not in SMALL) else word
-        for i, word in enumerate(words)
-    )
 
 
 def draw_developers(seed: str, count: int) -> tuple[str, ...]:
@@ -162,7 +162,7 @@ def draw_developers(seed: str, count: int) -> tuple[str, ...]:
 
 
 def _category(slug: str, name: str, count: int) -> Category:
-    name = " ".join(word[:1].upper() + word[1:] if word.islower() else word for word in name.split()) or "Picture"
+    name = headline(name) or "Picture"
     return Category(slug, name, count, article(name), is_plural(name))
 
 
