@@ -19,12 +19,12 @@ from gallery.names import (
     Label,
     does_not_exist,
     head_of,
-    headline,
     is_plural,
     read_labels,
     unique_slugs,
     words_of,
 )
+from gallery.names import headline as headline
 from gallery.names import slug_of as slug_of
 from gallery.release import NAMED_TOGETHER, Category, names_name
 from gallery.words import NO_PLURALS, PLURAL_ONLY, PLURALS, SINGULAR, plain_article
