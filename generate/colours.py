@@ -100,8 +100,10 @@ def _to_bytes(array: np.ndarray, signed: bool = False) -> np.ndarray:
     low, high = float(values.min()), float(values.max())
     if low < 0 and (array.dtype.kind != "f" or -low > high / 2):
         values, white = values - low, high - low
-    elif array.dtype.kind == "f" and high <= 2:  # 0..1, a bit more where it was resized
+    elif array.dtype.kind == "f" and 1 / 16 < high <= 2:  # 0..1, a bit more where it was resized
         white = 1.0
+    elif array.dtype.kind == "f" and not (127 < high < 256 or 2**15 <= high < 2**16):  # percent, degrees, metres
+        white = high
     else:
         depths = sorted(DEPTHS + SIGNED) if signed else DEPTHS
         white = next((2.0**bits - 1 for bits in depths if high < 2**bits), high)

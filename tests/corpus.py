@@ -92,6 +92,9 @@ def depths(shades: np.ndarray) -> dict[str, np.ndarray]:
         "float 0..1": unit.astype(np.float32),
         "float 0..255": shades.astype(np.float32),
         "float 0..65535": (shades * 257.0).astype(np.float32),
+        "float 0..100": (unit * 100).astype(np.float32),
+        "float 0..360": (unit * 360).astype(np.float32),
+        "float 0..0.001": (unit * 0.001).astype(np.float32),
         "float -1..1": (unit * 2 - 1).astype(np.float32),
         "float with a bit more": (unit * 1.04 - 0.02).astype(np.float32),
     }
