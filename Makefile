@@ -4,7 +4,7 @@ PORT ?= 8080
 BIN := .venv/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help run setup test test-slow lint format bench demo runtime clean browser
+.PHONY: help run setup test coverage test-slow lint format bench demo runtime clean browser
 
 help:  ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -16,6 +16,10 @@ setup: .venv/all  ## everything into .venv, nothing run
 
 test: .venv/all browser lint  ## every check: ruff, mypy, pytest (unit, storage emulator, browser)
 	$(BIN)/python -m pytest -m "not slow" -n 2 --dist loadfile
+
+coverage: .venv/all browser  ## how many of each module's lines its tests run
+	$(BIN)/python -m pytest -m "not slow" -n 2 --dist loadfile --cov=generate --cov=gallery --cov=web --cov-context=test --cov-report=
+	$(BIN)/python -m tests.own_coverage .coverage
 
 test-slow: .venv/all browser  ## the checks that take minutes
 	$(BIN)/python -m pytest -m slow
