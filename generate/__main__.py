@@ -11,23 +11,23 @@ import click
 from gallery import GalleryError
 
 JOBS = {
-    "site": "All of the following in one: from a search or a folder to a site.",
-    "collect": "Collect pictures: a folder, an archive, URLs or a search.",
-    "prepare": "Square, resize and clean the pictures of a folder.",
-    "train": "Train a Lightweight GAN on prepared pictures; resumes.",
+    "site": "Run all steps: from a search or a folder to a site.",
+    "collect": "Collect pictures from a folder, an archive, URLs or a search.",
+    "prepare": "Crop, resize and filter pictures for training.",
+    "train": "Train a generator on prepared pictures; resumes.",
     "sample": "Draw pictures from a trained generator.",
-    "curate": "Choose which samples to show: no copies, failures or duplicates.",
-    "recognise": "Name what pictures show, and sort them into categories.",
-    "evaluate": "Measure the quality and variety of samples, and find copies.",
-    "explore": "See what a generator has learnt: a video, mixtures, directions.",
-    "publish": "Put a folder of pictures into a bucket as its new release.",
-    "refill": "Sample, curate and publish: refill the bucket of a live site.",
-    "releases": "List the releases of a bucket, go back to one, delete old ones.",
-    "export": "Hand a run over: as ONNX, or to the lightweight_gan command.",
+    "curate": "Drop copies, failures and near-duplicates among samples.",
+    "recognise": "Classify pictures and sort them into categories.",
+    "evaluate": "Measure quality, diversity and copies of samples.",
+    "explore": "Visualise the latent space: video, style mixing, directions.",
+    "publish": "Upload a folder of pictures as a bucket's new release.",
+    "refill": "Sample, curate and publish in one command.",
+    "releases": "List releases, roll back, delete old ones.",
+    "export": "Convert a run: ONNX, Hugging Face, lightweight_gan.",
 }
 
 
-CURES = {  # what to do about errors of the machine rather than the program; about others, to check the path
+CURES = {  # for operating system errors; for all others: check the path
     errno.ENOSPC: "free some space",
     errno.EDQUOT: "free some space",
     errno.EFBIG: "raise the limit on the size of files",
@@ -60,7 +60,10 @@ class Jobs(click.Group):
         except GalleryError as error:
             raise click.ClickException(str(error)) from None
         except OSError as error:
-            if error.errno in (None, errno.EPIPE):  # a reader like `head` has had enough: click ends quietly
+            if error.errno in (
+                None,
+                errno.EPIPE,
+            ):  # EPIPE: the reader, such as `head`, closed the pipe; click exits quietly
                 raise
             where = f" ({error.filename})" if error.filename else ""
             cure = f"{CURES.get(error.errno, 'check that path')}, then run the same command again to continue"
@@ -72,9 +75,9 @@ def main() -> None:
     """From a folder of pictures to the bucket of a "This Stuff Does Not Exist" site.
 
     \b
-    Example, all in one:
+    All steps in one:
       python -m generate site "search:pineapple" pineapple.site
-    or step by step:
+    Step by step:
       python -m generate prepare photos prepared --size 256
       python -m generate train prepared runs/mine
       python -m generate refill runs/mine bucket --count 384 --train prepared

@@ -1,4 +1,4 @@
-"""The last line of a command: what to run next, with the names that were really used, ready to be pasted.
+"""The `Next:` line of a command: the next command with the actual paths, ready to paste.
 
 click.echo(f"Next: {command_line('curate', samples, 'chosen', *train_option(data))}")
 """
@@ -12,26 +12,26 @@ EXAMPLE_TITLE = "This Thing Does Not Exist"
 
 
 def command_line(job: str, *arguments: object) -> str:
-    """A command of this package, quoted for a shell."""
+    """A `python -m generate` command line, quoted for a shell."""
     return "python -m generate " + shlex.join([job, *as_words(*arguments)])
 
 
 def as_words(*arguments: object) -> list[str]:
-    """Arguments of a command; a path that looks like an option as ./-x."""
+    """Arguments as strings; a path such as -x becomes ./-x, so it is not read as an option."""
     return [f"./{word}" if isinstance(word, Path) and str(word).startswith("-") else str(word) for word in arguments]
 
 
 def train_option(data: Path | None) -> list[object]:
-    """--train with the prepared pictures, if they are known."""
+    """--train DATA, or nothing if `data` is None."""
     return ["--train", data] if data else []
 
 
 def title_option(has_categories: bool) -> list[object]:
-    """--title for pictures that no folder names."""
+    """--title, unless categories provide the title."""
     return [] if has_categories else ["--title", EXAMPLE_TITLE]
 
 
 def to_bucket(job: str, *arguments: object) -> str:
-    """A command whose arguments name the folder `bucket`, which must exist."""
+    """A command that writes to the folder `bucket`, preceded by mkdir if it does not exist."""
     line = command_line(job, *arguments)
     return line if Path("bucket").is_dir() else f"mkdir -p bucket && {line}"

@@ -29,7 +29,7 @@ from generate.units import plural, shell_path
 
 SEARCH = "search:"
 RECORD = "collect.json"  # in DEST: what was collected, and how
-CURES = {  # what to do if nothing was kept, by words of the commonest reason
+CURES = {  # what to do if nothing was kept, by a substring of the most frequent reason
     REFUSED: "convert them to PNG or JPEG",
     "too small": "allow smaller ones with --min-size and another DEST",
     "too large": "allow larger ones with --max-mb and --retry",
@@ -50,7 +50,7 @@ CURES = {  # what to do if nothing was kept, by words of the commonest reason
     "not a URL": "correct the addresses in the list, then run the same command again",
     "opted out": "choose sites that allow it",
 }
-FETCHED = {  # the same for what was fetched; connections that break do so in many words
+FETCHED = {  # for URLs only; "" catches all other connection errors
     "not a picture": "give the addresses of pictures, not of the pages that show them",
     "": "try again later with --retry",
 }
@@ -78,7 +78,7 @@ class Choices(click.ParamType[tuple[str, ...]]):
 @click.command()
 @click.argument("source")
 @click.argument("dest", type=click.Path(file_okay=False, path_type=Path))
-@click.option("--limit", type=click.IntRange(1), help="At most this many pictures, chosen at random; of a search, the first ones of each term.  [default: all; of a search 500]")  # fmt: skip
+@click.option("--limit", type=click.IntRange(1), help="Maximum number of pictures, chosen at random; for a search, the first of each term.  [default: all; of a search 500]")  # fmt: skip
 @click.option("--seed", type=int, default=0, show_default=True, help="Seed of the random subset.")
 @click.option(
     "--min-size",
@@ -88,22 +88,22 @@ class Choices(click.ParamType[tuple[str, ...]]):
     help="Minimum length of the shorter side, in pixels.",
 )
 @click.option("--engine", type=Choices(ENGINES), default=",".join(ENGINES), show_default=True, help="Where to search.")
-@click.option("--licence", type=Choices(LICENCES), default=",".join(FREE), show_default=True, help=f"For a search, some of {', '.join(LICENCES)}.")  # fmt: skip
+@click.option("--licence", type=Choices(LICENCES), default=",".join(FREE), show_default=True, help=f"Licences to search for, among {', '.join(LICENCES)}.")  # fmt: skip
 @click.option(
     "--contact",
     default="",
-    help="Your e-mail address or site, sent to every server in the user agent; Wikimedia requires it.",
+    help="Your e-mail address or site for the user agent; Wikimedia requires it.",
 )
 @click.option("--rate", type=click.FloatRange(0, min_open=True), default=Manners.rate_per_s, show_default=True, help="Maximum requests a second to one host.")  # fmt: skip
 @click.option("--timeout-s", type=click.FloatRange(0, min_open=True), default=Manners.timeout_s, show_default=True)
 @click.option("--max-mb", type=click.FloatRange(0, min_open=True), default=Manners.max_bytes / 1e6, show_default=True, help="Maximum size of one picture.")  # fmt: skip
-@click.option("--distributor", type=click.Choice(list(DISTRIBUTORS)), default="threads", show_default=True, help="pyspark and ray use many machines; they need img2dataset.")  # fmt: skip
-@click.option("--retry", is_flag=True, help="Fetch what could not be fetched before once more.")
-@click.option("--names", metavar="ENCODING", help="The encoding of names in an old zip file, such as cp866.  [default: UTF-8, else guessed]")  # fmt: skip
+@click.option("--distributor", type=click.Choice(list(DISTRIBUTORS)), default="threads", show_default=True, help="pyspark and ray run on clusters; they need img2dataset.")  # fmt: skip
+@click.option("--retry", is_flag=True, help="Retry URLs that failed in earlier runs.")
+@click.option("--names", metavar="ENCODING", help="Encoding of file names in an old zip file, such as cp866.  [default: UTF-8, else guessed]")  # fmt: skip
 @click.option(
     "--jobs",
     type=click.IntRange(1),
-    help="Downloads at the same time.  [default: 16; with pyspark and ray processes, one a core]",
+    help="Concurrent downloads.  [default: 16; with pyspark and ray one process a core]",
 )
 def command(
     source: str,
@@ -125,8 +125,8 @@ def command(
     """Collect pictures and record the source of each.
 
     SOURCE is a folder; an archive (zip, tar, tgz, an npm tarball); a list of URLs as text, CSV, TSV, JSON or Parquet, also
-    ImageNet's "<category> <url>"; or search:TERM[,TERM...], of which several are categories. DEST/sources.csv says of every
-    picture its URL, page, author, licence, time, sha256, and why what is missing is. Run again, it continues.
+    ImageNet's "<category> <url>"; or search:TERM[,TERM...], where several terms become categories. DEST/sources.csv
+    records URL, page, author, licence, time and sha256 of every picture, or why it was rejected. A rerun resumes.
 
     \b
     Example:

@@ -1,4 +1,4 @@
-"""Choose which samples to show: no copies of training pictures, no failures, no duplicates; with a sheet to choose by hand.
+"""Select samples: drop copies of training pictures, failures and near-duplicates; write a page to choose by hand.
 
 python -m generate curate samples chosen --keep 384 --train prepared
 """
@@ -37,24 +37,24 @@ class Names(click.ParamType[list[str]]):
 @click.option(
     "--max-similarity",
     type=click.FloatRange(0, 1),
-    help="Pictures more similar than this are copies or duplicates; default as similar as the closest 1 % of training pictures.",
+    help="Similarity above which a picture is a copy or duplicate.  [default: that of the closest 1 % of training pictures]",
 )
 @click.option(
     "--worst",
     type=click.FloatRange(0, 1, max_open=True),
     default=0.1,
     show_default=True,
-    help="Share of the least realistic samples to drop.",
+    help="Fraction to drop as least realistic.",
 )
 @click.option(
     "--mix",
     type=click.Choice(["equal", "proportional"]),
     default="equal",
     show_default=True,
-    help="The same number of each category, or in proportion to SAMPLES.",
+    help="equal: the same number from each category. proportional: as in SAMPLES.",
 )
-@click.option("--reject", type=Names(), help="A list of pictures to leave out; the next best take their places.")
-@click.option("--keep-list", type=Names(), help="A list of the pictures to keep, exactly these.")
+@click.option("--reject", type=Names(), help="File that lists pictures to drop; the next best replace them.")
+@click.option("--keep-list", type=Names(), help="File that lists exactly the pictures to keep.")
 @device_option
 def command(
     samples: Path,
@@ -68,12 +68,12 @@ def command(
     keep_list: list[str] | None,
     device: str,
 ) -> None:
-    """Choose which samples to show.
+    """Drop copies, failures and near-duplicates among samples.
 
-    Leaves out copies of training pictures, then the least realistic, then near-duplicates of better ones; of the rest
-    each category gets its share, the most realistic first. Copies the chosen pictures to DEST and leaves SAMPLES as it
-    is. DEST/curation.csv says for each picture whether it was kept and why. Open DEST/contact-sheet.html in a browser
-    to choose pictures by hand and save the list for --reject or --keep-list.
+    Drops copies of training pictures, then the least realistic, then near-duplicates of better ones. Fills each
+    category's share with the most realistic of the rest, and copies them to DEST; SAMPLES is not changed.
+    DEST/curation.csv gives the verdict on each picture and the reason. Open DEST/contact-sheet.html in a browser to
+    choose by hand, and save the list for --reject or --keep-list.
 
     \b
     Example:
@@ -95,7 +95,7 @@ def command(
         device=device,
     )
     write_page(dest / PAGE, curated, samples, training)
-    sheet = beside(dest, "-sheet.png")  # beside DEST, whose pictures are published
+    sheet = beside(dest, "-sheet.png")  # not inside DEST, which is published
     write_sheet(sheet, curated, samples, training)
     click.echo(f"{curated.summary()}, in {dest}")
     found = curated.resemblance

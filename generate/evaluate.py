@@ -1,4 +1,4 @@
-"""Measure how good a generator is, or a folder of samples, against the pictures it was trained on.
+"""Measure the quality and diversity of a generator, or of a folder of samples, against the training pictures.
 
 python -m generate evaluate runs/mine prepared
 """
@@ -21,16 +21,16 @@ from generate.shared_options import device_option, precision_option, truncation_
 
 RECORD = "evaluation.json"
 NETWORKS = ("lite0", "inception", "dinov2")  # EfficientNet-lite0, and those of `load_extractor`
-FIRST_SEED = 1_000_000  # above those that are usually published
+FIRST_SEED = 1_000_000  # above the seeds that are usually published
 MEANING = {
     "frechet": "Frechet distance, 0 is best; larger with fewer pictures",
     "kernel": "kernel distance (KID), 0 is best, for any number of pictures",
-    "precision": "share of samples that look like training pictures",
-    "recall": "share of training pictures that samples look like",
+    "precision": "share of samples that resemble training pictures",
+    "recall": "share of training pictures that samples resemble",
     "copies": "share of samples that are copies of training pictures",
     "duplicates": "share of samples that repeat another sample",
-    "named": "share of samples that a classifier of training pictures puts in the category asked for",
-    "named_real": "the same for training pictures it was not fitted to: the best to hope for",
+    "named": "accuracy on samples of a classifier fitted to training pictures",
+    "named_real": "its accuracy on held-out training pictures: the upper bound",
 }
 
 
@@ -40,16 +40,14 @@ MEANING = {
 @click.option(
     "--dest",
     type=click.Path(file_okay=False, path_type=Path),
-    help="Where to write; default a folder beside the samples, or in the run.",
+    help="Output folder.  [default: beside the samples, or in the run]",
 )
 @click.option(
-    "--count", type=click.IntRange(MIN_PICTURES), help="Pictures to draw from a model; by default as many as DATA has."
+    "--count", type=click.IntRange(MIN_PICTURES), help="Samples to draw from a model.  [default: as many as DATA has]"
 )
+@click.option("--features", type=click.Choice(NETWORKS), default="lite0", show_default=True, help="Feature network.")
 @click.option(
-    "--features", type=click.Choice(NETWORKS), default="lite0", show_default=True, help="The network that measures."
-)
-@click.option(
-    "--weights", type=click.Path(path_type=Path), help="Weights of inception or dinov2; downloaded by default."
+    "--weights", type=click.Path(path_type=Path), help="Weights of inception or dinov2.  [default: downloaded]"
 )
 @truncation_option
 @precision_option
@@ -58,9 +56,9 @@ def command(source: Path, data: Path, **options: Any) -> None:
     """Measure samples against training pictures.
 
     MODEL_OR_SAMPLES is a run folder, a file that `sample` takes, or a folder of pictures; DATA the prepared pictures.
-    If samples are JPEG or WebP, the training pictures are encoded in the same way. Copies and duplicates are found as
-    `curate` does, whatever the features. If both have the same categories, a classifier checks that samples show the
-    category asked for.
+    If samples are JPEG or WebP, the training pictures are encoded in the same way. Copies and duplicates are always
+    found with the features of `curate`. If both have the same categories, a classifier is fitted to the training
+    pictures and applied to the samples.
 
     \b
     Example:
@@ -75,7 +73,7 @@ def command(source: Path, data: Path, **options: Any) -> None:
             click.echo(f"{name:>11} {found[name]:9.4f}  {meaning}")
     if is_model(source):
         next_ = command_line("sample", source, "samples", "--count", 576)
-    elif (source / CURATION_TABLE).exists():  # curated already
+    elif (source / CURATION_TABLE).exists():  # already curated
         named = title_option(any(category_of(path, source) for path in find_pictures(source)))
         next_ = to_bucket("publish", source, "bucket", *named)
     else:
@@ -132,15 +130,9 @@ def evaluate(
     real = [encode_like(picture, side, how["encoded"]) for picture in read_same_size(known, "training pictures")]
 
     categories = [category_of(path, data) for path in known]
-    found = {
-        "source": str(source),
-        "data": str(data),
-        "samples": len(drawn),
-        "training": len(real),
-        "features": features,
-        **how,
-    }
-    write_text(dest / RECORD, json.dumps(found, indent=2) + "\n")  # before the plots: whose folder it is
+    counts = {"samples": len(drawn), "training": len(real)}
+    found: dict[str, Any] = {"source": str(source), "data": str(data), **counts, "features": features, **how}
+    write_text(dest / RECORD, json.dumps(found, indent=2) + "\n")  # before the plots, to mark the folder as ours
     found |= measure(dest, drawn, real, where, extractor, asked, categories)
     write_text(dest / RECORD, json.dumps(found, indent=2) + "\n")
     return found, dest

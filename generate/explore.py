@@ -1,4 +1,4 @@
-"""See what a generator has learnt: a video from picture to picture, a table of mixtures, and its principal directions.
+"""Visualise the latent space of a generator: an interpolation video, style mixing, principal directions.
 
 python -m generate explore runs/mine explored
 """
@@ -21,10 +21,18 @@ from generate.units import Seeds
 @click.argument("model", type=ModelPath())
 @click.argument("dest", type=click.Path(file_okay=False, path_type=Path))
 @click.option(
-    "--seeds", type=Seeds(), default="0-9", show_default=True, help="The pictures to begin from, two or more."
+    "--seeds", type=Seeds(), default="0-9", show_default=True, help="Seeds to interpolate between, two or more."
 )
-@click.option("--seconds", type=click.FloatRange(0.1, 60), default=2.0, show_default=True, help="From one to the next.")
-@click.option("--directions", type=click.IntRange(1, 64), default=8, show_default=True, help="How many to look for.")
+@click.option(
+    "--seconds",
+    type=click.FloatRange(0.1, 60),
+    default=2.0,
+    show_default=True,
+    help="Duration from one seed to the next.",
+)
+@click.option(
+    "--directions", type=click.IntRange(1, 64), default=8, show_default=True, help="Number of principal directions."
+)
 @truncation_option
 @category_option
 @device_option
@@ -38,11 +46,11 @@ def command(
     categories: Sequence[str],
     device: str,
 ) -> None:
-    """Look at what a generator has learnt.
+    """Visualise the latent space of a generator.
 
-    MODEL is a run folder or a file that `sample` takes. DEST gets
-    interpolation.mp4, a walk from seed to seed and back to the first; mixing.png, half of the first twelve seeds in the
-    colours of the other half; and directions.png, what changes along the directions in which pictures differ most.
+    MODEL is a run folder or a file that `sample` takes. Writes to DEST: interpolation.mp4, from seed to seed and back to
+    the first; mixing.png, half of the first twelve seeds with the colours of the other half; and directions.png, the
+    effect of the principal directions.
 
     \b
     Example:

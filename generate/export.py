@@ -1,4 +1,4 @@
-"""Hand a run over to others: as a checkpoint of the lightweight_gan command, as ONNX, or as a folder for the Hugging Face hub.
+"""Convert a run for other programs: a checkpoint of the lightweight_gan command, ONNX, or a Hugging Face model folder.
 
 python -m generate export runs/mine exported --format onnx
 
@@ -29,27 +29,27 @@ if TYPE_CHECKING:
     type=click.Choice(("lightweight-gan", "onnx", "hub")),
     default="lightweight-gan",
     show_default=True,
-    help="A checkpoint of that package's command, one ONNX graph for any runtime, or a folder for the Hugging Face hub.",
+    help="A checkpoint of the lightweight_gan command, an ONNX graph, or a Hugging Face model folder.",
 )
 @click.option(
     "--number",
     type=click.IntRange(0),
     default=1,
     show_default=True,
-    help="N of model_N.pt, which that command counts its steps by.",
+    help="lightweight-gan: N of model_N.pt, which is also its step count.",
 )
 @click.option("--licence", default="", help="hub: the identifier for the model card, such as mit.  [default: unknown]")
 def command(run: Path, dest: Path, format: str, number: int, licence: str) -> None:
-    """Write a run for other programs.
+    """Convert a run for other programs.
 
-    As lightweight-gan, its newest snapshot for that command, whose models/<name> is DEST. The other way round, `train
-    --from model_12.pt` takes one as its beginning, and `sample` draws from it.
+    lightweight-gan: writes the newest snapshot as DEST/model_N.pt, where DEST is that command's models/<name>. The
+    reverse: `train --from model_12.pt` starts from such a checkpoint, and `sample` draws from it.
 
-    As onnx, DEST/generator.onnx draws what `sample` draws, within 2 levels of 255; docs/live.md describes its inputs. RUN may
-    be a generator.safetensors, too. `publish --live` and `refill --live` put it into a release, for browsers to draw with.
+    onnx: writes DEST/generator.onnx, whose pictures differ from those of `sample` by at most 2 levels of 255.
+    docs/live.md describes its inputs. RUN may also be a generator.safetensors.
 
-    As hub, DEST holds the weights, a model card with what was measured, and a sheet of samples; push it as it is. `sample DEST`
-    draws the same pictures again.
+    hub: writes the weights, a model card with the measured scores, and a sheet of samples, ready to upload. `sample DEST`
+    draws the same pictures.
 
     \b
     Examples:

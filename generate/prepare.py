@@ -26,34 +26,32 @@ from generate.preparing.detecting import NAME, NAMES
 from generate.preparing.recipe import CROPS, CUTOUTS, Recipe, check_recipe
 from generate.units import plural
 
-SHOWN = 20  # rejected pictures that are printed
+SHOWN = 20  # maximum number of rejected pictures to print
 
 
 @click.command()
 @click.argument("source", type=click.Path(path_type=Path))
 @click.argument("dest", type=click.Path(file_okay=False, path_type=Path))
 @click.option("--size", type=int, default=Recipe.size, show_default=True, help="Side of the square in pixels: 32, 64, 128, 256, 512 or 1024.")  # fmt: skip
-@click.option("--crop", type=click.Choice(CROPS), default=Recipe.crop, show_default=True, help="center: the middle. object: around the object. pad: all of it, with bars.")  # fmt: skip
-@click.option("--background", default=Recipe.background, show_default=True, help="For transparent areas and bars: a colour name, #rrggbb, keep or transparent.")  # fmt: skip
+@click.option("--crop", type=click.Choice(CROPS), default=Recipe.crop, show_default=True, help="center: central square. object: around the object. pad: whole picture with bars.")  # fmt: skip
+@click.option("--background", default=Recipe.background, show_default=True, help="Colour of transparent areas and bars: a name, #rrggbb, keep or transparent.")  # fmt: skip
 @click.option("--cutout", type=click.Choice(CUTOUTS), default=Recipe.cutout, show_default=True, help="Remove the background of the object.")  # fmt: skip
 @click.option("--label", multiple=True, help="Keep only pictures that show this COCO category, such as cake; repeatable.")  # fmt: skip
 @click.option("--weights", default=Recipe.weights, help="Weights of the detector: hub to download them, or the path of a state dict.  [default: hub with --label, else no detector]")  # fmt: skip
-@click.option(
-    "--detector", type=click.Choice(NAMES), default=NAME, show_default=True, help="The detector, one of torchvision's."
-)
-@click.option("--rembg-model", default=Recipe.rembg_model, show_default=True, help="The name of a rembg model, or an .onnx file.")  # fmt: skip
+@click.option("--detector", type=click.Choice(NAMES), default=NAME, show_default=True, help="A torchvision detector.")
+@click.option("--rembg-model", default=Recipe.rembg_model, show_default=True, help="A rembg model name or an .onnx file.")  # fmt: skip
 @click.option("--padding", type=click.FloatRange(0, 2), default=Recipe.padding, show_default=True, help="Space around the object, as a fraction of its longer side.")  # fmt: skip
 @click.option("--min-side", type=click.IntRange(1), help="Drop pictures and objects whose shorter side has fewer pixels.  [default: half of --size]")  # fmt: skip
 @click.option("--max-aspect", type=click.FloatRange(1), default=Recipe.max_aspect, show_default=True, help="Drop pictures whose longer side is more than this many times the shorter one.")  # fmt: skip
-@click.option("--min-sharpness", type=click.FloatRange(0), default=Recipe.min_sharpness, show_default=True, help="Drop pictures that are more blurred than this; 0 keeps all.")  # fmt: skip
+@click.option("--min-sharpness", type=click.FloatRange(0), default=Recipe.min_sharpness, show_default=True, help="Drop pictures less sharp than this; 0 keeps all.")  # fmt: skip
 @click.option("--near", type=click.IntRange(-1, 256), default=Recipe.near, show_default=True, help="Drop pictures whose 256-bit hash differs from another's by at most this many bits; -1 keeps near duplicates.")  # fmt: skip
 @click.option("--jobs", type=click.IntRange(1), help="Number of processes.  [default: one a core]")
 def command(source: Path, dest: Path, label: tuple[str, ...], jobs: int | None, **options: Any) -> None:
-    """Square, resize and clean the pictures of a folder.
+    """Crop, resize and filter pictures for training.
 
-    Reads jpg, png, webp, gif, bmp, tiff and avif below SOURCE, by content whatever the suffix; its first-level folders are the categories. DEST/rejected.csv
-    lists the files that were dropped or passed over, and why. A sheet beside DEST shows pictures before and after, and dropped ones. A
-    rerun prepares only new and missing pictures.
+    Reads jpg, png, webp, gif, bmp, tiff and avif files below SOURCE, detected by content. First-level folders are
+    categories. DEST/rejected.csv lists the files dropped or passed over, and why. A sheet beside DEST shows pictures
+    before and after, and dropped ones. A rerun prepares only new and missing pictures.
 
     \b
     Example:
@@ -132,7 +130,7 @@ def prepare(source: Path, dest: Path, jobs: int | None = None, **options: Any) -
 
 
 def _check_links(found: Found, source: Path, dest: Path) -> None:
-    """A link may lead to where the result is to be, too."""
+    """Raises click.UsageError if a symbolic link in `source` leads to the folder that `dest` is in."""
     if any(dest.resolve() == link.resolve() or link.resolve() in dest.resolve().parents for link in found.outside):
         raise click.UsageError(
             f"A link in {source} leads to the folder that {dest} is in, so the next run would read its own output: "
@@ -141,7 +139,7 @@ def _check_links(found: Found, source: Path, dest: Path) -> None:
 
 
 def _check_same_options(dest: Path, options: dict[str, Any]) -> None:
-    """A rerun must have the options of the first run, or its pictures would differ."""
+    """Raises click.ClickException if the options differ from those of the first run."""
     if not (dest / "dataset.json").exists():
         check_dest(dest, "dataset.json")
         return
@@ -149,7 +147,7 @@ def _check_same_options(dest: Path, options: dict[str, Any]) -> None:
     for name, value in json.loads(json.dumps(options)).items():
         if before.get(name) != value:
             raise click.ClickException(
-                f"{dest} was prepared with {name} {before.get(name)!r}, not {value!r}: choose another DEST or delete that one."
+                f"{dest} was prepared with {name} {before.get(name)!r}, not {value!r}: choose another DEST, or delete it."
             )
 
 
@@ -170,5 +168,5 @@ def _write_rejected(path: Path, rejected: list[tuple[str, str]]) -> None:
 
 
 def sheet_path(dest: Path) -> Path:
-    """The path of the sheet, beside the folder; inside it would be taken for a training picture."""
+    """The path of the sheet: beside the folder, since a file inside it would be read as a training picture."""
     return beside(dest, "-sheet.png")

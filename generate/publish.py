@@ -1,4 +1,4 @@
-"""Publish a folder of pictures as a bucket's new release; visitors see the old one until the new one is complete.
+"""Publish a folder of pictures as a bucket's new release, atomically.
 
 python -m generate publish samples gs://my-pictures --title "This Emoji Does Not Exist"
 """
@@ -20,29 +20,31 @@ if TYPE_CHECKING:
 @click.argument("bucket")
 @click.option(
     "--title",
-    help='Title of the site; default the live release\'s, else "This <Category> Does Not Exist", or Stuff if there are many.',
+    help='Title of the site.  [default: that of the live release, else "This <Category|Stuff> Does Not Exist"]',
 )
 @click.option(
-    "--description", help="A sentence for the site's pages and for search engines; default the live release's."
+    "--description", help="A sentence for the site's pages and search engines.  [default: that of the live release]"
 )
 @click.option(
     "--live",
     type=click.Path(path_type=Path),
-    help="The run, or generator.safetensors, that visitors' browsers draw with on the page /live.  [default: no such page]",
+    help="Run or generator.safetensors to publish for /live, where browsers draw with it.  [default: none]",
 )
 @click.option(
     "--real",
     type=click.Path(path_type=Path),
-    help="Training pictures, of which some are published for the game “Which one is real?”.  [default: no game]",
+    help="Folder of training pictures for the game “Which one is real?”.  [default: no game]",
 )
-@click.option("--count", type=click.IntRange(1, 256), default=64, show_default=True, help="How many of them, at most.")
-@click.option("--keep", type=click.IntRange(1), help="Afterwards delete all but the KEEP newest releases.")
+@click.option(
+    "--count", type=click.IntRange(1, 256), default=64, show_default=True, help="Maximum number of --real pictures."
+)
+@click.option("--keep", type=click.IntRange(1), help="Then delete all but the KEEP newest releases.")
 @click.option(
     "--yes",
     is_flag=True,
-    help="Publish training pictures too, also of unknown licence, and other sizes or categories than are live.",
+    help="Publish even training pictures, pictures of unknown licence, and a size or categories unlike the live release's.",
 )
-@click.option("--dry-run", is_flag=True, help="Check everything and say what would be done; write nothing.")
+@click.option("--dry-run", is_flag=True, help="Check everything and print what would be published; write nothing.")
 def command(
     samples: Path,
     bucket: str,
@@ -57,9 +59,9 @@ def command(
 ) -> None:
     """Publish a folder of pictures as a bucket's new release.
 
-    SAMPLES' first-level folders are the categories. BUCKET is a folder or gs://bucket[/prefix]. A rerun after an
-    interruption continues; a rerun after success changes nothing. --keep never deletes the live release, nor any
-    that was replaced less than a day ago.
+    First-level folders of SAMPLES are categories. BUCKET is a folder or gs://bucket[/prefix]. Visitors see the old
+    release until the new one is complete. A rerun resumes, or changes nothing if the release is complete. --keep never
+    deletes the live release or one replaced less than a day ago.
 
     \b
     Example:

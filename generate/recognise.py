@@ -1,4 +1,4 @@
-"""Name what pictures show, and file them into folders of these names: the categories of a site that nobody labelled.
+"""Classify pictures and copy them into a folder for each name: categories without labelling by hand.
 
 python -m generate recognise samples named
 """
@@ -23,17 +23,16 @@ from generate.shared_options import device_option, threshold_option
     type=click.IntRange(1, 10),
     default=3,
     show_default=True,
-    help="How many of a picture's likeliest names the table keeps; the site shows them.",
+    help="Number of names to record for a picture; the site shows them.",
 )
 @device_option
 def command(pictures: Path, dest: Path, threshold: float, top_count: int, device: str) -> None:
-    """Name what pictures show, and file them into folders of these names.
+    """Classify pictures and sort them into categories.
 
-    A network that was trained on ImageNet's 1,000 categories (EfficientNet-lite0) looks at each picture. Kinds of one
-    thing are added up: a picture that is 36 % a tabby cat and 25 % a tiger cat is 61 % a cat. A picture is copied to
-    DEST/<name>/ if one name is as likely as THRESHOLD, else to DEST/thing/. DEST/samples.jsonl has a line for each
-    picture with its likeliest names, and `publish` puts them below the picture: "87 % a pineapple, 6 % a hedgehog".
-    PICTURES stays as it is. A rerun looks only at pictures that are new or were changed.
+    Uses EfficientNet-lite0 trained on ImageNet's 1,000 categories, and adds up kinds of one thing: 36 % tabby cat and
+    25 % tiger cat make 61 % cat. Copies a picture to DEST/<name>/ if a name is at least as probable as THRESHOLD, else
+    to DEST/thing/. DEST/samples.jsonl records the top names of each picture, and the site shows them: "87 % a pineapple,
+    6 % a hedgehog". PICTURES is not changed. A rerun classifies only new and changed pictures.
 
     \b
     Example:

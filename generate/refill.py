@@ -1,4 +1,4 @@
-"""Refill the bucket of a live site: draw, curate and publish new pictures in one command that cron can run.
+"""Sample, curate and publish new pictures in one command, for cron.
 
 python -m generate refill runs/mine gs://my-pictures --count 384
 """
@@ -26,48 +26,50 @@ from generate.units import Categories, Duration
 @click.command()
 @click.argument("run", type=ModelPath())
 @click.argument("bucket")
-@click.option("--count", type=click.IntRange(1), default=384, show_default=True, help="How many new pictures.")
-@click.option("--add", is_flag=True, help="Keep the live release's pictures and add the new ones.")
-@click.option("--title", help="Title of the site; default the live release's.")
-@click.option("--description", help="A sentence for the site's pages; default the live release's.")
+@click.option("--count", type=click.IntRange(1), default=384, show_default=True, help="Number of new pictures.")
+@click.option("--add", is_flag=True, help="Add the new pictures to those of the live release.")
+@click.option("--title", help="Title of the site.  [default: that of the live release]")
+@click.option("--description", help="A sentence for the site's pages.  [default: that of the live release]")
 @truncation_option
 @training_option
 @click.option(
-    "--curate/--no-curate", default=True, show_default=True, help="Draw half as many more and publish the best of them."
+    "--curate/--no-curate", default=True, show_default=True, help="Draw 1.5 times COUNT and publish the best."
 )
 @click.option(
     "--recognise",
     is_flag=True,
-    help="Name what each picture shows, and publish it in the category of that name.",
+    help="Classify each picture and publish it in the category of that name.",
 )
 @category_option
 @click.option(
     "--categories",
     "some",
     type=Categories(),
-    help="So many of the model's categories, chosen at random, or these: 60, or pineapple,hedgehog. Poor ones are left out.",
+    help="A number of categories to choose at random, or their names: 60, or pineapple,hedgehog. Drops poor ones.",
 )
-@click.option("--seed", type=click.IntRange(0), default=0, show_default=True, help="Chooses the random categories.")
+@click.option(
+    "--seed", type=click.IntRange(0), default=0, show_default=True, help="Seed for choosing the random categories."
+)
 @batch_size_option
 @precision_option
 @device_option
 @click.option(
     "--live/--no-live",
     default=None,
-    help="Publish the generator too, for visitors' browsers to draw with on /live.  [default: as the live release]",
+    help="Also publish the generator for /live, where browsers draw with it.  [default: as the live release]",
 )
 @click.option(
     "--real",
     type=click.Path(path_type=Path),
-    help="Training pictures, of which 64 are published for the game “Which one is real?”.  [default: those of the live release]",
+    help="Folder of training pictures; publishes 64 for the game “Which one is real?”.  [default: those of the live release]",
 )
-@click.option("--keep", type=click.IntRange(1), help="Afterwards delete all but the KEEP newest releases.")
-@click.option("--every", type=Duration(), help="Repeat for ever, once in this time: 30m, 24h, 7d.")
+@click.option("--keep", type=click.IntRange(1), help="Then delete all but the KEEP newest releases.")
+@click.option("--every", type=Duration(), help="Repeat at this interval: 30m, 24h, 7d.")
 @click.option(
     "--yes",
     is_flag=True,
-    help="Publish pictures that barely resemble the training pictures, real ones of unknown licence, and another size or "
-    "other categories than are live.",
+    help="Publish even samples that barely resemble training pictures, real pictures of unknown licence, and a size or "
+    "categories unlike the live release's.",
 )
 def command(
     run: Path,
@@ -77,17 +79,15 @@ def command(
     some: int | list[str] | None,
     **options: Any,
 ) -> None:
-    """Sample, curate and publish in one: refill the bucket of a live site.
+    """Sample, curate and publish in one command.
 
-    RUN is a run folder or a file that `sample` takes, BUCKET a folder or gs://bucket[/prefix]. Seeds continue
-    after the highest one in any release that the bucket keeps, so the pictures are new. The least realistic and near-duplicates are left out;
-    with --train copies of training pictures too, and pictures that barely resemble them are refused. COUNT is the
-    number of pictures in all categories together. With --recognise they are named as `recognise` does it, whatever
-    categories the model has. A rerun after an interruption continues; a second refill from the
-    same run stops while the first is running.
+    RUN is a run folder or a file that `sample` takes; BUCKET a folder or gs://bucket[/prefix]. COUNT is the total over
+    all categories. Seeds start after the highest one published, so every picture is new. Drops the least realistic
+    samples and near-duplicates; with --train also drops copies of training pictures, and stops if samples barely
+    resemble them. A rerun resumes. Only one refill of a run can be active.
 
-    Of --category and --categories, those are left out whose pictures are poor or all alike, unless --no-curate: a table
-    says which and why, and the others fill COUNT. docs/categories.md says what poor means without --train.
+    With --category or --categories, drops poor and mode-collapsed categories, prints why, and fills COUNT from the
+    others; --no-curate keeps them. docs/categories.md defines poor.
 
     \b
     Example:
@@ -105,7 +105,7 @@ def command(
         try:
             for line in summarize(refill(run, bucket, categories=some or categories, **options), bucket):
                 click.echo(line)
-        except (Unavailable, Conflict) as error:  # which may have passed by the next time
+        except (Unavailable, Conflict) as error:  # transient: try again at the next interval
             if every is None:
                 raise
             click.echo(f"Not refilled this time: {error}", err=True)

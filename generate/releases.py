@@ -33,7 +33,7 @@ PREVIOUS = "the one before"
     type=Duration(least_s=0),
     default="24h",
     show_default=True,
-    help="--prune spares releases that were replaced less than this long ago: a site may still show them. 0 spares none.",
+    help="--prune keeps releases replaced more recently than this; a site may still show them.",
 )
 def command(bucket: str, rollback: str | None, keep: int | None, grace: float) -> None:
     """List the releases that a bucket keeps, roll back to one, or delete old ones.
@@ -59,7 +59,7 @@ def command(bucket: str, rollback: str | None, keep: int | None, grace: float) -
 
 
 def why_none(bucket: Bucket, keep: int, grace_s: float) -> str:
-    """Why a prune had nothing to delete."""
+    """Why prune had nothing to delete."""
     spared = Counter(reasons_to_keep(bucket, keep, grace_s).values())
     reasons = {
         LIVE: "1 is live",
@@ -70,7 +70,7 @@ def why_none(bucket: Bucket, keep: int, grace_s: float) -> str:
 
 
 def table(bucket: Bucket) -> list[str]:
-    """A line a release, newest first, and what can be done next."""
+    """One line per release, newest first, then the `Next:` line."""
     pointer = read_pointer(bucket)
     releases = list_releases(bucket, pointer)
     lines = []
@@ -92,6 +92,6 @@ def table(bucket: Bucket) -> list[str]:
     if not releases:
         return [f"{bucket.url} keeps no releases.", f"Next: python -m generate publish SAMPLES {quoted}"]
     if older := [kept.release for kept in whole if not kept.live]:
-        prune_too = "" if pointer.damage else ", or --prune N"  # which refuses while nobody knows what is live
+        prune_too = "" if pointer.damage else ", or --prune N"  # prune refuses while the live release is unknown
         lines.append(f"Next: python -m generate releases {quoted} --rollback {older[0]}{prune_too}")
     return lines

@@ -30,11 +30,11 @@ from generate.units import Seeds
 @click.command()
 @click.argument("model", type=ModelPath())
 @click.argument("dest", type=click.Path(file_okay=False, path_type=Path))
-@click.option("--count", type=click.IntRange(1), help="How many pictures: those of seeds 0 to COUNT - 1.")
-@click.option("--seeds", type=Seeds(), help="Which pictures, as in 0-383,1000.")
+@click.option("--count", type=click.IntRange(1), help="Number of pictures, with seeds 0 to COUNT - 1.")
+@click.option("--seeds", type=Seeds(), help="Seeds to draw, such as 0-383,1000.")
 @truncation_option
 @click.option("--format", type=click.Choice(WRITTEN), default="jpg", show_default=True)
-@click.option("--quality", type=click.IntRange(1, 100), default=90, show_default=True, help="Of jpg and webp.")
+@click.option("--quality", type=click.IntRange(1, 100), default=90, show_default=True, help="Quality of jpg and webp.")
 @category_option
 @batch_size_option
 @precision_option
@@ -44,14 +44,15 @@ def command(
 ) -> None:
     """Draw pictures from a trained generator.
 
-    The file name is the seed, and the same seed gives the same picture. A model of several categories draws all seeds of each into a
-    folder of its name. A rerun draws only missing and damaged pictures. Under torchrun the processes share the work.
+    The file name is the seed, and the same seed gives the same picture. A conditional model draws every seed for each
+    category, into a folder of that name. A rerun draws only missing and damaged pictures. torchrun splits the seeds
+    among its processes.
 
     \b
-    MODEL is one of these, told by its content; nothing in a file is run, and docs/models.md has their licences:
-      runs/mine, generator.safetensors   what `train` made
+    MODEL is one of these, detected by content. Files never run code. Licences: docs/models.md.
+      runs/mine, generator.safetensors   written by `train`
       model_N.pt                         of the lightweight_gan command
-      hf:owner/name, https://...         the same, fetched once
+      hf:owner/name, https://...         the same, downloaded once
       a folder of BigGAN-deep            config.json and weights; 1,000 categories of ImageNet
       *.pth, *.tar or *.pt of a DCGAN    its generator's weights, as PyTorch's example saves them
       *.pkl of StyleGAN2-ADA             in PyTorch, with and without categories
@@ -63,7 +64,7 @@ def command(
       python -m generate sample runs/mine samples --count 384
     """
     if (count is None) == (seeds is None):
-        raise click.UsageError("Say which pictures: either --count 384 or --seeds 0-383.")
+        raise click.UsageError("Give either --count or --seeds, as in --count 384 or --seeds 0-383.")
     import torch
 
     from generate.model.drawing import draw_folder

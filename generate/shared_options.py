@@ -1,4 +1,4 @@
-"""Options that several commands have, so that they mean the same everywhere: `@device_option` above a command."""
+"""Options shared by several commands, such as `@device_option`."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ precision_option = click.option(
     type=click.Choice(PRECISIONS),
     default="auto",
     show_default=True,
-    help="auto: bf16 where the hardware computes it, else fp32. fp32 gives the same pictures on every device.",
+    help="auto: bf16 if the hardware supports it, else fp32. fp32 gives the same pictures on every device.",
 )
 batch_size_option = click.option("--batch-size", type=BatchSize(), default="auto", show_default=True)
 truncation_option = click.option(
@@ -23,24 +23,24 @@ truncation_option = click.option(
     type=click.FloatRange(0, 1, min_open=True),
     default=1.0,
     show_default=True,
-    help="Below 1: fewer odd pictures, less variety.",
+    help="Below 1: more typical samples, less diversity.",
 )
 category_option = click.option(
     "--category",
     "categories",
     multiple=True,
-    help="Draw only this one of the model's categories; repeatable.  [default: all]",
+    help="Draw only this category; repeatable.  [default: all]",
 )
 training_option = click.option(
     "--train",
     "training",
     type=click.Path(path_type=Path),
-    help="The prepared pictures the model was trained on; copies of them are left out.",
+    help="The prepared training pictures; drops samples that copy them.",
 )
 threshold_option = click.option(
     "--threshold",
     type=click.FloatRange(0, 1, min_open=True),
     default=0.6,
     show_default=True,
-    help="How likely a name must be; a picture without one is called a thing.",
+    help="Minimum probability of a name; below it a picture is a thing.",
 )

@@ -2,8 +2,8 @@
 
     python -m generate site "search:pineapple" pineapple.site
 
-DEST gets photos/, prepared/, run/ and bucket/, and stages.json, which says what was run and has ended well. Each stage
-is the job of its name, in a process of its own.
+Writes to DEST: photos/, prepared/, run/, bucket/, and stages.json, which lists the completed stages. Each stage runs the
+job of that name in its own process.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ from generate.units import shell_path
 RECORD = "stages.json"
 GENERATE = (sys.executable, "-m", "generate")
 SIZES = ("32", "64", "128", "256", "512", "1024")
-MANY = 2000  # pictures from which a GPU trains at 256 px
+MANY = 2000  # minimum number of pictures to train at 256 px on a GPU
 PLACEHOLDER = "gs://my-pictures"
 
 
@@ -36,22 +36,21 @@ PLACEHOLDER = "gs://my-pictures"
 @click.argument("source")
 @click.argument("dest", type=click.Path(file_okay=False, path_type=Path))
 @click.option(
-    "--title", help='Title of the site.  [default: "This <Thing> Does Not Exist", by the search or the folder]'
+    "--title", help='Title of the site.  [default: "This <Thing> Does Not Exist", from the search term or folder name]'
 )
-@click.option("--limit", type=click.IntRange(1), help="At most this many pictures of a search, each of its terms.  [default: 500]")  # fmt: skip
-@click.option("--contact", default="", help="Your e-mail address or site, for the servers that are asked; Wikimedia requires it.")  # fmt: skip
-@click.option("--size", type=click.Choice(SIZES), help="Side of the pictures in pixels.  [default: 64 on a CPU; on a GPU 128, from 2,000 pictures on 256]")  # fmt: skip
-@click.option("--hours", type=click.FloatRange(0, min_open=True), default=1.0, show_default=True, help="How long to train.")  # fmt: skip
-@click.option("--kimg", type=click.FloatRange(0, min_open=True), help="End the training after so many thousand pictures shown, too.  [default: 300]")  # fmt: skip
-@click.option("--count", type=click.IntRange(1), default=384, show_default=True, help="How many pictures the site shows.")  # fmt: skip
-@click.option("--yes", is_flag=True, help="Publish them even if they barely resemble the training pictures.")
+@click.option("--limit", type=click.IntRange(1), help="Maximum number of pictures for each search term.  [default: 500]")  # fmt: skip
+@click.option("--contact", default="", help="Your e-mail address or site for the user agent; Wikimedia requires it.")  # fmt: skip
+@click.option("--size", type=click.Choice(SIZES), help="Side of the pictures in pixels.  [default: 64 on a CPU; 128 on a GPU, 256 with 2,000 pictures or more]")  # fmt: skip
+@click.option("--hours", type=click.FloatRange(0, min_open=True), default=1.0, show_default=True, help="Training time.")  # fmt: skip
+@click.option("--kimg", type=click.FloatRange(0, min_open=True), help="Also end training after this many thousand pictures shown.  [default: 300]")  # fmt: skip
+@click.option("--count", type=click.IntRange(1), default=384, show_default=True, help="Number of pictures on the site.")  # fmt: skip
+@click.option("--yes", is_flag=True, help="Publish samples even if they barely resemble the training pictures.")
 def command(source: str, dest: Path, **options: Any) -> None:
-    """From a search or a folder of pictures to a site that runs.
+    """Run all steps: from a search or a folder to a site.
 
-    SOURCE is a folder, or what `collect` takes: search:TERM[,TERM...], an archive, a list of URLs. DEST, say pineapple.site,
-    gets everything: photos, prepared, run, bucket. Several terms or subfolders are categories. Stop it with Ctrl-C: the same
-    command continues. A stage that has ended well is not repeated unless its options changed, so a larger --hours
-    trains on and publishes anew.
+    SOURCE is a folder, search:TERM[,TERM...], an archive or a list of URLs. Search terms or subfolders become
+    categories. Writes photos, prepared, run and bucket to DEST. Stop with Ctrl-C; the same command resumes. A completed
+    stage runs again only if its options change: a larger --hours continues training and publishes a new release.
 
     \b
     Example:
@@ -80,7 +79,7 @@ def build(
     count: int = 384,
     yes: bool = False,
 ) -> Path:
-    """Run the stages that are not done; returns the bucket's folder. Raises click.ClickException, or SystemExit with a stage's own code."""
+    """Run the stages that are not done; returns the bucket's folder. Raises click.ClickException, or SystemExit with the exit code of a stage."""
     photos, prepared, run, bucket = (dest / name for name in ("photos", "prepared", "run", "bucket"))
     is_folder = Path(source).is_dir()
     if is_folder:
@@ -112,14 +111,16 @@ def build(
 
 
 class Stages:
-    """Runs each stage's command once. DEST/stages.json has the commands that ended well, in order. Jobs inherit the `lock`."""
+    """Runs each stage's command once. DEST/stages.json lists the completed commands in order. Jobs inherit the `lock`."""
 
     def __init__(self, dest: Path, names: tuple[str, ...], lock: int) -> None:
         self._lock = lock
         self._path = dest / RECORD
         self._names = names
         done = read_json(self._path).get("done") if self._path.exists() else []
-        self._done: list[list[str]] = done if isinstance(done, list) else []  # else all is done again, and continues
+        self._done: list[list[str]] = (
+            done if isinstance(done, list) else []
+        )  # if damaged, rerun every stage; each resumes
         self._reached = 0  # of the stages
 
     def run(self, job: str, *arguments: object) -> None:
@@ -130,7 +131,7 @@ class Stages:
             click.echo(f"== {at} is done already")
             self._reached += 1
             return
-        self._write(self._done[: self._reached])  # what comes after it is out of date
+        self._write(self._done[: self._reached])  # later stages are out of date
         click.echo(f"\n== {at}\n{command_line(job, *arguments)}")
         code, interrupted = run_job(words, self._lock)
         if code == 0:
@@ -140,7 +141,7 @@ class Stages:
             click.echo(f"Interrupted at {at}. Nothing is lost: the same command continues there.", err=True)
             raise SystemExit(128 + interrupted)
         if code:
-            forget_if_empty(self._path.parent, RECORD)  # with a mistyped SOURCE, say
+            forget_if_empty(self._path.parent, RECORD)  # for instance after a mistyped SOURCE
             more = " A larger --hours trains on first." if job == "refill" else ""
             click.echo(f"Stopped at {at}, for the reason above. The same command continues there.{more}", err=True)
             raise SystemExit(code if code > 0 else 128 - code)
@@ -153,7 +154,7 @@ class Stages:
 def run_job(words: list[str], lock: int) -> tuple[int, int]:
     """Run a job and show what it prints; returns its exit code, and the signal that interrupted it or 0.
 
-    The job keeps the lock for as long as it runs, even if we are killed. The line about the next command is left out: that command comes next anyway.
+    The job inherits the lock and holds it until it exits, even if this process is killed. Its `Next:` line is not shown.
     """
     process = subprocess.Popen(
         [*GENERATE, *words], stdout=subprocess.PIPE, text=True, errors="replace", bufsize=1, pass_fds=[lock]
@@ -168,7 +169,7 @@ def run_job(words: list[str], lock: int) -> tuple[int, int]:
 
 @contextmanager
 def signals_for(process: subprocess.Popen[str]) -> Iterator[list[int]]:
-    """Leave it to the process what a signal does, and collect the signals. The terminal sends Ctrl-C to both of us."""
+    """Collect SIGINT and SIGTERM while the process runs; forward SIGTERM. The terminal sends Ctrl-C to both processes."""
     received: list[int] = []
 
     def note(number: int, _: object) -> None:
@@ -185,19 +186,19 @@ def signals_for(process: subprocess.Popen[str]) -> Iterator[list[int]]:
 
 
 def choose_size(pictures: int, device: str) -> str:
-    """The side to train at: what an hour is enough for on a CPU; on a GPU more, if the pictures suffice."""
+    """The picture size: 64 px on a CPU, where training takes about an hour; 128 or 256 px on a GPU."""
     return "64" if device == "cpu" else "256" if pictures >= MANY else "128"
 
 
 def size_before(prepared: Path) -> str | None:
-    """The side that an earlier start chose; None if there was none."""
+    """The picture size an earlier run chose; None if there was none."""
     path = prepared / "dataset.json"
     size = read_json(path).get("size") if path.exists() else None
     return str(size) if size else None
 
 
 def title_of(source: str, categories: list[str]) -> str | None:
-    """The title by the only category, the search term or the name of SOURCE; None for several categories, which `refill` names."""
+    """The title from the only category, the search term or the name of SOURCE; None for several categories."""
     from generate.releasing.naming import default_title, name_category
 
     if len(categories) > 1:

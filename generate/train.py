@@ -2,9 +2,9 @@
 
     python -m generate train prepared runs/mine --kimg 300
 
-RUN gets options.json, snapshot-*.pt (everything: a rerun continues where it stopped), generator.safetensors (the
-averaged generator of the best snapshot), samples-*.jpg, stats.jsonl, curves.png, tensorboard/, and in the end
-time-lapse.mp4. The loop itself is in training/loop.py.
+Writes to RUN: options.json, snapshot-*.pt (the whole state, for resuming), generator.safetensors (the EMA generator of
+the best snapshot), samples-*.jpg, stats.jsonl, curves.png, tensorboard/, and finally time-lapse.mp4. The loop is in
+training/loop.py.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ Option = Callable[[Callable[..., Any]], Callable[..., Any]]
 
 
 def auto(name: str, type: click.ParamType[Any], help: str, default: str) -> Option:
-    """An option whose default depends on the pictures and the discriminator; `default` says how."""
+    """An option whose default depends on the pictures and the discriminator; `default` describes it."""
     return click.option(name, type=type, help=f"{help}  [default: {default}]")
 
 
@@ -43,57 +43,60 @@ def own(name: str, help: str, type: Any = None, **attributes: Any) -> Option:
 @click.command()
 @click.argument("data", type=click.Path(path_type=Path))
 @click.argument("run", type=click.Path(path_type=Path))
-# how long, and of what
+# length and data
 @own("--kimg", "Length of the run, in thousands of real pictures shown.", POSITIVE)
-@click.option("--hours", type=POSITIVE, help="End after so many hours, too, all starts of the run together.  [default: no limit]")  # fmt: skip
-@click.option("--conditional", is_flag=True, help="One model for all of DATA's categories, its first-level folders.")
-@click.option("--greyscale", is_flag=True, help="Train on grey pictures.")
+@click.option("--hours", type=POSITIVE, help="Also stop after this many hours, summed over all resumes.  [default: no limit]")  # fmt: skip
+@click.option(
+    "--conditional",
+    is_flag=True,
+    help="Class-conditional: one model for all categories, the first-level folders of DATA.",
+)
+@click.option("--greyscale", is_flag=True, help="Train on greyscale pictures.")
 @click.option(
     "--transparent", is_flag=True, help="Train on RGBA pictures: `prepare --background transparent` makes them."
 )
 # the losses
 @click.option("--discriminator", type=click.Choice(["r3gan", "lightweight"]), default=None,
               help="r3gan learns faster; lightweight is the lightweight_gan command's own.  "
-              "[default: r3gan; with --from what that was trained with]")  # fmt: skip
+              "[default: r3gan; with --from as in that run]")  # fmt: skip
 @auto("--gamma", POSITIVE, "r3gan: weight of the gradient penalty at the start of the run.", "5")
-@auto("--burn-in-kimg", POSITIVE, "r3gan: when gamma and the learning rate have reached a tenth and a quarter.", "300")
-@own("--vision-aided/--no-vision-aided", "r3gan: a second discriminator, which sees EfficientNet-lite0's features.")
-@own("--gradient-penalty/--no-gradient-penalty", "lightweight: the penalty of every fourth step.")
+@auto("--burn-in-kimg", POSITIVE, "r3gan: kimg until gamma falls to a tenth and the learning rate to a quarter.", "300")
+@own("--vision-aided/--no-vision-aided", "r3gan: a second discriminator, on features of EfficientNet-lite0.")
+@own("--gradient-penalty/--no-gradient-penalty", "lightweight: apply the gradient penalty every fourth step.")
 @click.option("--adaptive", is_flag=True, help="lightweight: adapt --augment-probability to overfitting (ADA).")
-@own("--disc-output-size", "lightweight: 1 or 5 logits a side.", click.Choice([1, 5]))
+@own("--disc-output-size", "lightweight: 1x1 or 5x5 logits.", click.Choice([1, 5]))
 # the steps
-@auto("--batch-size", AT_LEAST_ONE, "Pictures of a batch; torchrun's processes share them.", "16")
-@auto("--accumulate", AT_LEAST_ONE, "Batches a step.", "1; lightweight 4")
-@auto("--learning-rate", POSITIVE, "Adam's, at the start of the run.", "3e-4; lightweight 2e-4")
+@auto("--batch-size", AT_LEAST_ONE, "Pictures in a batch, split among torchrun's processes.", "16")
+@auto("--accumulate", AT_LEAST_ONE, "Batches per step (gradient accumulation).", "1; lightweight 4")
+@auto("--learning-rate", POSITIVE, "Learning rate of Adam at the start of the run.", "3e-4; lightweight 2e-4")
 @click.option("--augment", type=click.Choice(AUGMENTATIONS), multiple=True,
-              help="What the discriminator sees changed; repeat it for more.  [default: flip translation]")  # fmt: skip
-@auto("--augment-probability", click.FloatRange(0, 1), "How often it does.", "by the number of pictures, at most 0.5")
-@auto("--ema-kimg", click.FloatRange(0), "Half-life of the averaged generator.", "5; lightweight 10")
+              help="Differentiable augmentation before the discriminator; repeatable.  [default: flip translation]")  # fmt: skip
+@auto("--augment-probability", click.FloatRange(0, 1), "Its probability.", "by the number of pictures, at most 0.5")
+@auto("--ema-kimg", click.FloatRange(0), "Half-life of the generator's moving average (EMA).", "5; lightweight 10")
 # the networks
-@auto("--latent-dim", AT_LEAST_ONE, "Width of the latent.", "128, above 128 px 256; lightweight 256")
-@auto("--fmap-max", click.IntRange(4), "Most feature maps in a layer.", "128, above 128 px 256; lightweight 512")
+@auto("--latent-dim", AT_LEAST_ONE, "Dimension of the latent.", "128, above 128 px 256; lightweight 256")
+@auto("--fmap-max", click.IntRange(4), "Maximum feature maps in a layer.", "128, above 128 px 256; lightweight 512")
 @auto("--fmap-inverse-coef", click.IntRange(6, 16), "A layer of 2^n px has at most 2^(this - n) feature maps.",
       "10, at 256 px 11, at 512 px 12; lightweight 12")  # fmt: skip
 @auto("--width", AT_LEAST_ONE, "r3gan: feature maps in the discriminator's first layer.", "32, above 64 px 16")
 @click.option("--attention", type=int, multiple=True,
-              help="Resolution that gets an attention layer; repeat it for more, 0 for none.  "
+              help="Resolution with an attention layer; repeatable, 0 for none.  "
               "[default: none; lightweight 32]")  # fmt: skip
 # the machine
 @precision_option
-@own("--compile/--no-compile", "Let torch.compile fuse what it can: minutes at the start, then faster steps.")
+@own("--compile/--no-compile", "Use torch.compile: minutes of compilation, then faster steps.")
 @device_option
-@own("--seed", "Of all random numbers.", int)
-# what is kept
-@own("--snapshot-kimg", "How often to save and measure, in thousands of pictures.", POSITIVE)
-@own("--keep", "Newest snapshots kept, and the best one.", AT_LEAST_ONE)
-@own("--patience", "End after so many snapshots without a better one.", AT_LEAST_ONE)
-@own("--fid", "Measure the FID too, with torch-fidelity's Inception: from a file, or downloaded.",
+@own("--seed", "Random seed.", int)
+# snapshots
+@own("--snapshot-kimg", "Interval between snapshots, in thousands of pictures.", POSITIVE)
+@own("--keep", "Number of newest snapshots to keep, besides the best.", AT_LEAST_ONE)
+@own("--patience", "Stop after this many snapshots without improvement.", AT_LEAST_ONE)
+@own("--fid", "Also measure FID with torch-fidelity's Inception, from a file or downloaded.",
      is_flag=False, flag_value=DOWNLOAD, metavar="[WEIGHTS]")  # fmt: skip
 @click.option("--from", "start_from", default="", metavar="MODEL",
-              help="Begin with the weights of another run or of a generator.safetensors with its discriminator.safetensors, "
-    "of pictures of the same size or half of it, "
-              "or of a model_N.pt of the lightweight_gan command.")  # fmt: skip
-@click.option("--dry-run", is_flag=True, help="Print what would be done and how long it would take; write nothing.")
+              help="Initial weights: another run or a generator.safetensors beside its discriminator.safetensors, "
+              "of the same or half the picture size, or a model_N.pt of the lightweight_gan command.")  # fmt: skip
+@click.option("--dry-run", is_flag=True, help="Print the options, memory and estimated time; write nothing.")
 def command(
     data: Path,
     run: Path,
@@ -107,14 +110,14 @@ def command(
 ) -> None:
     """Train a generator on the pictures that `prepare` made.
 
-    Run it again, and it continues from RUN's newest snapshot; Ctrl-C saves one first. Watch RUN/samples-*.jpg.
+    Ctrl-C saves a snapshot and stops; the same command resumes from the newest one. RUN/samples-*.jpg shows progress.
 
     \b
     Example:
       python -m generate train prepared runs/mine --kimg 300
     """
     if greyscale and transparent:
-        raise click.UsageError("Choose --greyscale or --transparent: there is no grey with transparency.")
+        raise click.UsageError("Choose --greyscale or --transparent: greyscale with transparency is not supported.")
     options = TrainOptions(
         **{name: value for name, value in values.items() if value is not None},
         channels=1 if greyscale else 4 if transparent else 3,
@@ -145,7 +148,7 @@ def command(
 
 
 def plan(data: Path, options: TrainOptions = DEFAULT, device: str = "auto") -> list[str]:
-    """What `train` would do, as lines to read: options, parameters, memory, steps, hours."""
+    """The lines of --dry-run: options, parameters, memory, steps, estimated time."""
     from dataclasses import asdict
 
     from generate.devices import choose_device

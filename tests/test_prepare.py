@@ -133,7 +133,7 @@ def test_rerun_with_other_options_is_refused(tmp_path):
 @pytest.mark.parametrize(
     ("options", "code", "sentence"),
     [
-        (["--size", "100"], 2, "100 is not a size the networks have"),
+        (["--size", "100"], 2, "100 is not a size of the networks"),
         (["--background", "blurple"], 2, "'blurple' is not a colour"),
     ],
 )

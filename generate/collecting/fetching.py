@@ -1,4 +1,4 @@
-"""Download a table of URLs into a folder, each once: a journal knows what was done, threads download the rest.
+"""Download a table of URLs into a folder with a pool of threads. A journal records each outcome, so a rerun resumes.
 
 python -c "from generate.collecting.fetching import *; fetch([Row('0', url='https://...')], Path('photos'))"
 """
@@ -29,7 +29,7 @@ from generate.collecting.polite import Manners, build_opener
 from generate.collecting.provenance import FAILED, KEPT, Row, check_picture, utc_now
 from generate.images import BadPicture, atomic_path, suffix_of, write_text
 
-DISTRIBUTORS: dict[str, Sequence[str]] = {  # with the packages that each needs
+DISTRIBUTORS: dict[str, Sequence[str]] = {  # and the packages each needs
     "threads": (),
     "pyspark": ("img2dataset", "pyspark"),
     "ray": ("img2dataset", "ray"),
@@ -37,7 +37,7 @@ DISTRIBUTORS: dict[str, Sequence[str]] = {  # with the packages that each needs
 THREADS = 16
 OUTCOME = ("file", "fetched", "sha256", "status", "reason")  # the fields of a row that fetching fills in
 LOST = "not fetched: the process that should ended; run the same again"
-WORK = ".collect"  # in DEST; hidden, so that its files are not taken for pictures
+WORK = ".collect"  # in DEST; hidden, so its files are not read as pictures
 
 
 def check_distributor(distributor: str) -> None:
@@ -79,7 +79,7 @@ def fetch(
 def with_outcomes(rows: list[Row], dest: Path, finished: bool = False) -> list[Row]:
     """The rows with their outcomes so far. Rows that are not fetched yet have neither status nor file.
 
-    After a fetch that is `finished` every row has a status: one without an outcome was lost with its process.
+    If `finished`, rows without an outcome fail with the reason LOST: their process died.
     """
     known = _journal(dest)
     lost = {"file": ""} | ({"status": FAILED, "reason": LOST} if finished else {})
@@ -87,7 +87,7 @@ def with_outcomes(rows: list[Row], dest: Path, finished: bool = False) -> list[R
 
 
 def _journal(dest: Path) -> dict[str, dict[str, str]]:
-    """The outcome of each URL, from all runs so far. A last line that a crash cut off is ignored."""
+    """The outcome of each URL, from all runs so far. Ignores a last line truncated by a crash."""
     outcomes = {}
     for path in sorted((dest / WORK).glob("run-*/rows-*.jsonl")):
         for line in path.read_text(encoding="utf-8").splitlines():
@@ -100,7 +100,7 @@ def _journal(dest: Path) -> dict[str, dict[str, str]]:
 
 
 def save(url: str, file: str, data: bytes | None, reason: str, dest: Path, min_size: int) -> Row:
-    """Write what was downloaded, if it is a picture, under its real suffix; returns the row of its outcome."""
+    """Write downloaded data under the suffix of its format, if it is a picture; returns its row."""
     digest = hashlib.sha256(data).hexdigest() if data is not None else ""
     if data is not None:
         try:
@@ -122,7 +122,7 @@ def save(url: str, file: str, data: bytes | None, reason: str, dest: Path, min_s
 
 
 def _run_threads(missing: list[Row], work: Path, dest: Path, min_size: int, manners: Manners, jobs: int) -> None:
-    """Each outcome is in the journal before the next is looked at, so an interrupted run loses nothing."""
+    """Write each outcome to the journal before the next, so an interrupted run loses nothing."""
     stop = threading.Event()
     opener = build_opener(manners, stop)
     work.mkdir(parents=True)
@@ -136,7 +136,7 @@ def _run_threads(missing: list[Row], work: Path, dest: Path, min_size: int, mann
             try:
                 with opener.open(row.url, timeout=manners.timeout_s) as response:
                     return row, response.read(), ""
-            except Exception as error:  # whatever a stranger's server or URL may bring about is that picture's reason
+            except Exception as error:  # any failure of a remote server or URL rejects only that picture
                 return row, None, reason_of(error)
 
         try:
@@ -152,7 +152,7 @@ def _run_threads(missing: list[Row], work: Path, dest: Path, min_size: int, mann
 
 
 def reason_of(error: BaseException) -> str:
-    """A failed download in a few words."""
+    """The reason for a failed download, in a few words."""
     while isinstance(error, urllib.error.URLError) and not isinstance(error, urllib.error.HTTPError):
         if not isinstance(error.reason, BaseException):
             return str(error.reason)

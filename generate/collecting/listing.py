@@ -27,7 +27,7 @@ T = TypeVar("T")
 WORDNET = re.compile(r"(n\d{8})_\d+")  # ImageNet numbers the pictures of a category: n07753592_17
 CATEGORY_URL = re.compile(r"(?![\"'<(\[]*https?://)(\S.*?)[\s,;:|]+[\"'<]*(https?://.*)", re.IGNORECASE)
 IN_TEXT = re.compile(r"""https?://[^\s<>"'()\[\]]+""", re.IGNORECASE)
-AROUND = " \t,;|\"'<>"  # what may stand around a URL or a category
+AROUND = " \t,;|\"'<>"  # characters stripped around a URL or a category
 
 
 def reservoir(items: Iterable[T], limit: int | None, seed: int) -> list[T]:
@@ -58,11 +58,11 @@ def read_list(path: Path, limit: int | None, seed: int) -> list[Row]:
     try:
         table = read_table_rows(path)
         rows = _subset((Row(file="", **fields) for fields in table), limit, seed) if table is not None else []
-        if table is None or not (_holds_urls(rows) or _is_structured(path)):  # text, or what only looked like a table
+        if table is None or not (_holds_urls(rows) or _is_structured(path)):  # text, perhaps mistaken for a table
             rows = _subset(_text_rows(path), limit, seed)
         first = _first_line(path)
     except (csv.Error, gzip.BadGzipFile, zlib.error, lzma.LZMAError, EOFError, OSError) as error:
-        if getattr(error, "errno", None):  # of the disk, not of what is in the file
+        if getattr(error, "errno", None):  # an I/O error, not bad content
             raise
         raise click.ClickException(f"{path} can't be read as a list of URLs: {error}.") from None
     if not _holds_urls(rows):
@@ -74,7 +74,7 @@ def read_list(path: Path, limit: int | None, seed: int) -> list[Row]:
 
 
 def _subset(found: Iterable[Row], limit: int | None, seed: int) -> list[Row]:
-    """So many of the rows at random, each URL once."""
+    """A random subset of `limit` rows, without duplicate URLs."""
     return list({row.url: row for row in reservoir(map(_checked, found), limit, seed)}.values())
 
 
@@ -83,7 +83,7 @@ def _holds_urls(rows: list[Row]) -> bool:
 
 
 def _is_structured(path: Path) -> bool:
-    """Whether it is Parquet or JSON, whose text is no list."""
+    """True for Parquet and JSON, which are never read as text."""
     with path.open("rb") as binary:
         if binary.read(4) == b"PAR1":
             return True
@@ -92,7 +92,7 @@ def _is_structured(path: Path) -> bool:
 
 
 def _first_line(path: Path) -> str:
-    """What a list without URLs begins with."""
+    """Describes the start of a list without URLs, for an error message."""
     with open_text(path) as file:
         first = next((text for line in islice(file, SAMPLE) if (text := line.strip())), "")
     if not first:
@@ -123,20 +123,20 @@ def _text_rows(path: Path) -> Iterator[Row]:
 
 
 def _urls_in(text: str) -> list[str]:
-    """The URLs of a line, with what may stand around each: one after the other, or in a sentence."""
+    """The URLs in a line, side by side or within a sentence, still with surrounding characters."""
     urls = NEXT_URL.split(text)
     in_text = [url.rstrip(".,;:") for url in IN_TEXT.findall(text)]
     return in_text if len(in_text) > 1 and all(map(shows_picture, in_text)) else urls
 
 
 def _without_words(url: str) -> str:
-    """The URL without what follows it: http://h/a.jpg 640 480. A URL may have spaces and quotation marks in it, though."""
+    """The URL without trailing words, as in http://h/a.jpg 640 480. A URL itself may contain spaces and quotation marks."""
     first = re.split(r'[\s"]', url.strip(), maxsplit=1)[0]
     return first if shows_picture(first) and not shows_picture(url) else url
 
 
 def _checked(row: Row) -> Row:
-    """The row with text that can be written, JSON's escapes can stand for half a character, failed if it has no URL."""
+    """The row with lone surrogates (from JSON escapes) replaced; its status is failed if it has no URL."""
     row = Row(**{name: value.encode("utf-8", "backslashreplace").decode() for name, value in asdict(row).items()})
     if is_url(row.url):
         return row

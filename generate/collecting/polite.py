@@ -38,7 +38,7 @@ CHUNK = 1 << 16
 
 @dataclass(frozen=True)
 class Manners:
-    """The limits of fetching, and who we are."""
+    """The limits on requests, and the contact for the user agent."""
 
     contact: str = ""  # an e-mail address or site for the user agent; Wikimedia requires one
     rate_per_s: float = 2.0  # requests to one host, in one process
@@ -46,7 +46,7 @@ class Manners:
     total_s: float = 60.0  # for a whole body
     max_bytes: int = 30_000_000
     max_retry_after_s: float = 30.0
-    private_hosts: tuple[str, ...] = ()  # host names that may have a private address, such as one's own server
+    private_hosts: tuple[str, ...] = ()  # hosts allowed to have a private address, such as your own server
 
     @property
     def user_agent(self) -> str:
@@ -55,7 +55,7 @@ class Manners:
 
 
 class Refused(urllib.error.URLError):
-    """We refuse to fetch this URL; the text gives the reason."""
+    """Raised for a URL that must not be fetched; the text is the reason."""
 
 
 def build_opener(manners: Manners, stop: threading.Event | None = None) -> urllib.request.OpenerDirector:
@@ -81,7 +81,7 @@ def build_opener(manners: Manners, stop: threading.Event | None = None) -> urlli
 
 
 def seconds_of(retry_after: str) -> float | None:
-    """How long a Retry-After header asks to wait: seconds or a date. None if it says nothing that can be read."""
+    """The delay in a Retry-After header, given as seconds or a date; None if it can't be parsed."""
     text = retry_after.strip()
     if text.isascii() and text.isdecimal():
         return float(text[:9])
@@ -92,7 +92,7 @@ def seconds_of(retry_after: str) -> float | None:
 
 
 def opts_out(tags: list[str]) -> bool:
-    """True if X-Robots-Tag headers, for everybody or for us by name, ask not to be collected."""
+    """True if X-Robots-Tag headers opt out, for all crawlers or for this one by name."""
     for tag in tags:
         agent, colon, directives = tag.rpartition(":")
         for_us = not colon or agent.strip().lower() == TOKEN
@@ -166,7 +166,7 @@ class _Redirects(urllib.request.HTTPRedirectHandler):
     max_redirections = 5
 
     def http_error_302(self, req: Any, fp: Any, code: int, msg: str, headers: Any) -> Any:
-        fp.close()  # urllib would read the whole body, which may be endless
+        fp.close()  # urllib would read the whole, possibly endless, body
         return super().http_error_302(req, io.BytesIO(), code, msg, headers)
 
     http_error_301 = http_error_303 = http_error_307 = http_error_308 = http_error_302
@@ -252,7 +252,7 @@ class _Manners(urllib.request.BaseHandler):
         raise Refused(f"too large: over {limit:,} bytes")
 
     def decompress(self, body: bytes, encoding: str) -> bytes:
-        """The body as it was before a server compressed it, which some do although nobody asked for it."""
+        """Decompress a body; some servers compress without being asked."""
         if encoding in ("", "identity"):
             return body
         if encoding not in ("gzip", "x-gzip", "deflate"):
@@ -269,7 +269,7 @@ class _Manners(urllib.request.BaseHandler):
     def wait_and_retry(
         self, request: Any, response: Any, code: int, message: str, headers: Message
     ) -> addinfourl | None:
-        """Retry once after the time the server asks for. None passes the response on to the handler that raises HTTPError."""
+        """Retry once after the delay in Retry-After. None passes the response to the handler that raises HTTPError."""
         wait = seconds_of(headers.get("Retry-After", ""))
         if getattr(request, "retried", False) or wait is None or wait > self.manners.max_retry_after_s:
             return None

@@ -2,8 +2,8 @@
 
     python -c "from generate.collecting.unpacking import *; copy_pictures(Path('emoji.tgz'), Path('photos'))"
 
-What is a picture is told by its suffix or else by its content. Of an archive only regular files are read; links, devices
-and paths that lead out of it are passed over.
+A file is a picture by its suffix or else its content. Only regular files of an archive are read; links, devices and paths
+that lead out of it are passed over.
 """
 
 from __future__ import annotations
@@ -29,12 +29,18 @@ from generate.formats import HEAD, REFUSED, SUFFIXES
 from generate.images import BadPicture, atomic_path, fitting
 
 MAX_BYTES = 100_000_000  # of one uncompressed picture
-NOT_THE_PICTURES = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM)  # faults of DEST's disk
+NOT_THE_PICTURES = (
+    errno.ENOSPC,
+    errno.EDQUOT,
+    errno.EROFS,
+    errno.EACCES,
+    errno.EPERM,
+)  # errors of DEST's disk, not of a picture
 
 
 @dataclass
 class Member:
-    """A file of a source: what opens it, its path with slashes, and why it is passed over, if that is known already."""
+    """A file of a source: the key to open it, its path with slashes, and the reason to pass it over, if already known."""
 
     key: Any
     name: str
@@ -42,7 +48,7 @@ class Member:
 
 
 class Folder:
-    """A folder. The three kinds of source have the same two methods: members() and open()."""
+    """A folder. All three source classes have members() and open()."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
@@ -53,7 +59,9 @@ class Folder:
         for line in found.link_lines(self.path):
             click.echo(line, err=True)
         files = [(path, "") for path in found.pictures]
-        files += [(path, "" if why == NOT_UTF8 else why) for path, why in found.passed_over]  # names can be mended
+        files += [
+            (path, "" if why == NOT_UTF8 else why) for path, why in found.passed_over
+        ]  # such names can be converted
         return [Member(path, path.relative_to(self.path).as_posix(), why) for path, why in sorted(files)]
 
     def open(self, member: Member) -> IO[bytes]:
@@ -61,7 +69,7 @@ class Folder:
 
 
 class Zip:
-    """Members of a zip file. Their names are in `encoding`, which is guessed if None, where they don't say UTF-8."""
+    """Members of a zip file. Names not flagged as UTF-8 are decoded from `encoding`, or a guess if None."""
 
     def __init__(self, path: Path, encoding: str | None = None) -> None:
         self.archive = zipfile.ZipFile(path)
@@ -71,7 +79,7 @@ class Zip:
         infos = [info for info in self.archive.infolist() if not info.is_dir()]
         old = {info.filename: info.filename.encode("cp437") for info in infos if not info.flag_bits & 0x800}
         names = readable(old, self.path, self.encoding)
-        # Windows' own tools have written backslashes
+        # Windows tools have written backslashes
         return [Member(info, names.get(info.filename, info.filename).replace("\\", "/")) for info in infos]
 
     def open(self, member: Member) -> IO[bytes]:
@@ -85,7 +93,7 @@ class Tar:
         self.archive = tarfile.open(path)  # noqa: SIM115  # closed by open_source
 
     def members(self) -> list[Member]:
-        files = {info.name: info for info in self.archive if not info.isdir()}  # of one name, the last counts
+        files = {info.name: info for info in self.archive if not info.isdir()}  # the last of several with one name
         self._check_end()
         return [
             Member(info, name, "" if info.isfile() else "a link or device in an archive")
@@ -93,7 +101,7 @@ class Tar:
         ]
 
     def _check_end(self) -> None:
-        """tarfile takes a damaged header for the end of the archive; raise an error instead."""
+        """Raise an error for a damaged header, which tarfile reads as the end of the archive."""
         file = cast(IO[bytes], self.archive.fileobj)
         file.seek(self.archive.offset)
         if file.read(tarfile.BLOCKSIZE).strip(b"\0"):
@@ -105,7 +113,7 @@ class Tar:
 
 @contextmanager
 def open_source(path: Path, encoding: str | None = None) -> Iterator[Folder | Zip | Tar]:
-    """A folder or an archive, recognised by its content. Raises whatever zipfile or tarfile do for a damaged archive."""
+    """A folder or an archive, detected by content. Raises the errors of zipfile and tarfile for a damaged archive."""
     if path.is_dir():
         yield Folder(path)
         return
@@ -115,7 +123,7 @@ def open_source(path: Path, encoding: str | None = None) -> Iterator[Folder | Zi
 
 
 def is_archive(path: Path) -> bool:
-    """Whether the content is that of an archive, whatever the name."""
+    """True if the content is an archive, whatever its name."""
     return path.is_file() and (zipfile.is_zipfile(path) or tarfile.is_tarfile(path))
 
 
@@ -168,7 +176,7 @@ def copy_pictures(
 
 @contextmanager
 def _damage_is_told(path: Path) -> Iterator[None]:
-    """Whatever zipfile and tarfile raise on a damaged archive, as one sentence."""
+    """Turn any error of zipfile or tarfile on a damaged archive into a click.ClickException."""
     try:
         yield
     except click.ClickException:
@@ -201,7 +209,7 @@ def _utf8(name: str) -> str:
 
 
 def _file_name(path: PurePosixPath) -> str:
-    """The path as one that every file system takes: in UTF-8, no part longer than 255 bytes."""
+    """The path in UTF-8 with parts of at most 255 bytes, as file systems require."""
     return "/".join(fitting(_utf8(part)) for part in path.parts)
 
 

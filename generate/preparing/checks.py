@@ -12,7 +12,7 @@ from PIL import Image
 from generate.images import BadPicture
 
 OVERVIEW = 256  # pixels of the longer side of an overview
-EMPTY_CONTRAST = 4.0  # minimum standard deviation of grey, of 255; Fluent Emoji have 27 and more
+EMPTY_CONTRAST = 4.0  # minimum standard deviation of grey levels, of 255
 MIDDLE = 128  # between black and white
 EMPTY_COVER = 0.01  # minimum share of visible pixels in a picture with transparency
 
@@ -29,7 +29,7 @@ def check_shape(size: tuple[int, int], min_side: int, max_aspect: float) -> None
 def overview(image: Image.Image) -> np.ndarray:
     """The picture reduced by an integer factor to about 256 px (171 to 384) on its longer side: (H, W, 3 or 4) uint8.
 
-    An integer factor is ten times as fast, and the checks tolerate that range of sizes.
+    An integer factor is faster, and the checks tolerate that range of sizes.
     """
     array = np.asarray(image)
     times = max(1, round(max(image.size) / OVERVIEW))
@@ -56,10 +56,7 @@ def check_content(grey: np.ndarray, alpha: np.ndarray | None, min_sharpness: flo
 
 
 def sharpness(grey: np.ndarray) -> float:
-    """Variance of the Laplacian (Pech-Pacheco et al., ICPR 2000) of an (H, W) uint8 overview.
-
-    Fluent Emoji: 88 and more; the same blurred with a Gaussian of 2 px: 3 to 12, of 4 px: 1 to 3.
-    """
+    """Variance of the Laplacian (Pech-Pacheco et al., ICPR 2000) of an (H, W) uint8 overview."""
     return _deviation(cv2.Laplacian(grey, cv2.CV_16S)) ** 2
 
 

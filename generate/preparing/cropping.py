@@ -1,4 +1,4 @@
-"""One picture becomes one square: find and cut out the object, crop, resize once.
+"""Turn a picture into a square: find and cut out the object, crop, resize once.
 
 python -c "from generate.preparing.cropping import *; make_square(Image.open('a.png').convert('RGBA'), Recipe(crop='object')).show()"
 """
@@ -60,7 +60,7 @@ def crop_around(image: Image.Image, box: Box | None, recipe: Recipe) -> Image.Im
     moved inside the picture and is no larger than it.
     """
     if box is None:
-        raise BadPicture("no object found: all of it is transparent")
+        raise BadPicture("no object found: the picture is fully transparent")
     width, height = box[2] - box[0], box[3] - box[1]
     if max(width, height) < recipe.smallest:
         raise BadPicture(f"object too small: {width}x{height}, {recipe.smallest} px required")

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from generate.preparing.masks import Box
 
-NAME = "fasterrcnn_mobilenet_v3_large_320_fpn"  # 19 million parameters, the fastest of them
+NAME = "fasterrcnn_mobilenet_v3_large_320_fpn"  # the fastest
 NAMES = (
     NAME,
     "fasterrcnn_mobilenet_v3_large_fpn",
@@ -66,7 +66,7 @@ def load_detector(name: str, weights: str) -> torch.nn.Module:
             state = torch.load(Path(weights), map_location="cpu", weights_only=True)
         model = get_model(name, weights=None, weights_backbone=None)
         model.load_state_dict(state)
-    except Exception as error:  # no network, no such file, not a state dict, another network's
+    except Exception as error:  # no network, a missing file, not a state dict, or another network's
         reason = " ".join(str(error).split())[:200] or type(error).__name__
         raise click.ClickException(
             f"The weights {weights!r} of {name} can't be loaded ({reason}): give the path of its state dict with --weights, "

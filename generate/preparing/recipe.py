@@ -33,7 +33,7 @@ class Recipe:
     min_side: int | None = None  # None: half of the size
     max_aspect: float = 3.0
     min_sharpness: float = 10.0
-    near: int = 6  # bits of 256 that near duplicates differ by at most
+    near: int = 6  # maximum differing bits of 256 between near duplicates
 
     @property
     def smallest(self) -> int:
@@ -69,7 +69,7 @@ def check_size(size: int) -> None:
     """Only powers of two, because each layer of the networks doubles the resolution."""
     if not (32 <= size <= 1024 and size & (size - 1) == 0):
         raise click.BadParameter(
-            f"{size} is not a size the networks have: use 32, 64, 128, 256, 512 or 1024.", param_hint="--size"
+            f"{size} is not a size of the networks: use 32, 64, 128, 256, 512 or 1024.", param_hint="--size"
         )
 
 

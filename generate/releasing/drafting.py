@@ -65,8 +65,7 @@ def draft_release(
         for number, picture in enumerate(members):
             name = f"{category.slug}/{number:05d}.{EXTENSIONS[picture.type]}"
             pictures[name] = places[category.slug, number] = picture
-            stored = {"bytes": picture.length, "sha256": picture.sha256}
-            rows.append({"file": name, "category": category.slug, **picture.made, **stored})
+            rows.append({"file": name, "category": category.slug, **picture.made, "bytes": picture.length, "sha256": picture.sha256})  # fmt: skip
     table = "".join(json.dumps(row) + "\n" for row in rows).encode()
     total_bytes, common = sum(picture.length for picture in pictures.values()), _common(pictures.values())
     names = names_objects({category.slug: [picture.made.get("names") for picture in some] for category, some in groups})
@@ -107,9 +106,8 @@ def draft_release(
         return others[name] if name in others else packed[name][1]()
 
     checksums = {name: picture.crc32c for name, picture in pictures.items()}
-    checksums |= {name: crc32c(data) for name, data in others.items()} | {
-        name: sum_ for name, (sum_, _) in packed.items()
-    }
+    checksums |= {name: crc32c(data) for name, data in others.items()}
+    checksums |= {name: checksum for name, (checksum, _) in packed.items()}
     return Draft(digest, checksums, load, finish)
 
 

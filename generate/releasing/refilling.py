@@ -98,9 +98,7 @@ def refill(
         if not yes and not add:
             expected = _expected(names, site, title, bool(categories), recognise)
             check_same_site(url, site, expected, (model.size,) * 2, title)
-        samples, first, wanted, how = _plan(
-            bucket, pointer, model, home, names, count, curate, truncation, precision, device
-        )
+        samples, first, wanted, how = _plan(bucket, pointer, model, home, names, count, curate, truncation, precision, device)  # fmt: skip
         wants_live = bool(pointer.live and pointer.live.live) if live is None else live
         browser = browser_model(model, home.resolve().name, title, read_names(samples)) if wants_live else None
         draw_categories(model, samples, names, first, wanted, judge=bool(categories) and curate, training=training, device=device,
@@ -112,9 +110,7 @@ def refill(
             groups = _added(_live_groups(bucket, pointer.live), groups)
         chosen = choose_real(real, groups, yes=yes) if real else keep_real(bucket, pointer.live, groups)
         made = {"family": model.family, "run": home.resolve().name, "kimg": model.made.get("kimg")}
-        published = publish_pictures(
-            bucket, pointer, groups, title, description, made, keep, browser=browser, real=chosen
-        )
+        published = publish_pictures(bucket, pointer, groups, title, description, made, keep, browser=browser, real=chosen)  # fmt: skip
         _tidy(home)
     return published
 
