@@ -107,6 +107,12 @@ def command(
             "Not compared with training pictures: give the prepared pictures with --train, and copies of them are dropped."
         )
     click.echo(f"Look at {dest / PAGE} in a browser, or at {sheet}.")
+    if not curated.kept and keep_list is None:
+        click.echo(
+            "Nothing is left to publish: train on more pictures or for longer, or say with --max-similarity 1 and --worst 0 "
+            "that copies, duplicates and failures may stay.",
+            err=True,
+        )
     if curated.kept and not (found and found.too_far):
         named = title_option(any(verdict.category for verdict in curated.kept))
         click.echo(f"Next: {to_bucket('publish', dest, 'bucket', *named)}")

@@ -24,7 +24,7 @@ from generate.shared_options import (
     precision_option,
     truncation_option,
 )
-from generate.units import Seeds
+from generate.units import Seeds, plural
 
 
 @click.command()
@@ -77,7 +77,7 @@ def command(
     loaded = open_model(model, choose_device(device))
     drawn = draw_folder(loaded, dest, seeds, rank=rank, world=world, **options)
     of = f" (process {rank + 1} of {world})" if world > 1 else ""
-    click.echo(f"{drawn} pictures of {loaded.size} px in {dest}{of}")
+    click.echo(f"{plural(drawn, 'picture')} of {loaded.size} px in {dest}{of}")
     if rank == 0:
         total = len(set(seeds)) * max(1, len(loaded.choose(options["categories"])))
         keep = max(1, total * 2 // 3)

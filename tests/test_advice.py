@@ -96,6 +96,18 @@ def test_curate_of_noise_warns_and_suggests_no_publishing(tmp_path):
     assert "Next" not in result.output
 
 
+def test_curate_that_keeps_nothing_says_what_to_do_and_that_works(samples, tmp_path):
+    arguments = ["curate", samples, tmp_path / "chosen", "--train", samples, "--device", "cpu"]
+
+    result = CliRunner().invoke(main, [*map(str, arguments)])
+    again = CliRunner().invoke(main, [*map(str, arguments), "--max-similarity", "1", "--worst", "0"])
+
+    assert "0 of 24 kept; left out: 24 copies of training pictures" in result.output
+    assert "Nothing is left to publish" in result.output
+    assert "say with --max-similarity 1 and --worst 0" in result.output
+    assert "24 of 24 kept" in again.output
+
+
 def test_what_curate_suggests_for_its_own_folder_works(samples, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     shutil.copytree(samples / "food", tmp_path / "my samples")

@@ -13,6 +13,8 @@ import pytest
 import torch
 from click.testing import CliRunner
 from PIL import Image
+from safetensors import safe_open
+from safetensors.torch import save_file
 
 from generate.__main__ import main
 from generate.collecting.provenance import Row, write_table
@@ -300,6 +302,40 @@ def test_a_run_without_a_generator_and_damaged_files_are_a_sentence(tiny_run, tm
         assert result.exit_code == 1
         assert sentence in result.output
     assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize(
+    ("change", "sentence"),
+    [
+        (lambda weight: weight * float("nan"), "numbers that are none (NaN or infinite)"),
+        (lambda weight: weight / 0.0, "numbers that are none (NaN or infinite)"),
+        (lambda weight: weight.to(torch.int8), "holds int8"),
+    ],
+    ids=["nan", "infinite", "int8"],
+)
+def test_weights_that_would_draw_garbage_are_refused(tiny_run, tmp_path, change, sentence):
+    with safe_open(tiny_run / "generator.safetensors", "pt") as stored:
+        metadata, weights = stored.metadata(), {name: stored.get_tensor(name) for name in stored.keys()}  # noqa: SIM118
+    name = next(name for name, weight in weights.items() if weight.ndim == 4)
+    save_file(weights | {name: change(weights[name])}, tmp_path / "changed.safetensors", metadata)
+
+    result = sample(tmp_path / "changed.safetensors", tmp_path / "out", "--count", 1)
+
+    assert result.exit_code == 1
+    assert sentence in result.output
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_generator_with_options_of_a_later_version_is_refused(tiny_run, tmp_path):
+    with safe_open(tiny_run / "generator.safetensors", "pt") as stored:
+        metadata, weights = stored.metadata(), {name: stored.get_tensor(name) for name in stored.keys()}  # noqa: SIM118
+    metadata["network"] = json.dumps(json.loads(metadata["network"]) | {"future": 1})
+    save_file(weights, tmp_path / "later.safetensors", metadata)
+
+    result = sample(tmp_path / "later.safetensors", tmp_path / "out", "--count", 1)
+
+    assert result.exit_code == 1
+    assert "an option of another version, 'future'" in result.output
 
 
 def test_a_generator_of_another_family_is_refused(tmp_path):

@@ -90,8 +90,13 @@ def misfit(network: nn.Module, weights: Mapping[str, Tensor]) -> str:
     if missing := sorted(expected.keys() - weights.keys()):
         return f"it lacks weights that its configuration asks for ({_some(missing)})"
     for name, weight in expected.items():
-        if weights[name].shape != weight.shape:
-            return f"{name} has the shape {list(weights[name].shape)}, not {list(weight.shape)}"
+        given = weights[name]
+        if given.shape != weight.shape:
+            return f"{name} has the shape {list(given.shape)}, not {list(weight.shape)}"
+        if given.is_floating_point() != weight.is_floating_point():
+            return f"{name} holds {str(given.dtype).removeprefix('torch.')}, which was rounded too far or is something else"
+        if given.is_floating_point() and not given.isfinite().all():
+            return f"{name} holds numbers that are none (NaN or infinite), as after a training that diverged"
     return ""
 
 

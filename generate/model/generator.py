@@ -138,7 +138,7 @@ def load_generator(path: Path, device: torch.device | None = None) -> Lightweigh
     except (SafetensorError, KeyError, TypeError, ValueError, RuntimeError, AssertionError) as error:
         reason = (str(error) or type(error).__name__).splitlines()[0]
         raise click.ClickException(
-            f"{file} can't be loaded ({reason}): it is damaged; copy it again or sample from another snapshot."
+            f"{file} can't be loaded ({reason}): it is damaged, of another version, or no model; copy it again or sample from another one."
         ) from None
 
 

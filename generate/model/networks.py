@@ -55,6 +55,8 @@ class NetworkOptions:
 def read_options(values: Mapping[str, Any]) -> NetworkOptions:
     """Read the options from their JSON. Raises ValueError for impossible ones, such as categories that can't name a folder."""
     given: dict[str, Any] = {name: tuple(v) if isinstance(v, list) else v for name, v in values.items()}
+    if unknown := sorted(given.keys() - NetworkOptions.__dataclass_fields__.keys()):
+        raise ValueError(f"it has an option of another version, {unknown[0]!r}")
     options = NetworkOptions(**given)
     for name in options.categories:
         if not isinstance(name, str) or name.startswith(".") or set(name) & {"/", "\\", "\0"} or not name:
