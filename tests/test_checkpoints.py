@@ -119,7 +119,8 @@ def test_a_checkpoint_under_the_names_of_the_hub_draws_the_same(tmp_path, traine
         (hub / shared).write_bytes((home / name).read_bytes())
 
     ours, other = (
-        draw_pictures(load_generator(path).generator, [0, 1], 2) for path in (home / "model_3.pt", hub / "model.pt")
+        draw_pictures(load_generator(path).generator, [0, 1], 2)
+        for path in (home / "model_3.pt", hub / "model.pt", hub)
     )
 
     assert torch.equal(ours, other)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -20,6 +21,7 @@ from generate.model.generator import save_generator
 from generate.model.networks import NetworkOptions, build_generator
 from tests.conftest import ROOT
 
+REDIRECTS = {"/to-http": "which is not https: nothing was fetched", "/inside": "a private address: nothing was fetched"}
 COMMIT = "0123456789abcdef0123456789abcdef01234567"
 
 
@@ -69,6 +71,14 @@ def hub(model) -> Iterator[ThreadingHTTPServer]:
             elif name in repositories.get(repository, {}):
                 data = repositories[repository][name]
                 self.answer(200, data, ETag=f'"{hashlib.sha256(data).hexdigest()}"', X_Repo_Commit=COMMIT)
+            elif path in ("/to-http", "/inside", "/further"):
+                port = self.server.server_port
+                there = {
+                    "/to-http": f"http://localhost:{port}",
+                    "/inside": f"https://127.0.0.1:{port}",
+                    "/further": "",
+                }[path]
+                self.answer(302, b"", Location=f"{there}/pets.safetensors")
             elif path == "/pets.safetensors":
                 self.answer(200, files["generator.safetensors"])
             else:
@@ -111,6 +121,21 @@ def test_a_model_of_the_hub_is_fetched_with_its_revision_and_checksums(sample, h
     assert source["sha256"]["generator.safetensors"] == hashlib.sha256(model.read_bytes()).hexdigest()
     assert not [path for path in hub.asked if "setup.py" in path]
     assert len(list((tmp_path / "samples").glob("*.jpg"))) == 2
+
+
+def test_what_was_fetched_once_needs_no_hub(sample, tmp_path):
+    for name in ("hf:me/pets", "hf:me/nested/cats/generator.safetensors"):
+        first = sample(name)
+        (tmp_path / "samples").rename(tmp_path / "first")
+        again = sample(name, HF_ENDPOINT="http://127.0.0.1:9")
+
+        assert (first.returncode, again.returncode) == (0, 0), again.stderr
+        assert f"the hub does not answer, so the cached copy in {tmp_path}" in again.stdout
+        assert COMMIT[:12] in again.stdout
+        for picture in (tmp_path / "first").glob("*.jpg"):
+            assert (tmp_path / "samples" / picture.name).read_bytes() == picture.read_bytes()
+        for folder in ("first", "samples"):
+            shutil.rmtree(tmp_path / folder)
 
 
 def test_one_file_of_it_can_be_named(sample, tmp_path):
@@ -177,11 +202,19 @@ def test_an_address_over_tls_is_a_model(sample, hub, model, tmp_path):
     url = f"https://localhost:{secure.server_port}/pets.safetensors"
     try:
         result = sample(url, REQUESTS_CA_BUNDLE=str(tmp_path / "ca.pem"))
+        asked = len(secure.asked)
+        address = f"https://localhost:{secure.server_port}"
+        redirected = {path: sample(address + path, REQUESTS_CA_BUNDLE=str(tmp_path / "ca.pem")) for path in REDIRECTS}
+        elsewhere = secure.asked[asked:]
         untrusted = sample(url, REQUESTS_CA_BUNDLE="", XDG_CACHE_HOME=str(tmp_path / "other"))
     finally:
         secure.shutdown()
         secure.server_close()
 
+    for path, reason in REDIRECTS.items():
+        assert redirected[path].returncode == 1
+        assert reason in redirected[path].stderr
+    assert elsewhere == list(REDIRECTS)  # nothing else was asked for
     assert result.returncode == 0, result.stderr
     source = json.loads((tmp_path / "samples" / "samples.json").read_text())["source"]
     assert source == {"from": url, "sha256": {"pets.safetensors": hashlib.sha256(model.read_bytes()).hexdigest()}}

@@ -23,6 +23,7 @@ from generate.images import atomic_path, write_text
 from generate.model.networks import NetworkOptions, build_discriminator, build_generator, package
 
 CONFIG = ".config.json"
+HUB_MODEL = "model.pt"  # the name of a checkpoint on the Hugging Face hub
 HUB_CONFIG = "config.json"  # its name on the Hugging Face hub
 Weights = dict[str, Tensor]
 

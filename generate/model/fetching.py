@@ -11,9 +11,11 @@ import hashlib
 import json
 import os
 from fnmatch import fnmatch
+from ipaddress import ip_address
 from pathlib import Path
+from socket import getaddrinfo
 from typing import Any
-from urllib.parse import unquote, urlsplit
+from urllib.parse import unquote, urljoin, urlsplit
 
 import click
 import requests
@@ -29,6 +31,7 @@ SINGLE_FILES = (".pkl", ".pt", ".pth")  # complete models in one file
 LARGEST = 8_000_000_000  # bytes
 SOURCE = "source.json"  # beside the files: where they are from
 TIMEOUT_S = 30.0
+MOST_REDIRECTS = 10
 CHUNK = 1 << 20
 
 
@@ -76,13 +79,24 @@ def source_of(path: Path) -> dict[str, Any] | None:
 
 def _from_hub(name: str) -> Path:
     from huggingface_hub import HfApi, hf_hub_download  # imported late: few need it
+    from huggingface_hub.errors import HfHubHTTPError
 
     owner, repository, file = [*name.removeprefix(HUB).split("/", 2), "", ""][:3]
     if not owner or not repository:
         raise click.ClickException(
             f"{name} is not the name of a model: write hf:owner/name, or hf:owner/name/file.pkl."
         )
-    info = HfApi().model_info(f"{owner}/{repository}", files_metadata=True)
+    try:
+        info = HfApi().model_info(f"{owner}/{repository}", files_metadata=True)
+    except Exception as error:  # the network's libraries raise many kinds
+        answered = isinstance(error, HfHubHTTPError) and error.response.status_code < 500
+        cached = None if answered else _newest_cached(name, f"{owner}--{repository}", file)
+        if cached is None:
+            raise
+        click.echo(
+            f"{name}: the hub does not answer, so the cached copy in {cached.parent if file else cached} is used."
+        )
+        return cached
     there = {sibling.rfilename: sibling.size for sibling in info.siblings or []}
     wanted = [
         one for one in there if one == file or (not file and "/" not in one and any(fnmatch(one, p) for p in FILES))
@@ -112,15 +126,44 @@ def _from_hub(name: str) -> Path:
     return path
 
 
+def _newest_cached(name: str, repository: str, file: str) -> Path | None:
+    """Return the last complete download of the same name, None if there is none; SOURCE is written last."""
+    found = []
+    for home in _home().glob(f"{repository}@*"):
+        beside = (home / file).parent if file else home
+        source = source_of(beside) or {}
+        if source.get("from") == name and all((home / one).is_file() for one in source.get("sha256", {})):
+            found.append(((beside / SOURCE).stat().st_mtime, home / file if file else _only(home)))
+    return max(found)[1] if found else None
+
+
+def _answer_to(url: str) -> requests.Response:
+    """Ask for a URL, following redirects. Every address but the given host's is checked before it is asked.
+
+    Raises click.ClickException for a redirect to another scheme than https, or to a private address of another host.
+    """
+    first, asked = urlsplit(url).hostname, url
+    for _ in range(MOST_REDIRECTS):
+        answer = requests.get(asked, stream=True, timeout=TIMEOUT_S, allow_redirects=False)
+        if not answer.is_redirect:
+            return answer
+        answer.close()
+        asked = urljoin(asked, answer.headers["Location"])
+        if not asked.startswith(WEB):
+            raise click.ClickException(f"{url} redirects to {asked}, which is not https: nothing was fetched.")
+        host = urlsplit(asked).hostname or ""
+        if host != first and not all(ip_address(str(found[4][0])).is_global for found in getaddrinfo(host, 443)):
+            raise click.ClickException(f"{url} redirects to {asked}, a private address: nothing was fetched.")
+    raise click.ClickException(f"{url} redirects more than {MOST_REDIRECTS} times: nothing was fetched.")
+
+
 def _from_web(url: str) -> Path:
     name = Path(unquote(urlsplit(url).path)).name or "model"
     home = _home() / hashlib.sha256(url.encode()).hexdigest()[:16]
     path = home / name
     if not path.exists():
-        with requests.get(url, stream=True, timeout=TIMEOUT_S) as answer:
+        with _answer_to(url) as answer:
             answer.raise_for_status()
-            if not answer.url.startswith(WEB):
-                raise click.ClickException(f"{url} redirects to {answer.url}, which is not https: nothing was fetched.")
             length = int(answer.headers.get("Content-Length") or 0)
             _check_size(url, length)
             home.mkdir(parents=True, exist_ok=True)

@@ -20,7 +20,7 @@ from safetensors.torch import save
 from torch import Tensor, nn
 
 from generate.images import atomic_path
-from generate.model.checkpoints import misfit, read_checkpoint
+from generate.model.checkpoints import HUB_MODEL, misfit, read_checkpoint
 from generate.model.family import Directions, choose_among, sha256_of
 from generate.model.latent import Point, along, between, draw_points, mixtures, points_of, principal_directions
 from generate.model.networks import Generator, NetworkOptions, build_generator, read_options
@@ -112,11 +112,14 @@ def save_weights(path: Path, network: nn.Module, metadata: dict[str, str]) -> No
 
 
 def load_generator(path: Path, device: torch.device | None = None) -> LightweightModel:
-    """Load a run folder's generator, a `generator.safetensors`, or a model_N.pt of the lightweight_gan command.
+    """Load a run folder's generator, a `generator.safetensors`, or a model_N.pt of the lightweight_gan command,
+    or a folder with model.pt and config.json as people share them.
 
     Half-precision weights are converted to float32. Raises click.ClickException if the file is missing, damaged or of
     another family.
     """
+    if not (path / "generator.safetensors").exists() and (path / HUB_MODEL).is_file():
+        path = path / HUB_MODEL
     if path.suffix == ".pt" and path.is_file():
         checkpoint = read_checkpoint(path)
         return _model(path, checkpoint.network, checkpoint.ema, {"checkpoint": path.name}, device)
