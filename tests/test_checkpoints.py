@@ -118,12 +118,13 @@ def test_a_checkpoint_under_the_names_of_the_hub_draws_the_same(tmp_path, traine
     for name, shared in (("model_3.pt", "model.pt"), (".config.json", "config.json")):
         (hub / shared).write_bytes((home / name).read_bytes())
 
-    ours, other = (
+    ours, file, folder = (
         draw_pictures(load_generator(path).generator, [0, 1], 2)
         for path in (home / "model_3.pt", hub / "model.pt", hub)
     )
 
-    assert torch.equal(ours, other)
+    assert torch.equal(ours, file)
+    assert torch.equal(ours, folder)
 
 
 def test_a_checkpoint_brings_its_networks_and_other_pictures_are_refused(tmp_path, trainer):
