@@ -1,1 +1,1 @@
-"""From a folder of pictures to a release in a bucket, and the names in it."""
+"""Turn a folder of pictures into a release in a bucket, and name its categories."""

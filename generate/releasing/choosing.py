@@ -1,4 +1,4 @@
-"""Which of a model's categories a refill publishes: a list of them, or some at random, without the poor ones.
+"""Choose the categories that a refill publishes: listed or random, without those of poor quality.
 
 names = choose_categories(model.categories, 60, seed=1)
 """
@@ -23,13 +23,13 @@ from generate.measuring.similarity import describe
 from generate.model.drawing import draw_folder
 from generate.model.family import Model
 
-PROBE = 16  # pictures of each category that are drawn first, to see whether it is fit to be shown
+PROBE = 16  # pictures drawn per category to judge its quality
 
 
 def choose_categories(known: Sequence[str], wanted: int | Sequence[str], seed: int) -> tuple[str, ...]:
-    """So many of the known categories, chosen by the seed, or those in the list; all of them for an empty list.
+    """Sample `wanted` of the known categories, or return the list `wanted`; an empty list means all.
 
-    Raises click.ClickException for a number of categories that the model doesn't have. A list is checked by the model.
+    Raises click.ClickException if the model has fewer categories. Names in a list are not checked here: `draw_folder` does.
     """
     if not isinstance(wanted, int):
         return tuple(wanted) or tuple(known)
@@ -54,10 +54,10 @@ def draw_categories(
     device: str = "auto",
     **how: Any,
 ) -> None:
-    """Draw `wanted` pictures from `first_seed` on into a folder, as many of each of the categories; `how` is for `draw_folder`.
+    """Draw `wanted` pictures into a folder, split evenly over the categories, with seeds from `first_seed`.
 
-    With `judge` some of each are drawn first. Categories that are poor or all alike are left out then, and the others
-    have more pictures. Raises click.ClickException if none is left.
+    With `judge`, PROBE pictures of each category are drawn first; categories that are poor or mode-collapsed are dropped, and
+    the others share the count. `how` is passed to `draw_folder`. Raises click.ClickException if no category is left.
     """
     if judge:
         draw_folder(model, samples, range(first_seed, first_seed + PROBE), categories=names, **how)
@@ -70,7 +70,7 @@ def draw_categories(
 
 
 def _keep_good(samples: Path, names: Sequence[str], training: Path | None, device: str) -> tuple[str, ...]:
-    """The categories whose pictures are neither poor nor all alike, see `generate.measuring.categories`. Prints all verdicts."""
+    """Return the categories that pass `generate.measuring.categories`; print all verdicts."""
     network = load_features(choose_device(device))
     trained = describe(network, read_same_size(find_pictures(training), "training pictures")) if training else None
     drawn = {name: list(read_same_size(find_pictures(samples / name)[:PROBE], "samples")) for name in names}

@@ -1,4 +1,4 @@
-"""Draft a release: number its pictures, describe them, and say which objects it is made of.
+"""Draft a release: number its pictures, write its catalog, and list its objects with their checksums.
 
 from pathlib import Path
 from generate.releasing.publishing import read_folder
@@ -29,12 +29,12 @@ from generate.rows import RELEASE_TABLE
 if TYPE_CHECKING:
     from generate.releasing.live import BrowserModel
 
-DEVELOPERS = 256  # imaginary people at most; each developed some of the pictures
+DEVELOPERS = 256  # maximum number of imaginary people credited with pictures
 
 
 @dataclass(frozen=True)
 class Picture:
-    """A picture to publish: how to get its bytes, and what is known of it."""
+    """A picture to publish: a function that reads its bytes, and its metadata."""
 
     read: Callable[[], bytes]
     type: str  # as in image/jpeg
@@ -42,8 +42,8 @@ class Picture:
     length: int  # in bytes
     crc32c: int
     sha256: str
-    made: Mapping[str, Any] = field(default_factory=dict)  # those of generate.rows.MADE that are known
-    thumbnail: Callable[[], bytes] | None = None  # if it has one already
+    made: Mapping[str, Any] = field(default_factory=dict)  # the known fields of generate.rows.MADE
+    thumbnail: Callable[[], bytes] | None = None  # reads an existing thumbnail
 
 
 Groups = Sequence[tuple[Category, Sequence[Picture]]]
@@ -57,7 +57,7 @@ def draft_release(
     browser: BrowserModel | None = None,
     real: Sequence[Real] = (),
 ) -> Draft:
-    """Number the pictures and describe the release. The same input gives the same draft, byte for byte."""
+    """Number the pictures and build the catalog. Deterministic: the same input gives the same bytes."""
     first, rows = groups[0][1][0], []
     pictures: dict[str, Picture] = {}
     places: dict[Key, Picture] = {}
@@ -121,7 +121,7 @@ def _thumbnail(picture: Picture) -> bytes:
 
 
 def _highest_seeds(rows: Sequence[Mapping[str, Any]]) -> dict[str, int]:
-    """The highest seed that the rows have of each model, by its checksum."""
+    """The highest seed per model; the keys are the models' checksums."""
     highest: dict[str, int] = {}
     for row in rows:
         if isinstance(seed := row.get("seed"), int) and (model := row.get("model")):
@@ -130,7 +130,7 @@ def _highest_seeds(rows: Sequence[Mapping[str, Any]]) -> dict[str, int]:
 
 
 def _common(pictures: Any) -> dict[str, Any]:
-    """The model and truncation of all pictures, if they are the same: they describe the release."""
+    """The model and truncation, each only if all pictures share it."""
     made = [picture.made for picture in pictures]
     names = ("model", "truncation")
     return {

@@ -1,9 +1,9 @@
-"""Files pictures into folders by what they show: what `recognise` and `refill --recognise` share.
+"""Copy pictures into folders named after what they show; shared by `recognise` and `refill --recognise`.
 
 filed = file_pictures(Path("samples"), Path("named"))
 
-Every picture is copied to DEST/<what it shows>/<its path below the source>. DEST/samples.jsonl has a row for each, and
-DEST/categories.json says how the folders are called.
+Each picture is copied to DEST/<category>/<its path below the source>. DEST/samples.jsonl has one row per picture, and
+DEST/categories.json maps folders to category names.
 """
 
 from __future__ import annotations
@@ -39,16 +39,16 @@ from generate.rows import SAMPLES_TABLE, read_rows
 from generate.units import plural
 
 OPTIONS, JOURNAL = "recognise.json", ".recognised.jsonl"
-DIGITS = 2  # of shares: later ones depend on the processor, and a release's id on what is published
-SHOWN = 8  # words that the summary names
+DIGITS = 2  # decimals of a probability: further ones vary by processor and would change the release's id
+SHOWN = 8  # categories listed in the summary
 
 
 @dataclass
 class Filed:
-    """What became of the pictures."""
+    """Counts of filed and unreadable pictures."""
 
-    words: Counter[str] = field(default_factory=Counter)  # pictures by what they are called
-    bad: Counter[str] = field(default_factory=Counter)  # pictures that can't be read, by reason
+    words: Counter[str] = field(default_factory=Counter)  # pictures by category
+    bad: Counter[str] = field(default_factory=Counter)  # unreadable pictures by reason
 
     def summary(self) -> str:
         """ "384 pictures: 120 pineapple, 88 hedgehog, 176 thing; 2 left out: 2 damaged"."""
@@ -64,10 +64,10 @@ class Filed:
 def file_pictures(
     samples: Path, dest: Path, *, threshold: float = THRESHOLD, top_count: int = 3, device: str = "auto"
 ) -> Filed:
-    """Name every picture below `samples`, and copy it into the folder of `dest` that is called so.
+    """Classify every picture below `samples` and copy it into its category's folder below `dest`.
 
-    A picture that an earlier run recognised is not looked at again. Raises click.ClickException for folders that can't
-    be used, and where none of the pictures can be read.
+    Skips pictures that an earlier run classified. Raises click.ClickException if a folder can't be used or no picture can
+    be read.
     """
     paths = find_pictures(samples)
     _check_dest(dest, samples)
@@ -101,9 +101,9 @@ def file_pictures(
 def _recognise(
     samples: Path, dest: Path, paths: Sequence[Path], threshold: float, top_count: int, device: str
 ) -> dict[str, dict[str, Any]]:
-    """What each picture shows, or the reason why it can't be read, by its path below `samples`.
+    """The table entry of each picture, or the reason it can't be read, by its path below `samples`.
 
-    Each batch is added to a journal, which an interrupted run goes on from.
+    Each batch is appended to a journal, from which an interrupted run resumes.
     """
     names = [path.relative_to(samples).as_posix() for path in paths]
     with ThreadPoolExecutor() as pool:
@@ -134,7 +134,7 @@ def _recognise(
 def _name_batch(
     network: EfficientNetLite0, looked: Sequence[Tensor | str], threshold: float, top_count: int
 ) -> Iterator[dict[str, Any]]:
-    """What the table says of each picture, or the reason why it can't be read."""
+    """The table entry of each picture, or the reason it can't be read."""
     pictures = [picture for picture in looked if isinstance(picture, Tensor)]
     shares = iter(classify(network, torch.stack(pictures)) if pictures else ())
     for picture in looked:
@@ -152,9 +152,9 @@ def _name_batch(
 
 
 def look_at(path: Path, side: int | None = None) -> Tensor | str:
-    """The picture (3, 224, 224), uint8, as the network takes it, or the reason why it can't be read.
+    """Load the picture as the network's input (3, 224, 224), uint8, or return the reason it can't be read.
 
-    With a `side` it is made a JPEG of that size before.
+    With `side`, it is first scaled to that size in pixels and compressed as JPEG.
     """
     try:
         image = decode(path, "white")
@@ -174,7 +174,7 @@ def _digest(path: Path) -> str:
 
 
 def _read_journal(path: Path) -> dict[str, dict[str, Any]]:
-    """The whole lines of a journal, whose last one may be torn."""
+    """Read the journal. Ignores a last line that a crash cut off."""
     found: dict[str, dict[str, Any]] = {}
     with suppress(FileNotFoundError):
         for line in io.StringIO(path.read_text(encoding="utf-8", errors="replace")):
@@ -209,7 +209,7 @@ def _copy(source: Path, dest: Path) -> None:
 
 
 def _delete_others(dest: Path, wanted: set[str]) -> None:
-    """Delete what an earlier run filed elsewhere: its pictures were replaced or are gone. Its table says what is ours."""
+    """Delete pictures that an earlier run filed, according to its table, and that are not in `wanted`."""
     for path in read_rows(dest):
         if path.relative_to(dest).as_posix() not in wanted and path.resolve().is_relative_to(dest.resolve()):
             path.unlink(missing_ok=True)

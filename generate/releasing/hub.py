@@ -1,4 +1,4 @@
-"""A run as a folder for the Hugging Face hub: weights, their configuration, a model card and a sheet of samples.
+"""Export a run as a folder for the Hugging Face Hub: weights, configuration, model card and a sheet of samples.
 
 from generate.model.opening import open_model
 write_hub_folder(open_model("runs/mine"), Path("runs/mine"), Path("exported"), {"frechet": 120.0})
@@ -27,8 +27,11 @@ MEASURES = ("frechet", "precision", "recall", "copies")
 
 
 def write_hub_folder(model: Model, run: Path, dest: Path, measured: Mapping[str, Any], licence: str = "") -> None:
-    """Write DEST/generator.safetensors (and discriminator.safetensors, if there is one), config.json, samples.jpg and README.md, the
-    model card with what was `measured` of the run. Raises click.ClickException for a model that `train` did not make, and a DEST in training pictures."""
+    """Write generator.safetensors, discriminator.safetensors (if the run has one), config.json, samples.jpg and README.md.
+
+    README.md is the model card, with the `measured` metrics. Raises click.ClickException if `train` did not make the model or
+    `dest` is in a folder of training pictures.
+    """
     ours = require_lightweight(model)
     check_outside_data(dest)
     source = run if run.is_dir() else run.parent
@@ -46,7 +49,7 @@ def write_hub_folder(model: Model, run: Path, dest: Path, measured: Mapping[str,
 
 
 def model_card(model: Model, measured: Mapping[str, Any], licence: str, name: str) -> str:
-    """The README.md of a model on the hub."""
+    """The model card, README.md, of a model on the Hub."""
     made = model.made
     lines = [
         "---",

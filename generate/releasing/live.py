@@ -1,4 +1,4 @@
-"""The generator that a release holds for browsers to draw with: the file, and what the catalog says of it (docs/live.md).
+"""Export the generator that a release offers to browsers: the ONNX file and its entry in the catalog (docs/live.md).
 
 from generate.model.opening import open_model
 browser = browser_model(open_model("runs/emoji"), "emoji", "This Emoji Does Not Exist", {})
@@ -20,21 +20,21 @@ from generate.model.generator import FAMILY
 from generate.model.portable import noise_sides, require_lightweight, to_onnx
 from generate.releasing.naming import name_categories
 
-CARD = ("kimg", "pictures", "data", "licence")  # of what a generator's file says of how it was made
+CARD = ("kimg", "pictures", "data", "licence")  # fields copied from the generator's file into the catalog
 
 
 @dataclass(frozen=True)
 class BrowserModel:
-    """A generator to publish."""
+    """An exported generator and its catalog entry."""
 
     data: bytes
     described: LiveModel
 
 
 def browser_model(model: Model, run: str, title: str | None, labels: Mapping[str, Label]) -> BrowserModel:
-    """The generator as ONNX. Its categories are named as pictures in folders of their names are, see `name_categories`.
+    """Export the generator as ONNX. Its categories are named by `name_categories`, as folders of pictures are.
 
-    Raises click.ClickException for a generator that can't be exported.
+    Raises click.ClickException if the generator can't be exported.
     """
     ours = require_lightweight(model)
     exported = to_onnx(ours)
@@ -55,5 +55,5 @@ def browser_model(model: Model, run: str, title: str | None, labels: Mapping[str
 
 
 def parameters_of(generator: nn.Module) -> int:
-    """How many weights the generator has."""
+    """The number of parameters of the generator."""
     return sum(weight.numel() for weight in generator.parameters())

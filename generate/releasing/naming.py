@@ -1,4 +1,4 @@
-"""The words of a release: title, slugs and names of the categories, imaginary developers."""
+"""Make the title, category names, slugs and imaginary developers of a release."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ from generate.model.imagenet import imagenet_kinds
 
 THIS = re.compile(r"This (.+) Does Not Exist", re.IGNORECASE)
 THESE = re.compile(r"These (.+) Do Not Exist", re.IGNORECASE)
-UNCOUNTED = frozenset(  # what is not counted has no article
+UNCOUNTED = frozenset(  # mass nouns, which take no article
     "broccoli,carbonara,chain mail,chocolate sauce,corn,dough,eggnog,face powder,guacamole,hairspray,hay,lotion,"
     "mashed potato,red wine,sunscreen,velvet".split(",")
 )
@@ -41,9 +41,9 @@ UNCOUNTED = frozenset(  # what is not counted has no article
 def name_categories(
     folders: Mapping[str, int], title: str | None = None, labels: Mapping[str, Label] | None = None
 ) -> dict[str, Category]:
-    """The category of each folder, given how many pictures are in it; "" is for pictures in no folder.
+    """Name the category of each folder, given its number of pictures; "" means pictures in no folder.
 
-    No two have the same slug. `labels`, see `read_names`, say by folder what is to be called otherwise.
+    Slugs are unique. `labels` (see `read_names`) override names by folder.
     """
     labels = labels or {}
     named = {
@@ -58,7 +58,7 @@ def name_categories(
 
 
 def read_names(samples: Path) -> dict[str, Label]:
-    """The labels in a categories.json among the pictures or beside their folder. Raises GalleryError if it is damaged."""
+    """Read the labels from categories.json in the folder or beside it. Raises GalleryError if it is damaged."""
     for folder in (samples, samples.absolute().parent):
         if (path := folder / NAMES_FILE).is_file():
             return read_labels(path.read_bytes(), str(path))
@@ -66,8 +66,10 @@ def read_names(samples: Path) -> dict[str, Label]:
 
 
 def name_category(folder: str, count: int) -> Category:
-    """The category of a folder: faces is called Face, as in "This Face Does Not Exist". ImageNet's names stay as they are:
-    chest_of_drawers is called Chest of Drawers."""
+    """Name the category of a folder in the singular: faces -> Face, as in "This Face Does Not Exist".
+
+    ImageNet's names are singular already: chest_of_drawers -> Chest of Drawers.
+    """
     if known := _imagenet_names().get(folder):
         return Category(slug_of(folder), headline(known), count, article(known), is_plural(known))
     name = words_of(folder)
@@ -79,9 +81,9 @@ def name_category(folder: str, count: int) -> Category:
 
 
 def category_of_title(title: str | None, count: int) -> Category:
-    """The category of pictures in no folder: "This Emoji Does Not Exist" is of Emoji; without a title, Picture.
+    """Derive the category of pictures in no folder from the title: "This Emoji Does Not Exist" -> Emoji.
 
-    "These Cats Do Not Exist" is of Cat.
+    "These Cats Do Not Exist" -> Cat; no title -> Picture.
     """
     title = (title or "").strip()
     if match := THIS.fullmatch(title):
@@ -92,15 +94,15 @@ def category_of_title(title: str | None, count: int) -> Category:
 
 
 def default_title(categories: list[Category]) -> str:
-    """The title by the categories: "This Face Does Not Exist", "These Jeans Do Not Exist", or Stuff if there are several."""
+    """The default title: "This Face Does Not Exist", "These Jeans Do Not Exist", or Stuff for several categories."""
     if len(categories) != 1:
         return does_not_exist("Stuff")
     return does_not_exist(categories[0].name, categories[0].plural)
 
 
 def singular(word: str) -> str:
-    """faces -> face, iPhones -> iPhone; what is singular already stays: food, glass, lens, Christmas, GPS."""
-    many = word.lower()  # inflect takes capitals for names of families: the Joneses
+    """faces -> face, iPhones -> iPhone; singular words are unchanged: food, glass, lens, Christmas, GPS."""
+    many = word.lower()  # inflect treats capitalised words as family names: the Joneses
     if len(many) < 3 or many in SINGULAR or many in PLURAL_ONLY or word.isupper():
         return word
     one = PLURALS.get(many) or _singular(many)
@@ -109,17 +111,17 @@ def singular(word: str) -> str:
 
 
 def _singular(many: str) -> str:
-    """The singular by inflect's rules, if it pluralises back to the word."""
+    """The singular by inflect's rules if its plural is the word again, else the word."""
     if many.endswith(NO_PLURALS):
         return many
     one = _engine().singular_noun(many)
-    if not one or _engine().plural_noun(many) == f"{many}es":  # lens has the plural lenses, so it is a singular
+    if not one or _engine().plural_noun(many) == f"{many}es":  # the plural of lens is lenses, so lens is singular
         return many
     return str(one) if many in (_engine().plural_noun(one), f"{one}s" if str(one).endswith("o") else "") else many
 
 
 def article(name: str) -> str:
-    """ "a" or "an", by the sound: an hour, a unicorn, an SUV, an 8-ball; "" for hay and other things that are not counted."""
+    """ "a" or "an", by sound: an hour, a unicorn, an SUV, an 8-ball; "" for mass nouns such as hay."""
     if not name.strip() or name.lower() in UNCOUNTED:
         return ""
     return plain_article(name) or str(_engine().a(name)).partition(" ")[0]
@@ -131,9 +133,9 @@ def with_article(name: str) -> str:
 
 
 def names_objects(named: Mapping[str, Sequence[Any]]) -> dict[str, bytes]:
-    """The objects that say what the pictures of each category (slug) were recognised as; none if no picture was.
+    """Build the objects that store what the pictures of each category (slug) were recognised as; {} if none was.
 
-    `named` are the `names` in the pictures' rows. See `gallery.release.Catalog.names_object`.
+    `named` holds the `names` of the pictures' rows. See `gallery.release.Catalog.names_object`.
     """
     texts = {slug: [percentages(names) for names in some] for slug, some in named.items()}
     if not any(text for some in texts.values() for text in some):
@@ -146,7 +148,7 @@ def names_objects(named: Mapping[str, Sequence[Any]]) -> dict[str, bytes]:
 
 
 def percentages(names: Any) -> str:
-    """[["pineapple", 0.87], ["hedgehog", 0.06]] -> "87 % a pineapple, 6 % a hedgehog"; "" for what is not such a list."""
+    """[["pineapple", 0.87], ["hedgehog", 0.06]] -> "87 % a pineapple, 6 % a hedgehog"; "" for anything else."""
     try:
         shares = [(str(name), round(100 * float(share))) for name, share in names or () if str(name).strip()]
     except (TypeError, ValueError, OverflowError):
@@ -155,7 +157,7 @@ def percentages(names: Any) -> str:
 
 
 def draw_developers(seed: str, count: int) -> tuple[str, ...]:
-    """Names of imaginary people; the same seed gives the same names."""
+    """Make up names of people; the same seed gives the same names."""
     faker = Faker()
     faker.seed_instance(seed)
     return tuple(dict.fromkeys(f"{faker.first_name()} {faker.last_name()}" for _ in range(count)))
@@ -175,7 +177,7 @@ def _labelled(category: Category, label: Label) -> Category:
 
 @cache
 def _imagenet_names() -> dict[str, str]:
-    """The names of ImageNet's categories and the words for them, by the folders that they may be in."""
+    """ImageNet's category names and synonyms, by folder name: with spaces, with underscores, or as a slug."""
     names = {name for kind in imagenet_kinds() for name in (kind.name, *kind.called)}
     return {folder: name for name in names for folder in (name, name.replace(" ", "_"), slug_of(name))}
 

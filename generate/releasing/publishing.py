@@ -1,4 +1,4 @@
-"""Publish a folder of pictures as a release in a bucket: what `publish` and `refill` share.
+"""Publish a folder of pictures as a release in a bucket; shared by `publish` and `refill`.
 
 from gallery.bucket import open_bucket
 from gallery.commit import read_pointer
@@ -40,29 +40,29 @@ if TYPE_CHECKING:
     from generate.releasing.live import BrowserModel
 
 LONGEST_TITLE = 200  # characters; browsers and search engines show fewer
-NAMED = 5  # how many bad pictures an error names
+NAMED = 5  # bad pictures listed in an error
 
 
 @dataclass(frozen=True)
 class Published:
-    """What publishing did, for the last lines of a command."""
+    """The result of publishing, for the command's summary."""
 
     release: str
     categories: tuple[Category, ...]
     total_bytes: int  # of all pictures of the release
     objects: int
-    sent: int  # objects that were not there already
-    before: str | None  # the release that was live until now
+    sent: int  # objects that the bucket lacked
+    before: str | None  # the previously live release
     was_live: bool
-    browser_bytes: int  # of the generator for browsers; 0: there is none
-    had_browser_model: bool  # until now
+    browser_bytes: int  # of the generator for browsers; 0 if there is none
+    had_browser_model: bool  # whether the previous release had a generator
     pruned: Sequence[str]  # deleted releases
     seconds: float
     operations: dict[str, int]  # billed requests by class
 
 
 def read_folder(samples: Path, title: str | None) -> tuple[Groups, str]:
-    """Check every picture below `samples`; returns them by category, and the title or its default.
+    """Check every picture below `samples`; return them by category, and the title or its default.
 
     First-level folders are the categories; the title names the category of pictures in no folder. Raises
     click.ClickException if there are no pictures, some can't be decoded, or they differ in size or type.
@@ -92,7 +92,7 @@ def read_folder(samples: Path, title: str | None) -> tuple[Groups, str]:
 
 
 def refuse_training_pictures(samples: Path) -> None:
-    """Raises click.ClickException if the pictures are those a model is trained on, which are other people's."""
+    """Raise click.ClickException if the folder holds training pictures, which are other people's work."""
     if origin := find_training_origin(samples, find_pictures(samples)):
         raise click.ClickException(
             f"{samples} holds training pictures, not pictures of a generator: {origin}. Draw some with "
@@ -103,9 +103,9 @@ def refuse_training_pictures(samples: Path) -> None:
 def words_for(
     bucket: Bucket, pointer: Pointer, title: str | None, description: str | None
 ) -> tuple[Catalog | None, str | None, str]:
-    """What is live, and the title and description to publish under: by default those of what is live.
+    """Return the live catalog, and the title and description to publish under; they default to the live ones.
 
-    Where site.json is damaged, the newest release that is kept stands for it. Raises click.ClickException for a title that is too long.
+    If site.json is damaged, the newest kept release is used instead. Raises click.ClickException if the title is too long.
     """
     live = pointer.live
     if pointer.damage:
@@ -123,7 +123,7 @@ def words_for(
 def check_same_site(
     url: str, live: Catalog | None, categories: Sequence[Category], size: tuple[int, int], title: str | None = None
 ) -> None:
-    """Raises click.ClickException if a release of these categories and size (pixels) would change what the site is."""
+    """Raise click.ClickException if the release would change the live site's categories or picture size (pixels)."""
     if live is None:
         return
     changes = []
@@ -150,11 +150,11 @@ def publish_pictures(
     browser: BrowserModel | None = None,
     real: Sequence[Real] = (),
 ) -> Published:
-    """Make the pictures, a generator for browsers, and real pictures for the game the live release of the bucket; with `dry_run`, only find out
-    what would be sent.
+    """Publish pictures, the generator for browsers and real pictures for the game as the bucket's live release.
 
-    `keep` deletes all but that many of the newest releases afterwards, see `gallery.history.prune`.
-    `pointer` is what was live when the pictures were chosen. Raises a BucketError, see `gallery.commit.publish`.
+    With `dry_run`, only count what would be sent. `keep` deletes all but that many of the newest releases afterwards, see
+    `gallery.history.prune`. `pointer` is what was live when the pictures were chosen. Raises a BucketError, see
+    `gallery.commit.publish`.
     """
     started = time.monotonic()
     draft = draft_release(groups, title, description, model or {}, browser, real)
@@ -184,7 +184,7 @@ def publish_pictures(
 
 
 def _prune(bucket: Bucket, keep: int, before: str, release: str) -> list[str]:
-    """Delete old releases. Its errors say that publishing itself has succeeded."""
+    """Delete old releases. Errors state that publishing itself succeeded."""
     try:
         return history.prune(bucket, keep, protect={before})
     except GalleryError as error:
@@ -192,7 +192,7 @@ def _prune(bucket: Bucket, keep: int, before: str, release: str) -> list[str]:
 
 
 def _check(path: Path, made: Mapping[str, Any]) -> Picture | str:
-    """The picture, or why it can't be published."""
+    """Return the picture, or the reason it can't be published."""
     try:
         decode(path)
         data = path.read_bytes()
@@ -206,7 +206,7 @@ def _check(path: Path, made: Mapping[str, Any]) -> Picture | str:
 
 
 def check_alike(pictures: Mapping[str, Picture]) -> None:
-    """Raises click.ClickException unless all have one size, which pages are laid out for, and one type, for one suffix."""
+    """Raise click.ClickException unless all pictures have one size, for the page layout, and one type, for the suffix."""
     kinds = {name: f"{p.type} of {p.size[0]}x{p.size[1]}" for name, p in pictures.items()}
     ((usual, count), *others) = Counter(kinds.values()).most_common()
     if others:

@@ -38,10 +38,10 @@ MOST = 256  # pictures: the site keeps all in memory
 
 
 def choose_real(training: Path, groups: Groups, count: int = COUNT, yes: bool = False) -> tuple[Real, ...]:
-    """Up to `count` of the training pictures, as many of each category of `groups`, in these pictures' size and type.
+    """Choose up to `count` training pictures, evenly over the categories of `groups`, in the release's size and type.
 
-    Only pictures whose licence is known are taken, if there are any. Raises click.ClickException if there are none and
-    `yes` is not given, if they are smaller than the release's, or of other categories.
+    If any picture has a known licence, only those are used. Raises click.ClickException if none has one and `yes` is not
+    given, if the pictures are smaller than the release's, or if their categories differ.
     """
     slugs = {category.slug for category, _ in groups}
     paths = find_pictures(training)
@@ -74,7 +74,7 @@ def choose_real(training: Path, groups: Groups, count: int = COUNT, yes: bool = 
 
 
 def keep_real(bucket: Bucket, live: Catalog | None, groups: Groups) -> tuple[Real, ...]:
-    """The real pictures of the live release, for the next one; none if they no longer look like its pictures."""
+    """Return the live release's real pictures for the next one; none if size or type changed. Drops those of removed categories."""
     if live is None or not live.real:
         return ()
     first = groups[0][1][0]
@@ -97,7 +97,7 @@ def keep_real(bucket: Bucket, live: Catalog | None, groups: Groups) -> tuple[Rea
 
 
 def _shares(found: list[tuple[str, Path]], count: int) -> list[tuple[str, Path]]:
-    """Random ones, as many of each category; the same each time."""
+    """Choose pictures at random with a fixed seed, evenly over the categories."""
     shuffled = random.Random(0).sample(found, len(found))
     by_slug: dict[str, list[tuple[str, Path]]] = {}
     for slug, path in shuffled:
@@ -107,9 +107,9 @@ def _shares(found: list[tuple[str, Path]], count: int) -> list[tuple[str, Path]]
 
 
 def _find_rows(training: Path) -> dict[str, Row]:
-    """The sources of pictures by their paths without a suffix, and with the one that `prepare` puts another one after.
+    """Read sources.csv from the folder or, if `prepare` made it, from the source folder.
 
-    From the sources.csv in the folder or, if `prepare` made it, in the folder that it was made of.
+    Keys are paths without a suffix and with it, because `prepare` may append .png to the full name.
     """
     places = [training]
     with suppress(OSError, ValueError, KeyError, TypeError):
@@ -122,12 +122,12 @@ def _find_rows(training: Path) -> dict[str, Row]:
 
 @dataclass(frozen=True)
 class Look:
-    """What the release's pictures have in common."""
+    """The size, bands and format shared by the release's pictures."""
 
     size: tuple[int, int]
     bands: tuple[str, ...]  # as in R, G, B
     format: str  # Pillow's name
-    options: Mapping[str, Any]  # of Pillow's `save`, for the same compression
+    options: Mapping[str, Any]  # for Pillow's `save`, for the same compression
 
 
 def _look_of(picture: Picture) -> Look:
@@ -136,12 +136,12 @@ def _look_of(picture: Picture) -> Look:
         if isinstance(image, JpegImageFile):
             options = {"qtables": image.quantization, "subsampling": get_sampling(image)}
         elif image.format == "WEBP":
-            options = {"quality": 90}  # what `sample` writes
+            options = {"quality": 90}  # as in `sample`
         return Look(picture.size, image.getbands(), str(image.format), options)
 
 
 def _alike(path: Path, look: Look) -> bytes:
-    """The picture cropped, scaled and compressed like the release's own, so that only what it shows tells it apart."""
+    """Crop, scale and compress the picture like the release's own, so that only its content can give it away."""
     try:
         picture = open_picture(path)
     except BadPicture as reason:

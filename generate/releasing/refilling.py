@@ -50,8 +50,10 @@ from generate.releasing.real import choose_real, keep_real
 from generate.releasing.thumbnails import shrink
 from generate.rows import MADE, RELEASE_TABLE
 
-OVERSAMPLE = 1.5  # pictures drawn for each one that is published
-OURS = re.compile(r"refill-[0-9a-f]{8}(-chosen)?(-named)?")  # our folders beside the generator; no others are deleted
+OVERSAMPLE = 1.5  # pictures drawn per picture published
+OURS = re.compile(
+    r"refill-[0-9a-f]{8}(-chosen)?(-named)?"
+)  # working folders beside the generator; only these are deleted
 
 
 def refill(
@@ -76,22 +78,23 @@ def refill(
     keep: int | None = None,
     yes: bool = False,
 ) -> Published:
-    """Draw `count` new pictures from the run's generator and make them the live release of the bucket.
+    """Draw `count` new pictures from the run's generator and publish them as the bucket's live release.
 
-    With `curate`, OVERSAMPLE times as many are drawn and the best are published; fewer than `count` if fewer are good, and
-    none if fewer than half are. Copies of the `training` pictures are left out. `categories` are those to draw, or how many,
-    chosen at random by the `seed`; `curate` also leaves out those whose pictures are poor or all alike. With `recognise`,
-    pictures are published in the categories that they are recognised as. `live` puts the generator into the release, by
-    default if the live one has it; the game gets pictures of the folder `real`, or those of the live release.
+    `curate` draws OVERSAMPLE times as many and publishes the best: fewer than `count` if fewer are good, none if fewer than
+    half are. It drops copies of the `training` pictures, and categories that are poor or mode-collapsed. `categories` lists
+    the categories to draw, or is their number, sampled with `seed`. `recognise` sorts pictures into the categories they are
+    recognised as. `live` adds the generator to the release (default: as in the live release). The game uses real pictures
+    from the folder `real`, else those of the live release.
 
-    Raises click.ClickException if the run can't be sampled or another refill uses it, and without `yes` if pictures barely
-    resemble the training pictures or the site's size or categories would change; GalleryError for a bucket that can't.
+    Raises click.ClickException if the run can't be sampled or another refill is using it, and, unless `yes`, if pictures
+    barely resemble the training pictures or the site's size or categories would change. Raises GalleryError if the bucket
+    can't be used.
     """
     bucket, model = open_bucket(url), open_model(run, choose_device(device))
     home = run if run.is_dir() else run.parent
     names = model.choose(choose_categories(model.categories, categories, seed))
     if curate and training:
-        find_pictures(training)  # raises now rather than after minutes of drawing
+        find_pictures(training)  # fail now, not after minutes of drawing
     with _only_one(home):
         pointer = read_pointer(bucket)
         site, title, description = words_for(bucket, pointer, title, description)
@@ -119,7 +122,7 @@ def _plan(
     bucket: Bucket, pointer: Pointer, model: Model, home: Path, names: Sequence[str], count: int, curate: bool,
     truncation: float, precision: str, device: str,
 ) -> tuple[Path, int, int, dict[str, Any]]:  # fmt: skip
-    """The folder to draw into, the first seed, how many pictures, and how they are drawn."""
+    """Return the folder to draw into, the first seed, the number of pictures, and the drawing options."""
     first, wanted = _first_seed(bucket, pointer, model), ceil(count * OVERSAMPLE) if curate else count
     precision = choose_precision(precision, choose_device(device))
     folder = _samples_folder(home, model, f"{first} {wanted} {names}", truncation, precision)
@@ -127,17 +130,17 @@ def _plan(
 
 
 def _tidy(home: Path) -> None:
-    """Delete what was drawn for releases that are published."""
+    """Delete the working folders of earlier refills."""
     for leftover in home.glob("refill-*"):
         if OURS.fullmatch(leftover.name):
             shutil.rmtree(leftover)
 
 
 def _first_seed(bucket: Bucket, pointer: Pointer, model: Model) -> int:
-    """The one above every seed from this model that was ever live, or is in a complete release of the bucket.
+    """Return the first seed above all that this model has published, in the bucket or in its recorded history.
 
-    Looking only at the live release would draw a release again that was rolled back because nobody liked it; looking
-    only at those that are kept, one that was pruned after that.
+    Checking only the live release would redraw a release that was rolled back; checking only kept releases would redraw one
+    that was pruned.
     """
     releases = [
         kept.release
@@ -151,13 +154,13 @@ def _first_seed(bucket: Bucket, pointer: Pointer, model: Model) -> int:
 
 
 def _samples_folder(home: Path, model: Model, what: str, truncation: float, precision: str) -> Path:
-    """A folder named by a hash of what goes into it, so that a rerun finds the pictures of an interrupted refill."""
+    """A folder named by a hash of the drawing options, so that a rerun reuses the pictures of an interrupted refill."""
     identity = f"{model.sha256} {what} {truncation} {precision}".encode()
     return home / f"refill-{hashlib.sha256(identity).hexdigest()[:8]}"
 
 
 def _curate(samples: Path, count: int, training: Path | None, device: str, yes: bool) -> Path:
-    """The folder of the best `count` samples. Raises click.ClickException if they are not fit to be published."""
+    """Curate the best `count` samples into a folder. Raises click.ClickException if too few are good."""
     chosen = samples.with_name(f"{samples.name}-chosen")
     curated = curate_folder(samples, chosen, keep=count, training=training, device=device)
     click.echo(f"Curated: {curated.summary()}.")
@@ -183,9 +186,10 @@ def _curate(samples: Path, count: int, training: Path | None, device: str, yes: 
 def _expected(
     names: Sequence[str], live: Catalog | None, title: str | None, chosen: bool, recognise: bool
 ) -> Sequence[Category]:
-    """The categories that the release will have; those of the live one where the same command may have made them.
+    """Predict the release's categories, before drawing.
 
-    It may have left out some that were `chosen`. What pictures are recognised as may be anything.
+    Returns the live ones if this command could have made them: curation may have dropped some of the `chosen` ones, and
+    recognised categories aren't known yet.
     """
     if recognise:
         return live.categories if live and live.named_together else [Category("recognised", "of what is recognised", 1)]
@@ -197,7 +201,7 @@ def _expected(
 
 
 def _recognise(samples: Path, device: str) -> Path:
-    """The folder of the same pictures, in folders named by what they show."""
+    """Copy the pictures into folders named after what they show; return the new folder."""
     named = samples.with_name(f"{samples.name}-named")
     filed = file_pictures(samples, named, device=device)
     click.echo(f"Recognised: {filed.summary()}.")
@@ -205,14 +209,14 @@ def _recognise(samples: Path, device: str) -> Path:
 
 
 def _limit(groups: Groups, count: int) -> Groups:
-    """The first pictures of each category, `count` in all categories together."""
+    """Keep the first pictures of each category, `count` in total."""
     room = shares(Counter({category.slug: category.count for category, _ in groups}), count, "equal")
     return [(replace(category, count=n), some[:n]) for category, some in groups if (n := room[category.slug])]
 
 
 @contextmanager
 def _only_one(home: Path) -> Iterator[None]:
-    """Hold a lock on the run, which the system releases when this process ends, however it ends."""
+    """Hold a lock on the run; the system releases it even if the process is killed."""
     with (home / ".refill.lock").open("w") as lock:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -224,7 +228,7 @@ def _only_one(home: Path) -> Iterator[None]:
 
 
 def _read_table(bucket: Bucket, release: str) -> dict[str, dict[str, Any]]:
-    """How each picture of a release was made, by its name below the release. Damaged rows are left out."""
+    """Read the release's table: one row per picture, by its name below the release. Skips damaged rows."""
     try:
         lines = bucket.read(f"releases/{release}/{RELEASE_TABLE}").splitlines()
     except NotFound:
@@ -239,7 +243,7 @@ def _read_table(bucket: Bucket, release: str) -> dict[str, dict[str, Any]]:
 
 
 def _live_groups(bucket: Bucket, live: Catalog) -> Groups:
-    """The live release's pictures, to be published again; their bytes are read from the bucket when they are needed."""
+    """The live release's pictures, to be published again. Their bytes are read from the bucket on demand."""
     rows = _read_table(bucket, live.release)
     folder = f"releases/{live.release}/"
     checksums = bucket.checksums(folder)
@@ -247,7 +251,7 @@ def _live_groups(bucket: Bucket, live: Catalog) -> Groups:
     read_pack = lru_cache(THREADS)(lambda name: unpack(bucket.read(folder + name)))
 
     def thumbnail(slug: str, number: int) -> bytes:
-        """Out of its pack: that costs less than reading the picture."""
+        """Read it from its pack, which costs less than reading the picture."""
         try:
             return read_pack(pack_name(slug, number // live.thumbnails))[slug, number]
         except (GalleryError, KeyError):  # lost or damaged
@@ -270,7 +274,7 @@ def _live_groups(bucket: Bucket, live: Catalog) -> Groups:
 
 
 def _added(old: Groups, new: Groups) -> Groups:
-    """Both together: old pictures keep their numbers, new ones come after them."""
+    """Merge both: old pictures keep their numbers, new ones follow."""
     named = (("live", old), ("new", new))
     check_alike({f"{w} {c.slug}/{i}": p for w, groups in named for c, members in groups for i, p in enumerate(members)})
     groups: dict[str, tuple[Category, list[Picture]]] = {}

@@ -1,4 +1,4 @@
-"""What publishing did, in the last lines of a command."""
+"""Summarize what publishing did, for the last lines of a command."""
 
 from __future__ import annotations
 
@@ -7,11 +7,11 @@ import shlex
 from generate.releasing.publishing import Published
 from generate.units import plural, size_text
 
-LISTED = 12  # categories that are named with their counts
+LISTED = 12  # categories listed with their counts
 
 
 def summarize(published: Published, url: str, dry_run: bool = False) -> list[str]:
-    """The last lines of a command: what was published, how to undo it, what to do next."""
+    """The last lines of a command: what was published, how to undo it, and the next command."""
     counts = ", ".join(f"{category.name} {category.count}" for category in published.categories[:LISTED])
     if len(published.categories) > LISTED:
         counts = f"in {len(published.categories)} categories"
@@ -26,7 +26,7 @@ def summarize(published: Published, url: str, dry_run: bool = False) -> list[str
         f"Release {published.release} {state} in {url}: {pictures}, {published.sent} of {published.objects} objects "
         f"sent in {published.seconds:.1f} s"
     )
-    if published.operations:  # folders cost nothing
+    if published.operations:  # none for a bucket that is a local folder
         line += "; storage operations: {A} of class A, {B} of class B".format(**{"A": 0, "B": 0} | published.operations)
     lines = [line + "."]
     if published.before and not published.was_live:

@@ -1,4 +1,4 @@
-"""Make the thumbnails of a release, if its pictures are too large for a wall of them.
+"""Make the thumbnails of a release whose pictures are too large for the wall.
 
 python -c "from generate.releasing.thumbnails import *; print(len(shrink(open('photo.jpg', 'rb').read())))"
 """
@@ -22,15 +22,14 @@ from gallery.release import Catalog
 from gallery.thumbnails import PAGE, Key, pack, packs
 from generate.decoding import open_picture
 
-LARGEST = 4_700  # bytes of a thumbnail: a page of them, with its HTML, stays below 300 kB
-# WebP of 160 px at 75 takes 3.6 kB on average of 92 squares cut out of photographs, and looks better (SSIM 0.951) than
-# JPEG at 75, which takes 4.9 kB (0.942). AVIF is no smaller at that size and takes ten times as long to write.
-SIZES = (160, 80, 40)  # pixels of the longer side; smaller ones for noise
+LARGEST = 4_700  # bytes: keeps a page of thumbnails, with its HTML, below 300 kB
+# WebP: smaller than JPEG at higher SSIM at this size; AVIF is no smaller and much slower to encode.
+SIZES = (160, 80, 40)  # pixels of the longer side; the smaller ones are for noisy pictures
 QUALITIES = (75, 50, 25)
 
 
 def shrink(data: bytes) -> bytes:
-    """A thumbnail of at most LARGEST bytes, as WebP; a picture that is as small already stays as it is."""
+    """Make a WebP thumbnail of at most LARGEST bytes; smaller pictures are returned unchanged."""
     if len(data) <= LARGEST:
         return data
     picture = open_picture(io.BytesIO(data), SIZES[0])
@@ -46,9 +45,9 @@ def shrink(data: bytes) -> bytes:
 
 
 class Thumbnails:
-    """Makes the thumbnail of each picture when it is first needed, and keeps it in a temporary file.
+    """Makes thumbnails on first use and caches them in a temporary file. Thread-safe.
 
-    `make` returns the thumbnail of the picture at a place. Many threads may ask.
+    `make` returns the thumbnail of the picture at a place.
     """
 
     def __init__(self, make: Callable[[Key], bytes]) -> None:
@@ -72,9 +71,9 @@ class Thumbnails:
 
 
 def pack_thumbnails(catalog: Catalog, make: Callable[[Key], bytes]) -> dict[str, tuple[int, Callable[[], bytes]]]:
-    """The packs of a release: their checksums, and functions that load them, by their names below the release.
+    """The packs of a release by name: their checksums, and functions that load them.
 
-    None if its pictures are small enough: `catalog.thumbnails` is 0 then.
+    Empty if the pictures are small enough to need none (`catalog.thumbnails` is 0).
     """
     if not catalog.thumbnails:
         return {}
@@ -91,5 +90,5 @@ def pack_thumbnails(catalog: Catalog, make: Callable[[Key], bytes]) -> dict[str,
 
 
 def per_pack(count: int, total_bytes: int) -> int:
-    """Thumbnails in a pack of a release of `count` pictures; 0 if these are small enough for a wall themselves."""
+    """The number of thumbnails in a pack; 0 if the release's pictures average at most LARGEST bytes and need none."""
     return PAGE if total_bytes > count * LARGEST else 0
