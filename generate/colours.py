@@ -1,4 +1,4 @@
-"""The pixels of any mode, depth and colour profile as 8-bit sRGB, as a viewer shows them.
+"""Convert pixels of any mode, depth and colour profile to 8-bit sRGB, as a viewer shows them.
 
 python -c "from generate.colours import *; to_srgb(Image.open('16 bits.tif')).show()"
 """

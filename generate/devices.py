@@ -1,4 +1,4 @@
-"""Where networks run, and in which precision: what --device and --precision say."""
+"""Choose the device that networks run on, and their precision, as --device and --precision say."""
 
 from __future__ import annotations
 

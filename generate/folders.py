@@ -1,4 +1,4 @@
-"""What a folder holds, by the file that the command which made it wrote there: may a command write to it, is it data?
+"""Tell which command made a folder, by the file that it wrote there, and whether a command may write to it.
 
 Also who is at work in it.
 

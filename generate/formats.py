@@ -1,4 +1,7 @@
-"""Which picture formats are read, and what kind of file something is by its first bytes: names can be wrong.
+"""The picture formats that are read, and how a file's first bytes tell its format, since its name can be wrong.
+
+To read another format, add it to FORMATS and teach `sniff` its first bytes. Formats of published pictures are in
+gallery/release.py.
 
 python -c "from generate.formats import *; print(sniff(open('a.jpg', 'rb').read(HEAD)))"
 """

@@ -1,4 +1,4 @@
-"""Names of archive members as they were meant: in whatever code page, no two alike.
+"""Decode the names of archive members, whatever their code page, and make them unique.
 
 python -c "from generate.collecting.member_names import *; print(without_clashes(['a.jpg', 'a.jpg']))"
 """

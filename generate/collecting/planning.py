@@ -1,4 +1,4 @@
-"""Which file each picture of a list or a search will be, also where the list has changed since.
+"""Choose the file name of each picture of a list or a search, also where the list has changed since.
 
 rows = plan_rows([], [Row("", url="https://...")], [], None, "urls.txt", Path("photos"))
 """

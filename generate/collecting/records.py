@@ -1,4 +1,4 @@
-"""JSON, JSON Lines and Parquet as the names of their columns and their rows.
+"""Read JSON, JSON Lines and Parquet as tables: the names of the columns, and the rows.
 
 python -c "from generate.collecting.records import *; print(parquet_table(Path('photos.parquet'))[0])"
 """

@@ -1,5 +1,8 @@
 """The interface that generators of every family implement. `generate.model.opening` opens a file of any family.
 
+A new family needs a folder with a model.py that implements `Model`, a check in `generate.model.opening` that recognises its
+files, and a row in docs/models.md.
+
 from generate.model.opening import open_model
 model = open_model("demo/generator.safetensors")
 pictures = model.draw([0, 1, 2], [0, 0, 0])  # (3, 3, 64, 64), uint8

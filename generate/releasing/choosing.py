@@ -1,5 +1,7 @@
 """Choose the categories that a refill publishes: listed or random, without those of poor quality.
 
+Which pictures are published is decided in generate/measuring/curation.py.
+
 names = choose_categories(model.categories, 60, seed=1)
 """
 

@@ -1,4 +1,4 @@
-"""Reads the weights of DCGANs: a state dict, alone or inside a checkpoint, whose layers its shapes tell.
+"""Read the weights of a DCGAN, a state dict alone or inside a checkpoint, and infer the layers from their shapes.
 
 generator = read_dcgan(Path("netG_epoch_24.pth"))
 """
