@@ -61,7 +61,8 @@ def own(name: str, help: str, type: Any = None, **attributes: Any) -> Option:
               "[default: r3gan; with --from as in that run]")  # fmt: skip
 @auto("--gamma", POSITIVE, "r3gan: weight of the gradient penalty at the start of the run.", "5")
 @auto("--burn-in-kimg", POSITIVE, "r3gan: kimg until gamma falls to a tenth and the learning rate to a quarter.", "300")
-@own("--vision-aided/--no-vision-aided", "r3gan: a second discriminator, on features of EfficientNet-lite0.")
+@auto("--vision-kimg", click.FloatRange(0), "r3gan: when a second discriminator begins, on features of EfficientNet-lite0; "
+      "a number above --kimg leaves it out.", "30; 0 with --from")  # fmt: skip
 @own("--gradient-penalty/--no-gradient-penalty", "lightweight: apply the gradient penalty every fourth step.")
 @click.option("--adaptive", is_flag=True, help="lightweight: adapt --augment-probability to overfitting (ADA).")
 @own("--disc-output-size", "lightweight: 1x1 or 5x5 logits.", click.Choice([1, 5]))

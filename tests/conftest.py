@@ -36,6 +36,7 @@ TINY: dict[str, Any] = {  # TrainOptions for networks that train in seconds: two
     "accumulate": 1,
     "latent_dim": 16,
     "fmap_max": 16,
+    "vision_kimg": 0.0,
     "width": 8,
     "attention": (),
     "precision": "fp32",

@@ -21,7 +21,7 @@ from generate.training.steps import r3gan_backward
 NETWORK = NetworkOptions(size=32, latent_dim=8, fmap_max=8, fmap_inverse_coef=10, attention=(), categories=("a", "b"))
 OPTIONS = TrainOptions(
     discriminator="r3gan",
-    batch_size=3, accumulate=2, learning_rate=1e-3, gamma=5.0, burn_in_kimg=1.0, width=4, augment=("flip",),
+    batch_size=3, accumulate=2, learning_rate=1e-3, gamma=5.0, burn_in_kimg=1.0, vision_kimg=0.0, width=4, augment=("flip",),
     augment_probability=0.0, ema_kimg=1.0, latent_dim=8, fmap_max=8, fmap_inverse_coef=10, attention=(), precision="fp32",
 )  # fmt: skip
 
@@ -39,7 +39,7 @@ def test_r3gan_leaves_the_gradients_of_its_losses():
     players.draw = lambda categories=None: (generator(latents, categories), categories)
 
     with fixed_noise(generator, noises):
-        losses = r3gan_backward(players, real.clone(), labels, gamma=5.0)
+        losses = r3gan_backward(players, real.clone(), labels, gamma=5.0, aided=False)
         fake = clamp_to_colours(generator(latents, labels))
     found = [p.grad for p in (*generator.parameters(), *discriminator.parameters())]
 

@@ -80,8 +80,31 @@ def test_resumed_is_bit_for_bit_uninterrupted(prepared, tmp_path):
     whole, parts = (torch.load(tmp_path / run / "snapshot-0000003.pt", weights_only=True) for run in ("whole", "parts"))
     assert whole["step"] == parts["step"] == 3
     assert torch.equal(whole["rng"], parts["rng"])
-    for name in ("generator", "discriminator", "ema"):
+    for name in ("generator", "discriminator", "ema", "critic"):
         assert all(torch.equal(whole[name][key], parts[name][key]) for key in whole[name])
+
+
+def test_the_second_discriminator_begins_at_vision_kimg(prepared, tmp_path):
+    three = replace(OPTIONS, kimg=0.012, snapshot_kimg=0.004, vision_kimg=0.008)
+    train(prepared, tmp_path / "run", three, device="cpu")
+
+    snapshots = sorted((tmp_path / "run").glob("snapshot-*"))
+    before, at, after = (torch.load(path, weights_only=True)["critic"] for path in snapshots)
+    assert all(torch.equal(before[name], at[name]) for name in before)
+    assert not torch.equal(at["heads.0.mix.weight"], after["heads.0.mix.weight"])
+
+
+def test_a_run_of_an_earlier_version_continues_with_the_second_discriminator(prepared, tmp_path):
+    train(prepared, tmp_path / "run", replace(OPTIONS, kimg=0.004), device="cpu")
+    (snapshot,) = (tmp_path / "run").glob("snapshot-*")
+    state = torch.load(snapshot, weights_only=True)
+    torch.save({name: part for name, part in state.items() if name not in ("critic", "optimizer_c")}, snapshot)
+    record = tmp_path / "run" / "options.json"
+    record.write_text(json.dumps({k: v for k, v in json.loads(record.read_text()).items() if k != "vision_kimg"}))
+
+    train(prepared, tmp_path / "run", OPTIONS, device="cpu")
+
+    assert read_rows(tmp_path / "run")[-1]["step"] == 2
 
 
 @pytest.mark.parametrize("discriminator", ["lightweight", "r3gan"])
@@ -402,7 +425,7 @@ def test_two_processes_train_as_one_does(prepared, tmp_path, discriminator):
     """Random numbers are drawn for the whole batch, so the losses agree but for the order of sums."""
     command = ["train", prepared, *f"--discriminator {discriminator} --conditional --kimg 0.016".split()]
     command += "--batch-size 8 --accumulate 1 --snapshot-kimg 0.008 --augment flip --augment translation".split()
-    command += "--latent-dim 16 --fmap-max 16 --attention 0 --precision fp32 --device cpu".split()
+    command += "--latent-dim 16 --fmap-max 16 --attention 0 --precision fp32 --device cpu --vision-kimg 0".split()
     one = [sys.executable, "-m", "generate", *command, tmp_path / "one"]
     two = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"]
     two += ["-m", "generate", *command, tmp_path / "two"]

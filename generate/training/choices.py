@@ -23,7 +23,7 @@ class TrainOptions:
     gamma: float = AUTO  # R3GAN's: initial weight of the gradient penalty
     burn_in_kimg: float = AUTO  # R3GAN's: length of its schedule
     width: int = AUTO  # R3GAN's: feature maps of the discriminator's first layer
-    vision_aided: bool = True  # R3GAN's: a second discriminator, on features of a frozen EfficientNet-lite0
+    vision_kimg: float = AUTO  # R3GAN's: when a second discriminator begins, on features of a frozen EfficientNet-lite0
     gradient_penalty: bool = True  # lightweight's
     augment: tuple[str, ...] = ("auto",)
     augment_probability: float = AUTO

@@ -39,6 +39,7 @@ from generate.training.steps import discriminator_backward, generator_backward, 
 from generate.training.yardstick import MIN_MEASURABLE, Yardstick
 
 PENALTY_EVERY = 4  # steps; lazy regularization, as in the package
+OPTIMIZERS = {"optimizer_g", "optimizer_d", "optimizer_c"}
 BAD_STEPS = 10  # consecutive steps with NaN or infinite gradients before the newest snapshot is restored
 FALLBACKS = 3  # restores before the run gives up
 
@@ -114,14 +115,16 @@ def _train(data: Path, run: Path, options: TrainOptions, where: torch.device) ->
 
             # ---------------------------------------------------------- gradients and steps of both networks
             if options.discriminator == "r3gan":
+                aided = step * per_step >= 1000 * options.vision_kimg
                 planned = schedule(step * per_step, options.burn_in_kimg, options.gamma)
-                for optimizer in (optimizer_d, optimizer_g):
+                for optimizer in (optimizer_d, optimizer_g, parts["optimizer_c"]):
                     planned.apply(optimizer)
                 for _ in range(options.accumulate):
-                    now += r3gan_backward(players, *batches.draw(), planned.gamma) / options.accumulate
+                    now += r3gan_backward(players, *batches.draw(), planned.gamma, aided) / options.accumulate
                     bar.update(options.batch_size)
                 finite = step_if_finite(optimizer_d)  # waits for the device
                 finite = step_if_finite(optimizer_g) and finite  # waits for the device
+                finite = (not aided or step_if_finite(parts["optimizer_c"])) and finite
             else:
                 penalised = options.gradient_penalty and step % PENALTY_EVERY == 0
                 for _ in range(options.accumulate):
@@ -223,7 +226,7 @@ def _fall_back(run: Path, parts: dict[str, Any], where: torch.device, times: int
         )
     rates = {name: parts["optimizer_g"].param_groups[0][name] / 2 for name in ("lr", "initial_lr")}
     restored = restore(state, parts, where)
-    for name in ("optimizer_g", "optimizer_d"):
+    for name in OPTIMIZERS & parts.keys():
         for group in parts[name].param_groups:
             group.update(rates)
     return restored

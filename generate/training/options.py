@@ -23,8 +23,8 @@ from generate.units import plural
 
 MAY_CHANGE = {"kimg", "hours", "snapshot_kimg", "keep", "patience", "compile"}  # when a run is resumed
 RECORD = "options.json"
+VISION_KIMG = 30.0  # from the start, the second discriminator is fooled by textures before there are shapes
 MIN_PICTURES = 2
-BEFORE_OPTION = {"vision_aided": False}  # what runs had that were started before an option existed
 UNSET: tuple[Any, ...] = (AUTO, (AUTO,), ("auto",))
 DEFAULT = TrainOptions()
 
@@ -38,7 +38,7 @@ def defaults_of(discriminator: str, size: int, count: int) -> dict[str, Any]:
     augmented = round(min(0.5, max(0.0, (1e5 - count) * 3e-6)), 6)  # the package's rule: none from 100,000 pictures on
     if discriminator == "lightweight":
         return {
-            "batch_size": 16, "accumulate": 4, "learning_rate": 2e-4, "gamma": 0.0, "burn_in_kimg": 0.0, "width": 0,
+            "batch_size": 16, "accumulate": 4, "learning_rate": 2e-4, "gamma": 0.0, "burn_in_kimg": 0.0, "vision_kimg": 0.0, "width": 0,
             "augment": ("flip", "translation"), "augment_probability": augmented, "ema_kimg": 10.0,
             "latent_dim": 256, "fmap_max": 512, "fmap_inverse_coef": 12,
             "attention": tuple(r for r in (32,) if r < size),  # smaller pictures have no such layer
@@ -46,6 +46,7 @@ def defaults_of(discriminator: str, size: int, count: int) -> dict[str, Any]:
     large = size > 128
     return {
         "batch_size": 16, "accumulate": 1, "learning_rate": 3e-4, "gamma": 5.0, "burn_in_kimg": 300.0,
+        "vision_kimg": VISION_KIMG,
         "width": 32 if size <= 64 else 16,
         "augment": ("flip", "translation"), "augment_probability": augmented, "ema_kimg": 5.0,
         "latent_dim": 256 if large else 128, "fmap_max": 256 if large else 128,
@@ -68,9 +69,9 @@ def resolve(
             )
     if options.discriminator == "auto":
         options = replace(options, discriminator=known.get("discriminator", "r3gan"))
-    if options.discriminator != "r3gan":
-        options = replace(options, vision_aided=False)
     defaults = defaults_of(options.discriminator, pictures.size, len(pictures)) | known
+    if pretrained and pretrained.network.size == pictures.size:
+        defaults["vision_kimg"] = 0.0
     chosen = {name: value for name, value in defaults.items() if getattr(options, name) in UNSET}
     return replace(options, precision=choose_precision(options.precision, device), **chosen)
 
@@ -87,9 +88,9 @@ def record(
     now = json.loads(json.dumps(of_pictures | asdict(options)))
     before = read_options_of(run)
     for name, value in now.items() if before else ():
-        if name not in MAY_CHANGE and (was := before.get(name, BEFORE_OPTION.get(name, value))) != value:
+        if name not in MAY_CHANGE and before.get(name, value) != value:
             raise click.ClickException(
-                f"{run} was started with {name} {was}, not {value}: give it the same to continue, "
+                f"{run} was started with {name} {before.get(name)}, not {value}: give it the same to continue, "
                 f"or choose another RUN. Only {', '.join(sorted(MAY_CHANGE))} may change."
             )
     where = {"data": str(data.resolve())} if data else {}  # for the commands that `sample` suggests; not checked

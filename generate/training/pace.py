@@ -66,7 +66,8 @@ def measure_pace(options: TrainOptions, network: NetworkOptions, pictures: Pictu
 
 def _train_on(players: Players, real: torch.Tensor, labels: torch.Tensor | None) -> None:
     if players.options.discriminator == "r3gan":
-        r3gan_backward(players, real, labels, players.options.gamma)
+        options = players.options
+        r3gan_backward(players, real, labels, options.gamma, aided=options.vision_kimg < options.kimg)
     else:  # without the penalty, which doubles the time of every fourth step
         discriminator_backward(players, real, labels, False)
         generator_backward(players)

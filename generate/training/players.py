@@ -64,13 +64,12 @@ def build(options: TrainOptions, network: NetworkOptions, where: torch.device) -
         if not r3gan:  # its penalty needs second derivatives, which torch.compile doesn't support
             discriminator.compile()
     parts: dict[str, Any] = {"generator": generator, "discriminator": discriminator, "ema": ema}
-    judging = [*discriminator.parameters()]
-    if options.vision_aided:
-        parts["critic"] = FeatureDiscriminator(len(network.categories), where).to(where)
-        judging += parts["critic"].parameters()
+    trained: dict[str, nn.Module] = {"optimizer_g": generator, "optimizer_d": discriminator}
+    if r3gan:
+        parts["critic"] = trained["optimizer_c"] = FeatureDiscriminator(len(network.categories), where).to(where)
     betas, fused = (0.0, 0.99) if r3gan else (0.5, 0.9), where.type != "mps"
-    for name, trained in (("optimizer_g", [*generator.parameters()]), ("optimizer_d", judging)):
-        parts[name] = torch.optim.Adam(trained, options.learning_rate, betas, fused=fused)
+    for name, its in trained.items():
+        parts[name] = torch.optim.Adam(its.parameters(), options.learning_rate, betas, fused=fused)
         for group in parts[name].param_groups:
             group["initial_lr"] = options.learning_rate
     return parts

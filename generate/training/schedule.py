@@ -13,6 +13,7 @@ Huang et al. (NeurIPS 2024, appendix D) change each along half a cosine over a b
 | beta2 | 0.99 | 0.99 | 0.9 to 0.99 |
 | half-life of the EMA | a twentieth of the pictures shown | 5 kimg | 0 to 500 kimg |
 | augmentation, for 1,000 pictures | 0.3 | 0.3 | 0 to 0.3 |
+| second discriminator, on features | none | from 30 kimg on | none |
 
 Small data sets need augmentation from the start. The EMA is in averaging.py, the augmentation in augment.py.
 """

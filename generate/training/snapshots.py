@@ -17,6 +17,7 @@ import torch
 from generate.images import atomic_path
 
 ECHO_S = 2.0  # torchrun forwards to its processes a signal that the terminal has already sent them
+NOT_BEFORE = {"critic", "optimizer_c"}  # not in snapshots of earlier versions; such a run continues with fresh ones
 
 
 def save_snapshot(
@@ -62,7 +63,8 @@ def restore(state: dict[str, Any], parts: dict[str, Any], device: torch.device) 
     Returns its step, order of pictures and probability of augmentation.
     """
     for name, part in parts.items():
-        part.load_state_dict(state[name])
+        if name in state or name not in NOT_BEFORE:
+            part.load_state_dict(state[name])
     torch.set_rng_state(state["rng"])
     random.setstate(state["python_rng"])
     if "device_rng" in state and device.type in ("cuda", "mps"):

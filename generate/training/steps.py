@@ -29,8 +29,10 @@ FEATURE_GAMMA = 1.0  # weight of the penalty on feature maps
 FEATURE_WEIGHT = 1.0  # of the generator's loss on feature maps, beside that on pixels
 
 
-def r3gan_backward(players: Players, real: Tensor, categories: Tensor | None, gamma: float) -> Tensor:
+def r3gan_backward(players: Players, real: Tensor, categories: Tensor | None, gamma: float, aided: bool) -> Tensor:
     """Accumulate R3GAN's gradients of a batch in both networks; return (loss_d, loss_g, r_t).
+
+    If `aided`, the second discriminator has its say, too, and gets its gradients.
 
     The penalty needs the gradient of the logits with respect to the generated pictures anyway. By the chain rule, the
     generator's gradient is that gradient times the derivative of the loss, so the generator needs no second pass through
@@ -54,7 +56,8 @@ def r3gan_backward(players: Players, real: Tensor, categories: Tensor | None, ga
     loss_g = relativistic_loss(margin, torch.zeros_like(margin))
     (derivative,) = torch.autograd.grad(loss_g / accumulate, margin)
     slope = derivative[:, None, None, None] * slope_fake.detach()
-    if players.critic is not None:
+    if aided:
+        assert players.critic is not None
         slope = slope + feature_backward(players, players.critic, real.detach(), generated, categories)
     shown.backward(slope)  # type: ignore[no-untyped-call]
     return torch.stack((loss_d.detach(), loss_g.detach(), -margin.detach().sign().mean()))
