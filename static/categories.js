@@ -1,4 +1,4 @@
-// Filters the categories by the typed text. Without this script they are a list in alphabetical order.
+// Filters the categories by typed text. Without this script they are an alphabetical list.
 "use strict";
 
 (() => {
@@ -6,7 +6,7 @@
   const find = document.getElementById("find");
   const found = document.getElementById("found");
 
-  // without accents and hyphens: creme finds crème brûlée, ice cream finds ice-cream
+  // removes accents and hyphens: creme finds crème brûlée, ice cream finds ice-cream
   const plain = (text) =>
     text
       .normalize("NFD")

@@ -1,4 +1,4 @@
-// The game's keys, the next pair without a reload, and the best streak. Without this script the game consists of links.
+// Keyboard control, the next pair without a reload, and the best streak. Without this script the game works by links.
 "use strict";
 
 (() => {
@@ -9,7 +9,7 @@
 
   document.addEventListener("keydown", (event) => {
     const focused = document.activeElement;
-    if (focused && focused !== document.body) return; // the key is for that link
+    if (focused && focused !== document.body) return; // the focused link handles the key
     if (event.ctrlKey || event.metaKey || event.altKey || event.shiftKey || event.repeat) return;
     const link = KEYS[event.key]?.map((id) => document.getElementById(id)).find(Boolean);
     if (!link) return;
@@ -26,7 +26,7 @@
 
   addEventListener("popstate", () => location.reload());
 
-  // Shows the game's page at that address in place of this one; if it does not arrive, this one stays and says so.
+  // Replaces this page by the game's page at `address`. On failure, keeps this page and shows a message.
   async function go(address) {
     asking = true;
     try {

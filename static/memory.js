@@ -1,12 +1,12 @@
-// What is stored only in the visitor's browser: pictures seen, favourites, the prefetched picture, the best streak.
+// Data stored only in the visitor's browser: seen pictures, favourites, the prefetched picture, the best streak.
 "use strict";
 
 const memory = (() => {
   const SEEN = 10_000; // pictures per release; the oldest are forgotten
-  const RELEASES = 2; // instances notice a new release at different times
+  const RELEASES = 2; // two, since instances switch to a new release at different times
   const FAVOURITES = 200;
   const site = document.documentElement.dataset.site; // other sites may be mounted on the same host
-  const kept = new Map(); // fallback without localStorage: lasts while the page is open
+  const kept = new Map(); // fallback without localStorage, until the page is closed
 
   function read(storage, name) {
     try {
@@ -21,11 +21,11 @@ const memory = (() => {
     try {
       window[storage].setItem(site + name, JSON.stringify(value));
     } catch {
-      // not allowed, or full
+      // storage is disabled or full
     }
   }
 
-  // {release: {shown: ["food/1", ...], counts: {food: 12, ...}}}, the release used last comes last
+  // {release: {shown: ["food/1", ...], counts: {food: 12, ...}}}, least recently used first
   function releases() {
     const found = read("localStorage", "seen");
     return found && typeof found === "object" ? found : {};
@@ -47,7 +47,7 @@ const memory = (() => {
     write("localStorage", "seen", all);
   }
 
-  // a random picture of the release, in the category if one is given, that was not shown; undefined if all were
+  // returns a random unseen picture of the release, or of the category if given; undefined if all were seen
   function unseen(release, category) {
     const shown = new Set(shownOf(release));
     const counts = Object.entries(releases()[release]?.counts ?? {}).filter(([slug]) => !category || slug === category);
@@ -60,7 +60,7 @@ const memory = (() => {
     return left[Math.floor(Math.random() * left.length)];
   }
 
-  // marks all pictures of the release, or of the category, as not seen
+  // marks all pictures of the release, or of the category, as unseen
   function forget(release, category) {
     const all = releases();
     if (!all[release]) return;
@@ -85,7 +85,7 @@ const memory = (() => {
     return typeof card?.image === "string" && typeof card.release === "string" ? card : null;
   }
 
-  // the longest streak of right answers in the game, `streak` included
+  // returns the best streak of right answers in the game, including `streak`
   function bestStreak(streak) {
     const best = Math.max(streak, Number(read("localStorage", "best streak")) || 0);
     if (best > 0) write("localStorage", "best streak", best);

@@ -1,4 +1,4 @@
-// Reloads the page without pictures until there are some.
+// Reloads the page once the site has pictures.
 "use strict";
 
 (() => {
@@ -12,7 +12,7 @@
         return;
       }
     } catch {
-      // offline; asked again like the rest
+      // offline: retry below
     }
     setTimeout(retry, RETRY_MS);
   }

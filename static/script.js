@@ -3,25 +3,25 @@
 
 (() => {
   const SLIDE_MS = 4000;
-  const DEALS = 3; // requests for an unseen picture before one is chosen here
+  const DEALS = 3; // requests for an unseen picture before this script chooses one
   const SWIPE_PX = 40;
-  const BEFORE = 100; // slides that one can go back to
+  const BEFORE = 100; // slides kept for going back
   const STAYS = "The picture did not arrive, so this one stays. Are you offline? Next tries again.";
 
   const main = document.querySelector("main.picture");
   const element = (id) => document.getElementById(id);
   const next = element("next");
   const slideshow = element("slideshow");
-  const dealt = "dealt" in main.dataset; // not on a permalink, where Next links to another page
+  const dealt = "dealt" in main.dataset; // false on a permalink, where Next opens another page
   let shown = JSON.parse(main.dataset.card);
-  // on the page of a category every picture is of that category, so the first one's link leads back to this page
+  // on a category's page, the picture's category link points to this page
   const inCategory = new URL(shown.category_page, location.href).pathname === location.pathname;
   const random = main.dataset.random + (inCategory ? `?category=${encodeURIComponent(shown.category)}` : "");
   let coming = null; // promise of the next card and its loaded picture
   let timer = 0;
-  let slides = []; // shown by the slideshow before the present one
+  let slides = []; // earlier slides of the slideshow
 
-  // Finding pictures
+  // Fetching
 
   async function ask(address) {
     const answer = await fetch(address, { cache: "no-store" });
@@ -29,7 +29,7 @@
     return answer.json();
   }
 
-  // Returns an unseen card, dealt by the site or, if it deals only seen ones, chosen here.
+  // Returns an unseen card: dealt by the site, or chosen here if the site deals only seen ones.
   async function findCard() {
     let card;
     for (let deal = 0; deal < DEALS; deal++) {
@@ -40,7 +40,7 @@
     const pages = card.page.slice(0, -`${card.category}/${card.number}`.length);
     const choice = memory.unseen(card.release, category);
     if (choice) return ask(`${pages}${choice.category}/${choice.number}.json`);
-    memory.forget(card.release, category); // all were shown: a new round begins
+    memory.forget(card.release, category); // all were seen: start over
     memory.remember(shown);
     return card;
   }
@@ -53,14 +53,14 @@
   }
 
   async function fetchNext() {
-    let card = memory.coming(random); // fetched before the page was left or loaded again
+    let card = memory.coming(random); // prefetched before a reload or navigation
     if (!card || memory.hasSeen(card)) card = await findCard();
     memory.setComing(random, card);
     try {
       return await load(card);
     } catch (error) {
       memory.setComing(random, null);
-      if (navigator.onLine) memory.remember(card); // damaged or gone: not asked for again
+      if (navigator.onLine) memory.remember(card); // damaged or gone: don't request it again
       throw error;
     }
   }
@@ -68,7 +68,7 @@
   function prepare() {
     if (!("prefetch" in main.dataset)) return; // PREFETCH=0
     coming = fetchNext();
-    coming.catch(() => {}); // fetched again when it is needed
+    coming.catch(() => {}); // retried when needed
   }
 
   async function takeNext() {
@@ -76,13 +76,13 @@
     coming = null;
     try {
       const found = await promise;
-      return memory.hasSeen(found.card) ? await fetchNext() : found; // shown in another tab meanwhile
+      return memory.hasSeen(found.card) ? await fetchNext() : found; // seen in another tab meanwhile
     } catch {
       return fetchNext();
     }
   }
 
-  // Showing them
+  // Display
 
   function show({ card, picture }) {
     shown = card;
@@ -97,7 +97,7 @@
     document.title = card.title;
     element("title").textContent = card.title;
     element("text").textContent = card.text;
-    if (element("names")) element("names").textContent = card.names ?? ""; // old stored cards lack names
+    if (element("names")) element("names").textContent = card.names ?? ""; // cards stored by older versions lack names
     element("permalink").href = card.page;
     element("download").href = card.image;
     if (element("category")) element("category").href = card.category_page;
@@ -109,10 +109,10 @@
     element("status").textContent = sentence;
   }
 
-  let queue = Promise.resolve(); // fast clicks are handled one after the other
+  let queue = Promise.resolve(); // serializes fast clicks
   const inTurn = (step) => (queue = queue.then(step).catch(() => tell(STAYS)));
 
-  // Moving from one to the next. history.state is {card, step, slide}; step counts from the first picture of the page.
+  // Navigation. history.state is {card, step, slide}; step counts from the page's first picture.
 
   let step = history.state?.step ?? 0;
 
@@ -131,7 +131,7 @@
     prepare();
   }
 
-  // A slideshow has only one entry in the history.
+  // A slideshow adds a single history entry.
   async function advanceSlide() {
     if (!history.state.slide) {
       await advance();
@@ -172,7 +172,7 @@
     element("words").setAttribute("aria-live", on ? "off" : "polite");
   }
 
-  // Keeping and sharing
+  // Favourites and sharing
 
   function showFavourite() {
     element("favourite").setAttribute("aria-pressed", String(memory.isFavourite(shown)));
@@ -191,19 +191,19 @@
     }
   }
 
-  // Listening
+  // Events
 
   function listenForKeys() {
     document.addEventListener("keydown", (event) => {
       const focused = document.activeElement;
-      if (focused && focused !== document.body && focused !== next) return; // the key is for that control
+      if (focused && focused !== document.body && focused !== next) return; // the focused control handles the key
       if (event.ctrlKey || event.metaKey || event.altKey || event.shiftKey || event.repeat) return;
       if (event.key === " " || event.key === "ArrowRight") goOn();
       else if (event.key === "ArrowLeft" && dealt) inTurn(goBack);
       else return;
       event.preventDefault();
     });
-    // a button that was clicked with the mouse does not keep the focus
+    // release the focus after a mouse click, so that keys keep working
     document.addEventListener("click", (event) => event.detail && event.target.closest("button")?.blur());
   }
 

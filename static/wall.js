@@ -1,13 +1,13 @@
-// Infinite scrolling: fetches the wall's next page before its end is visible. Without this script More is a plain link.
+// Infinite scrolling: fetches the next page before the end of the wall is visible. Without this script More is a plain link.
 "use strict";
 
 (() => {
-  const AHEAD = "0px 0px 1200px"; // how far below the window the end of the wall may be
+  const AHEAD = "0px 0px 1200px"; // margin below the window in which loading starts
 
   const wall = document.querySelector(".wall");
   const more = document.getElementById("more");
   if (!wall || !more) return;
-  const here = wall.dataset.here; // the address of this page; "" if the site chooses pictures at random each time
+  const here = wall.dataset.here; // URL of this page; "" if its pictures are random on each load
   const known = new Set([...wall.querySelectorAll("a")].map((link) => link.getAttribute("href")));
   let pages = 1;
   let loading = null; // promise of the page being fetched
@@ -39,7 +39,7 @@
     return fresh[0];
   }
 
-  // one page at a time; the first of the new pictures, undefined if none came
+  // loads one page at a time; returns the first new picture, undefined if none arrived
   function loadOnce() {
     loading ??= load()
       .catch(() => tell("More pictures did not arrive. Are you offline?"))
@@ -54,14 +54,14 @@
       if (!entries.some((entry) => entry.isIntersecting)) return;
       const first = await loadOnce();
       if (first && more.isConnected) {
-        observer.unobserve(more); // and observe again: a page may be shorter than the window
+        observer.unobserve(more); // observe again: a page may be shorter than the window
         observer.observe(more);
       }
     },
     { rootMargin: AHEAD },
   );
 
-  // Restores the wall when the visitor comes back from a picture.
+  // Restores the wall when the visitor returns from a picture.
 
   function save() {
     if (here) history.replaceState({ pages, top: scrollY }, "", here);

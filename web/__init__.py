@@ -1,1 +1,1 @@
-"""The site: its routes, its pages, and the deck of pages ready to be sent. Reads what `gallery` defines."""
+"""The site: routes, pages, and the deck of rendered pages. Reads releases through `gallery`."""

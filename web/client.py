@@ -9,7 +9,7 @@ from collections import deque
 from contextlib import suppress
 from typing import Any
 
-BODY_S = 5.0  # how long a thread waits for a part of a request's body; no route reads one
+BODY_S = 5.0  # how long a thread waits for part of a request's body; no route reads bodies
 
 
 class FilePart:
@@ -31,10 +31,10 @@ class Client(socket.socket):
         self._held: deque[memoryview | FilePart] = deque()
 
     def setblocking(self, flag: bool, /) -> None:
-        """Ignored: gunicorn's threads would make it blocking."""
+        """Do nothing: gunicorn's threads would make the socket blocking."""
 
     def settimeout(self, value: float | None, /) -> None:
-        """Ignored, as above."""
+        """Do nothing, for the same reason."""
 
     @property
     def held_bytes(self) -> int:
@@ -86,7 +86,7 @@ class Client(socket.socket):
                 else:
                     sent = os.sendfile(self.fileno(), part.number, part.offset, part.count)
                     part.offset, part.count = part.offset + sent, part.count - sent
-                    done = not part.count or not sent  # not sent: the file has become shorter
+                    done = not part.count or not sent  # nothing sent: the file was truncated
                 progress = True
                 if done:
                     self._drop_part()

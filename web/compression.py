@@ -12,7 +12,7 @@ from flask import Response, request
 
 try:
     import brotli  # type: ignore[import-untyped]
-except ImportError:  # gzip does nearly as well
+except ImportError:  # gzip is the fallback
     brotli = None
 
 TEXT = {"text/html", "text/css", "text/javascript", "image/svg+xml", "application/json", "application/rss+xml"}
@@ -22,7 +22,7 @@ SMALL = 1000  # bytes; smaller responses fit into one packet anyway
 
 @lru_cache(maxsize=256)
 def best_encoding(accept: str) -> str:
-    """ "br", "gzip" or "", whichever an Accept-Encoding header gives the largest weight; brotli of equals (RFC 9110, 12.5.3)."""
+    """ "br", "gzip" or "", whichever the Accept-Encoding header weights highest; brotli on a tie (RFC 9110, 12.5.3)."""
     weights = {}
     for offer in accept.lower().split(","):
         name, *parameters = (part.strip() for part in offer.split(";"))
@@ -33,13 +33,13 @@ def best_encoding(accept: str) -> str:
 
 
 def _weight(parameters: list[str]) -> float:
-    """The weight among the parameters of an offer: 1 without one, 0 if it can't be read."""
+    """The q-value among an encoding's parameters: 1 if there is none, 0 if it is malformed."""
     texts = [value.strip() for name, _, value in (part.partition("=") for part in parameters) if name.strip() == "q"]
     return 1.0 if not texts else float(texts[0]) if WEIGHT.fullmatch(texts[0]) else 0.0
 
 
 def compress(data: bytes, encoding: str) -> bytes:
-    """Compress at a fast level: a higher one gains little on base64."""
+    """Compress at a fast level; higher levels gain little on base64."""
     if encoding == "br":
         return bytes(brotli.compress(data, quality=4))
     return gzip.compress(data, 6, mtime=0)
@@ -52,12 +52,12 @@ def compress_parts(parts: Iterable[bytes], encoding: str) -> Iterator[bytes]:
         yield from map(compressor.process, parts)
         yield compressor.finish()
     else:
-        deflater = zlib.compressobj(6, wbits=31)  # as gzip
+        deflater = zlib.compressobj(6, wbits=31)  # gzip format
         yield from map(deflater.compress, parts)
         yield deflater.flush()
 
 
-compress_once = lru_cache(maxsize=32)(compress)  # for static files, which stay the same
+compress_once = lru_cache(maxsize=32)(compress)  # for static files, which never change
 
 
 def compress_text(response: Response) -> Response:

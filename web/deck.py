@@ -1,12 +1,12 @@
-"""A cache of rendered pages: bounded in memory, each dealt once before any repeats, refilled in the background.
+"""A memory-bounded cache of rendered pages: deals each page once before any repeats; refilled in the background.
 
     from gallery.bucket import open_bucket
     deck = Deck(lambda: open_bucket("gs://my-pictures", patience_s=3), render, budget=128 << 20)
     deck.start()
     card = deck.deal("food")
 
-A background thread opens the bucket, fetches cards, and checks for a new release. Requests only take what is in memory, so
-they are equally fast while storage is slow or down.
+A background thread opens the bucket, fetches cards, and checks for a new release. Requests only read memory, so they stay
+fast while storage is slow or down.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ from web.table import Card, Table
 log = logging.getLogger(__name__)
 
 READERS = 8  # pictures fetched in parallel
-ROTATE_PER_S = 10.0  # pictures fetched per second once the budget is full, if the bucket is larger
+ROTATE_PER_S = 10.0  # pictures replaced per second once the budget is full, if the bucket holds more
 RETRY_S = (0.5, 15.0)  # pause between attempts while storage is down: doubles from the first to the last
 LATE_S = 30.0  # the thread counts as hung if the last refresh is older than 2 * `refresh_s` + LATE_S
 Render = Callable[[Catalog, str, int, bytes], tuple[Any, int]]
@@ -55,9 +55,9 @@ class Deck:
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run, name="deck", daemon=True)
         self._readers = ThreadPoolExecutor(READERS, thread_name_prefix="deck-reader")
-        self._storage_trouble = ""  # storage doesn't answer, or refuses
+        self._storage_trouble = ""  # storage doesn't answer or denies access
         self._release_trouble = ""  # storage answers, but what it holds can't be shown
-        self._refreshed: float | None = None  # when storage was last asked for a new release, and answered
+        self._refreshed: float | None = None  # time of the last successful check for a new release
 
     def start(self) -> None:
         """Read the live release once and start the background thread.
@@ -76,7 +76,7 @@ class Deck:
         self._thread.start()
 
     def stop(self) -> None:
-        """End the background thread, and wait for it."""
+        """Stop the background thread and wait for it to end."""
         self._stop.set()
         self._wake.set()
         with self._lock:
@@ -87,18 +87,18 @@ class Deck:
 
     @property
     def catalog(self) -> Catalog | None:
-        """The live release's catalog; None until the first one was read."""
+        """The live release's catalog; None before the first one is read."""
         table = self._table
         return table.catalog if table else None
 
     @property
     def bucket(self) -> Bucket | None:
-        """None until it could be opened."""
+        """The bucket; None until it has been opened."""
         return self._bucket
 
     @property
     def trouble(self) -> str:
-        """A sentence on what is wrong with storage or the live release; "" if nothing is."""
+        """A sentence that says what is wrong with storage or the live release; "" if nothing is."""
         return self._storage_trouble or self._release_trouble
 
     @property
@@ -118,7 +118,7 @@ class Deck:
 
     @property
     def is_late(self) -> bool:
-        """True if the background thread has ended, or hangs."""
+        """True if the background thread has ended or hangs."""
         age_s = self.refresh_age_s
         return not self.is_alive or (age_s is not None and age_s > 2 * self._refresh_s + LATE_S)
 
@@ -174,7 +174,7 @@ class Deck:
         return _read(self._bucket, catalog, slug, number)
 
     def report(self, error: GalleryError) -> None:
-        """Report that storage failed a request: the deck checks storage now, and later requests don't wait for it."""
+        """Report a failed storage read: the deck rechecks storage at once, and later requests don't wait for it."""
         self._report(error)
         self._wake.set()
 
@@ -197,8 +197,8 @@ class Deck:
                 self._report(error)
                 self._stop.wait(random.uniform(0.5, 1) * pause)
                 pause = min(2 * pause, RETRY_S[1])
-            except Exception:  # a bug of ours must not end the only thread that fetches cards
-                if self._stop.wait(1.0):  # or the process is ending, and can't start another reader
+            except Exception:  # a bug must not end the only thread that fetches cards
+                if self._stop.wait(1.0):  # at exit no further reader can start
                     return
                 log.exception("The deck's thread failed and goes on.")
             else:
@@ -208,7 +208,7 @@ class Deck:
                     self._wake.clear()
 
     def _refresh(self) -> None:
-        """Check for a new release. One that can't be shown leaves the current one live."""
+        """Check for a new release. If it can't be shown, keep the current one."""
         if not self._bucket:
             self._bucket = self._open_bucket()
         try:
@@ -227,7 +227,7 @@ class Deck:
         """Read the live catalog. If it has changed, fetch its first cards and switch to it."""
         catalog, generation = read_live(bucket)
         if live := self._table:
-            if live.catalog == catalog:  # also if it was written again: the cards stay
+            if live.catalog == catalog:  # same content, even if rewritten: keep the cards
                 with self._lock:
                     live.generation = generation
                     live.forget_missing()
@@ -262,8 +262,8 @@ class Deck:
         made = list(self._readers.map(make, wanted))
         refused = any(isinstance(card, Unavailable | Forbidden) for card in made)
         if refused and not any(isinstance(card, Card) for card in made):
-            with suppress(NotFound):  # a bare folder has no catalog
-                bucket.read(POINTER)  # raises if storage is at fault rather than these pictures
+            with suppress(NotFound):  # a folder without a release has no catalog
+                bucket.read(POINTER)  # raises if storage failed, not just these pictures
         with self._lock:
             for (slug, number), card in zip(wanted, made, strict=True):
                 if isinstance(card, Card):
@@ -290,10 +290,10 @@ class Deck:
 
 
 def _read(bucket: Bucket, catalog: Catalog, slug: str, number: int) -> bytes:
-    """A picture's bytes. Raises a BucketError, also where they are not a picture of the catalog's type."""
+    """A picture's bytes. Raises a BucketError, also if they are not a picture of the catalog's type."""
     name = catalog.object_name(slug, number)
     data = bucket.read(name)
     kind = sniff(data)
-    if not kind or (not catalog.files and kind != catalog.type):  # in a bare folder a suffix may be wrong
+    if not kind or (not catalog.files and kind != catalog.type):  # in a plain folder a suffix may be wrong
         raise NotFound(f"{name} in {bucket.url} is not a picture of type {catalog.type}: publish again.")
     return data

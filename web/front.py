@@ -1,4 +1,4 @@
-"""WSGI middleware that answers requests with ready pages and passes all others to Flask.
+"""WSGI middleware that answers requests for random pictures from memory and passes all others to Flask.
 
     app.wsgi_app = FrontDoor(app.wsgi_app, deck, place_of)
 
@@ -35,9 +35,9 @@ NO_STORE: Headers = [("Cache-Control", "no-store")]
 
 
 class FrontDoor:
-    """Deals pages, adds security headers to every response, and records the request's trace for log lines. Ranges are ignored.
+    """Deals pages, adds security headers to every response, and records the request's trace id for logs. Ignores ranges.
 
-    `place_of(environ)` says where the visitor reaches the site; None if the site doesn't answer there.
+    `place_of(environ)` returns the scheme, host and prefix of a request; None if the site doesn't serve them.
     """
 
     def __init__(self, app: WSGIApplication, deck: Deck, place_of: Callable[[Mapping[str, Any]], Place | None]) -> None:
@@ -48,7 +48,7 @@ class FrontDoor:
     def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         """The WSGI entry point."""
         logs.trace.set(environ.get("HTTP_X_CLOUD_TRACE_CONTEXT", ""))
-        environ.pop("HTTP_RANGE", None)  # parts of texts would be of another encoding than the whole
+        environ.pop("HTTP_RANGE", None)  # a range of a compressed text would not match the whole
         common = SECURITY + TLS if environ["wsgi.url_scheme"] == "https" else SECURITY
         if ready := self._deal(environ):
             body, headers = ready

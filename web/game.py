@@ -1,7 +1,7 @@
 """The game "Which one is real?": pairs of pictures of one category, one real and one generated. The server is stateless.
 
-Each pair has a URL, with the score so far in the query. A checksum of the URL decides which side is real, so every instance
-agrees. Both pictures are inlined in the page, in the same size and format.
+Each pair has a URL; its query holds the score so far. A checksum of the URL decides which side is real, so all instances
+agree. Both pictures are inlined in the page in the same size and format.
 """
 
 from __future__ import annotations
@@ -21,7 +21,9 @@ from web.label import describe, within_sentence
 from web.site import ENLARGE, Site, get_site
 from web.sniff import sniff
 
-PAIR = re.compile(r"([0-9a-f]{8})-([0-9]{1,6})-([0-9]{1,9})", re.ASCII)  # the game, its turn, the generated picture
+PAIR = re.compile(
+    r"([0-9a-f]{8})-([0-9]{1,6})-([0-9]{1,9})", re.ASCII
+)  # game id, turn, number of the generated picture
 SIDES = ("left", "right")
 
 game = Blueprint("game", __name__)
@@ -37,7 +39,7 @@ def start() -> Response:
 
 @game.get("/game/<release>/<pair>")
 def play(release: str, pair: str) -> Response:
-    """A pair of pictures; with `?guess=left` or right the answer. `right` and `streak` are the score before it."""
+    """A pair of pictures, or the answer with `?guess=left` or `right`. `right` and `streak` are the score so far."""
     match = PAIR.fullmatch(pair)
     if not match or not RELEASE_ID.fullmatch(release):
         abort(404)
@@ -83,7 +85,7 @@ def _real(site: Site, catalog: Catalog, name: str, turn: int) -> Real:
 
 
 def _pair_address(site: Site, catalog: Catalog, name: str, turn: int, **score: Any) -> str:
-    """Where a turn of a game is, against a generated picture that is in memory, if there is one."""
+    """The URL of a game's turn. Picks a generated picture in memory if there is one."""
     slug = _real(site, catalog, name, turn).category
     category = catalog.category(slug)
     assert category is not None
@@ -93,7 +95,7 @@ def _pair_address(site: Site, catalog: Catalog, name: str, turn: int, **score: A
 
 
 def _next(site: Site, name: str, turn: int, right: int, streak: int) -> str:
-    """The next pair, of the live release; the front page if that has none."""
+    """The URL of the next pair, from the live release; the front page if that has no game."""
     live = site.live()
     if not live.real:
         return url_for("pages.random_picture")
@@ -101,7 +103,7 @@ def _next(site: Site, name: str, turn: int, right: int, streak: int) -> str:
 
 
 def _query(name: str, pattern: str) -> str:
-    """A value in the query, "" if it is not there."""
+    """A value from the query; "" if it is missing or doesn't match the pattern."""
     try:
         text = request.args.get(name, "")
     except UnicodeDecodeError:  # the query is not UTF-8

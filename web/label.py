@@ -1,4 +1,4 @@
-"""The texts and URLs of a picture: its title, its links, and a line on its imaginary developer."""
+"""The texts and URLs of a picture: title, links, and a line crediting its imaginary developer."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ NOBODY_OF_PLURALS = "Nobody made these {name}: a neural network dreamt them up."
 
 
 def image_address(catalog: Catalog, slug: str, number: int) -> str:
-    """Return the path of the picture itself; its page is at the same path without the extension."""
+    """Return the path of the picture itself; its page has the same path without the extension."""
     extension = EXTENSIONS[catalog.content_type(slug, number)]
     return page_address(catalog, slug, number) + f".{extension}"
 
@@ -55,15 +55,15 @@ def within_sentence(name: str) -> str:
 
 
 def describe(catalog: Catalog, slug: str, number: int, data: bytes = b"", names: str = "") -> dict[str, Any]:
-    """Return everything that the pages and /random.json say about a picture, always with the same words.
+    """Return all fields of a picture that pages and /random.json show.
 
-    With `data`, the picture's bytes, type and size are read from it rather than from the catalog. `names` is what it was
-    recognised as. Needs a request context, whose prefix the URLs get.
+    With `data`, the picture's bytes, its type and size come from there instead of the catalog. `names` is what it was
+    recognised as. Needs a request context, for the URLs' prefix.
     """
     category = next(category for category in catalog.categories if category.slug == slug)
     developer = catalog.developer(slug, number)
     name = within_sentence(category.name)
-    one = f"{category.article} {name}".strip()  # hay has no article
+    one = f"{category.article} {name}".strip()  # mass nouns such as hay have no article
     width, height = measure(data) or (catalog.width, catalog.height)
     blurbs, nobody = (OF_PLURALS, NOBODY_OF_PLURALS) if category.plural else (BLURBS, NOBODY)
     blurb = blurbs[zlib.crc32(f"{slug}/{number}".encode()) % len(blurbs)] if developer else nobody

@@ -1,4 +1,4 @@
-"""The page /live, where the visitor's browser draws, its scripts, and the generator that it draws with. See docs/live.md."""
+"""The page /live, where the visitor's browser runs the generator; its scripts and models. See docs/live.md."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ from web.compression import best_encoding
 from web.site import get_site
 
 YEAR = "public, max-age=31536000, immutable"
-RUNTIME = "ort/ort-wasm-simd-threaded.wasm"  # ONNX Runtime Web; on disk it is compressed
+RUNTIME = "ort/ort-wasm-simd-threaded.wasm"  # ONNX Runtime Web, stored compressed
 TYPES = {".js": "text/javascript", ".mjs": "text/javascript", ".wasm": "application/wasm", ".onnx": MODEL_TYPE}
-PART = 1 << 16  # bytes decompressed at once
+PART = 1 << 16  # bytes decompressed at a time
 POLICY = (
     "default-src 'none'; img-src 'self' data:; style-src 'self'; script-src 'self' 'wasm-unsafe-eval'; "
     "connect-src 'self'; worker-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
@@ -32,7 +32,7 @@ live = Blueprint("live", __name__)
 
 @live.get("/live")
 def page() -> Response:
-    """The page, if the live release has a generator."""
+    """The page itself, if the live release has a generator."""
     catalog = get_site().live()
     if catalog.live is None:
         abort(404)
@@ -52,7 +52,7 @@ def page() -> Response:
 
 @live.get(f"/live/<release>/{MODEL_FILE}")
 def model(release: str) -> Response:
-    """A release's generator."""
+    """A release's generator, as ONNX."""
     if not RELEASE_ID.fullmatch(release):
         abort(404)
     site = get_site()
@@ -62,7 +62,7 @@ def model(release: str) -> Response:
     encoding = best_encoding(request.headers.get("Accept-Encoding", ""))
     if request.if_none_match.contains_weak(catalog.live.sha256):
         response = Response(status=304)
-    elif request.method == "HEAD":  # asks storage for nothing
+    elif request.method == "HEAD":  # needs no read from storage
         encoding, response = "", Response(mimetype=MODEL_TYPE)
         response.content_length = catalog.live.bytes
     else:
@@ -78,9 +78,9 @@ def model(release: str) -> Response:
 
 @live.get("/live/app/<version>/<path:name>")
 def script(version: str, name: str) -> Response:
-    """A file of static/live. The version is in the path, so that what a script imports has the same one.
+    """A file of static/live. The path contains the version, so that a script's relative imports have the same one.
 
-    The worker is sent with the page's policy, since it is what compiles WebAssembly.
+    The worker gets the page's Content-Security-Policy, because it compiles the WebAssembly.
     """
     if Path(name).suffix not in TYPES:
         abort(404)
@@ -92,7 +92,7 @@ def script(version: str, name: str) -> Response:
 
 
 def _runtime() -> Response:
-    """As it is stored to browsers that take brotli, which all do over TLS; decompressed on the way to others."""
+    """The runtime: sent as stored to browsers that accept brotli (all do over TLS), decompressed for others."""
     path = _file(RUNTIME + ".br")
     if best_encoding(request.headers.get("Accept-Encoding", "")) == "br":
         response = send_file(path, conditional=False)
@@ -113,7 +113,7 @@ def _decompressed(path: Path) -> Iterator[bytes]:
 
 
 def _titles(catalog: Catalog) -> list[str]:
-    """What the page calls a picture of each of the generator's categories."""
+    """The title of a picture of each of the generator's categories."""
     assert catalog.live is not None
     known = {category.slug: category.plural for category in catalog.categories}
     return [does_not_exist(entry["name"], known.get(entry["slug"], False)) for entry in catalog.live.categories]

@@ -1,4 +1,4 @@
-"""Log lines: readable in a terminal, one JSON object each where Google Cloud collects them."""
+"""Logging: plain lines in a terminal, JSON lines on Google Cloud."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ trace: ContextVar[str] = ContextVar("trace", default="")  # the request's X-Clou
 
 
 def on_google_cloud() -> bool:
-    """True on App Engine and Cloud Run, which have a proxy in front and collect logs."""
+    """True on App Engine and Cloud Run, which put a proxy in front and collect logs."""
     return "GAE_ENV" in os.environ or "K_SERVICE" in os.environ
 
 
@@ -28,7 +28,7 @@ class CloudFormatter(logging.Formatter):
         return json.dumps(entry, ensure_ascii=False)
 
 
-CLOUD_CONFIG = {  # for gunicorn's own lines, in the format of logging.config
+CLOUD_CONFIG = {  # for gunicorn's own log lines, as logging.config takes it
     "version": 1,
     "disable_existing_loggers": False,
     "formatters": {"cloud": {"()": CloudFormatter}},
@@ -50,4 +50,4 @@ def set_up() -> None:
     root.setLevel(logging.INFO)
     logging.getLogger("urllib3.connection").setLevel(
         logging.ERROR
-    )  # its warnings are tracebacks of what we say ourselves
+    )  # its warnings repeat, as tracebacks, what we log ourselves

@@ -1,4 +1,4 @@
-"""Read from storage for requests, without ever blocking all of the server's threads.
+"""Read from storage for requests without blocking all of the server's threads.
 
 lookup = Lookup(readers=2)
 data = lookup.run(lambda: bucket.read(name), timeout_s=3)
@@ -14,33 +14,33 @@ from typing import TypeVar
 
 from gallery.bucket import Unavailable
 
-FAST_S = 0.1  # while reads take less than this, a request waits for a free reader,
-WAIT_S = 0.25  # but not longer than this;
-SLOW_S = 2.0  # after one that took longer no request waits for so long: the next ones may be fast and slow in turn
+FAST_S = 0.1  # while reads are faster than this, requests wait for a free reader,
+WAIT_S = 0.25  # up to this long
+SLOW_S = 2.0  # after a slower read, no request waits for this long, since fast and slow reads may alternate
 
 Result = TypeVar("Result")
 
 
 class Busy(Exception):
-    """All readers are at work. Try again in a few seconds."""
+    """All readers are busy; try again in a few seconds."""
 
 
 class Lookup:
     """Runs at most `readers` reads at a time.
 
-    A read that takes longer than its timeout goes on and keeps its reader, so storage that hangs costs no more threads.
+    A read that exceeds its timeout keeps its reader until it ends, so hanging storage occupies at most `readers` threads.
     """
 
     def __init__(self, readers: int) -> None:
         self._threads = ThreadPoolExecutor(readers, thread_name_prefix="lookup")
         self._free = threading.Semaphore(readers)
-        self._slow_until = 0.0  # a time; storage counts as slow until then
+        self._slow_until = 0.0  # monotonic time until which storage counts as slow
 
     def run(self, read: Callable[[], Result], timeout_s: float, wait_s: float | None = None) -> Result:
-        """The result of `read`. Raises Busy, Unavailable after `timeout_s`, and whatever `read` raises.
+        """Return the result of `read`. Raises Busy, Unavailable after `timeout_s`, and whatever `read` raises.
 
-        `wait_s` is how long to wait for a free reader. By default that is not at all while storage is slow: waiting would
-        take threads from those who want a page from memory.
+        `wait_s` is how long to wait for a free reader. By default it is 0 while storage is slow, to keep threads free for
+        pages from memory.
         """
         if wait_s is None:
             wait_s = WAIT_S if time.monotonic() >= self._slow_until else 0.0
@@ -51,7 +51,7 @@ class Lookup:
         try:
             return future.result(timeout_s)
         except TimeoutError:
-            if future.done():  # just now, or it was `read` that raised the error
+            if future.done():  # it finished just now, or `read` itself raised TimeoutError
                 return future.result()
             self._slow_until = time.monotonic() + SLOW_S
             raise Unavailable(f"Storage did not answer within {timeout_s:.2g} s.") from None

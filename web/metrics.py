@@ -2,8 +2,8 @@
 
     METRICS=1 gunicorn main:app
 
-prometheus-client adds up the metrics of all workers through files in PROMETHEUS_MULTIPROC_DIR, which gunicorn.conf.py makes.
-Without that variable they are those of this process. Without METRICS this module is not imported.
+prometheus-client aggregates the metrics of all workers through files in PROMETHEUS_MULTIPROC_DIR, which gunicorn.conf.py
+creates. Without that variable, the metrics cover this process only. Without METRICS, this module is not imported.
 """
 
 from __future__ import annotations
@@ -26,12 +26,12 @@ if TYPE_CHECKING:
 
 ROUTE = "site.route"  # in a request's environ
 SHARED = "PROMETHEUS_MULTIPROC_DIR"
-SAMPLE_S = 2.0  # how often the state of the deck is written down
+SAMPLE_S = 2.0  # interval between samples of the deck's state
 BUCKETS_S = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0)
 
 
 class Metrics:
-    """Counts every request that passes through, and shows the state of the deck."""
+    """Counts requests and samples the state of the deck."""
 
     def __init__(self, app: Flask, deck: Deck) -> None:
         self._app = app.wsgi_app
@@ -72,7 +72,7 @@ class Metrics:
             self._observe(route_of(environ), status)(time.perf_counter() - started)
 
     def show(self) -> Response:
-        """All numbers in Prometheus' text form."""
+        """All metrics in Prometheus' text format."""
         self._sample()
         registry = self._registry
         if SHARED in os.environ:
@@ -105,10 +105,10 @@ class Metrics:
 
 
 def route_of(environ: WSGIEnvironment) -> str:
-    """Return the URL rule of a request, such as /i/<release>/<slug>/<name>: labels must be few."""
+    """Return the URL rule of a request, such as /i/<release>/<slug>/<name>, to bound the number of labels."""
     if route := environ.get(ROUTE):
         return str(route)
-    return "/c/<slug>" if len(environ["PATH_INFO"]) > 1 else "/"  # web/front.py has answered it
+    return "/c/<slug>" if len(environ["PATH_INFO"]) > 1 else "/"  # answered by web/front.py
 
 
 def remember_route(endpoint: str | None, values: dict[str, Any] | None) -> None:
@@ -117,5 +117,5 @@ def remember_route(endpoint: str | None, values: dict[str, Any] | None) -> None:
 
 
 def forget(process: int) -> None:
-    """Remove the state of a worker that has ended; its counts stay."""
+    """Remove the gauges of a worker that has ended; its counters stay."""
     mark_process_dead(process)  # type: ignore[no-untyped-call]

@@ -1,9 +1,9 @@
-"""Cache generators for browsers: copy each from storage to a temporary file once, and send it from there.
+"""Cache generators for browsers: copy each once from storage to a temporary file and send it from there.
 
 models = Models(read_part)
 path = models.get("releases/20261122T121500Z-1f3a5b7c/generator.onnx", length=4_000_000, sha256="...", encoding="br")
 
-Compressed forms are made beside it on first request. So no generator is held in memory, storage is read once for all
+Compressed forms are written beside it on first request. No generator is held in memory, storage is read once for all
 visitors, and slow visitors don't block a thread.
 """
 
@@ -23,31 +23,34 @@ from gallery.bucket import Unavailable
 from web.compression import compress_parts
 from web.lookup import Busy
 
-PART = 1 << 20  # bytes read from storage at once
-KEPT = 3  # generators: of the live release, and of earlier ones that open pages still use
-WAIT_S = 1.0  # for another request's copy
+PART = 1 << 20  # bytes per read from storage
+KEPT = 3  # generators: the live one, and earlier ones that open pages still use
+WAIT_S = 1.0  # to wait for another request's copy
 
 SUFFIXES = {"": "", "br": ".br", "gzip": ".gz"}  # of the compressed forms
 
-ReadPart = Callable[[str, int, int], bytes]  # name, from where, how many bytes
+ReadPart = Callable[[str, int, int], bytes]  # name, offset, length in bytes
 
 
 class Models:
-    """Copies of the generators requested last. `read_part` reads from storage and has its own timeout."""
+    """Temporary files of the KEPT generators used last. `read_part` reads from storage, with its own timeout."""
 
     def __init__(self, read_part: ReadPart) -> None:
         self._read_part = read_part
-        self._folder: Path | None = None  # made when it is needed, deleted with this object or the process
-        self._paths: OrderedDict[str, Path] = OrderedDict()  # by checksum; the one used last comes last
-        self._lock = threading.Lock()  # one copy at a time: others answer that they are busy
+        self._folder: Path | None = None  # created on first use, deleted with this object or the process
+        self._paths: OrderedDict[str, Path] = OrderedDict()  # by checksum, least recently used first
+        self._lock = threading.Lock()  # one copy at a time; other requests raise Busy
 
     def get(self, name: str, length: int, sha256: str, encoding: str) -> Path:
-        """A file with these bytes, compressed if so. Raises Busy while another one is copied, Unavailable if storage has other bytes,
-        and what `read_part` raises."""
+        """Return the path of the generator in this encoding.
+
+        Raises Busy while another one is being copied, Unavailable if the bytes don't match `sha256`, and what `read_part`
+        raises.
+        """
         if not self._lock.acquire(timeout=WAIT_S):
             raise Busy("another generator is being read")
         try:
-            if sha256 not in self._paths or not self._paths[sha256].exists():  # systems tidy up their temporary folders
+            if sha256 not in self._paths or not self._paths[sha256].exists():  # the system may clean temporary folders
                 self._paths[sha256] = self._copy(name, length, sha256)
             self._paths.move_to_end(sha256)
             while len(self._paths) > KEPT:
@@ -82,7 +85,7 @@ class Models:
 
 
 def _compress(path: Path, compressed: Path, encoding: str) -> None:
-    """Under another name until it is whole."""
+    """Compress a file; it gets its name when it is complete."""
     unfinished = compressed.with_suffix(".unfinished")
     with path.open("rb") as source, unfinished.open("wb") as dest:
         dest.writelines(compress_parts(iter(partial(source.read, PART), b""), encoding))

@@ -13,18 +13,18 @@ from contextlib import suppress
 from gallery.bucket import Bucket, NotFound
 from gallery.release import Catalog, CatalogError, parse_names
 
-OBJECTS = 256  # in memory, of about 6 kB
+OBJECTS = 256  # kept in memory, about 6 kB each
 
 
 class Names:
-    """An LRU cache of the objects with the texts."""
+    """An LRU cache of the objects that hold the texts."""
 
     def __init__(self) -> None:
-        self._objects: OrderedDict[str, list[str]] = OrderedDict()  # the one used last comes last
+        self._objects: OrderedDict[str, list[str]] = OrderedDict()  # least recently used first
         self._lock = threading.Lock()
 
     def get(self, bucket: Bucket, catalog: Catalog, slug: str, number: int) -> str:
-        """The text of a picture; "" if nobody recognised it. Raises a BucketError if storage does not answer."""
+        """The text of a picture; "" if it wasn't recognised. Raises a BucketError if storage doesn't answer."""
         place = catalog.names_object(slug, number)
         if place is None:
             return ""
@@ -35,7 +35,7 @@ class Names:
                 self._objects.move_to_end(name)
         if texts is None:
             texts = []
-            with suppress(NotFound, CatalogError):  # the picture is worth showing without it
+            with suppress(NotFound, CatalogError):  # show the picture without it
                 texts = parse_names(bucket.read(name))
             with self._lock:
                 self._objects[name] = texts

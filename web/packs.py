@@ -22,7 +22,7 @@ class Packs:
     """An LRU cache of unpacked objects."""
 
     def __init__(self) -> None:
-        self._packs: OrderedDict[str, Any] = OrderedDict()  # by name; the one used last comes last
+        self._packs: OrderedDict[str, Any] = OrderedDict()  # by name, least recently used first
         self._lock = threading.Lock()
 
     def find(self, name: str) -> Any:
@@ -35,7 +35,7 @@ class Packs:
     def get(self, bucket: Bucket, name: str, unpack: Callable[[bytes], Unpacked]) -> Unpacked:
         """Return an unpacked object from memory or storage. Raises NotFound or another GalleryError."""
         found: Unpacked | None = self.find(name)
-        if found is None:  # nor did another request read it meanwhile
+        if found is None:  # no other request has read it meanwhile
             found = unpack(bucket.read(name))
             with self._lock:
                 self._packs[name] = found

@@ -23,8 +23,8 @@ from web.page import Page, Place
 from web.site import ENLARGE, FIRST_S, asked_category, get_site
 from web.sniff import sniff
 
-FEED_DAYS = 7  # pictures in /feed.xml, one a day
-STRIDE = 7919  # from one day's picture to the next day's: a prime, so that all come before any comes again
+FEED_DAYS = 7  # pictures in /feed.xml, one per day
+STRIDE = 7919  # step between daily pictures: a prime, so that all appear before any repeats
 YEAR = "public, max-age=31536000, immutable"
 PROBES = ("pages.health", "pages.warmup", "metrics.show")
 SORRY = {
@@ -42,17 +42,17 @@ pages.after_app_request(compress_text)
 
 @pages.before_app_request
 def check_place() -> Response | None:
-    """Answer 400 under a host or prefix that is not the site's. Probes are exempt: they use IP addresses."""
+    """Answer 400 for a foreign host or prefix. Health probes are exempt, since they use IP addresses."""
     if request.endpoint in PROBES or get_site().place_of(request.environ):
         return None
     sentence = "This site does not answer under the host name or the path prefix of the request.\n"
-    return Response(sentence, 400, mimetype="text/plain")  # links on a page would lead nowhere
+    return Response(sentence, 400, mimetype="text/plain")  # plain text: a page's links would be broken
 
 
 @pages.get("/")
 @pages.get("/c/<slug>")
 def random_picture(slug: str | None = None) -> Response:
-    """A page with a random picture in it, of one category or of all."""
+    """A page with a random picture, of one category or of all."""
     site = get_site()
     response = _send(site.deal(slug).page, site.place, "no-store")
     response.headers.extend(canonical(site.place, request.path))
@@ -61,7 +61,7 @@ def random_picture(slug: str | None = None) -> Response:
 
 @pages.get("/i/<release>/<slug>/<name>")
 def picture(release: str, slug: str, name: str) -> Response:
-    """The permalink of a picture: its page, the picture itself with its extension, or with .json what it says of it."""
+    """The permalink of a picture: its page, the picture itself with its extension, or with .json its fields."""
     match = re.fullmatch(r"([0-9]{1,9})(?:\.([a-z]+))?", name)
     if not (match and RELEASE_ID.fullmatch(release) and SLUG.fullmatch(slug)):
         abort(404)
@@ -82,7 +82,7 @@ def picture(release: str, slug: str, name: str) -> Response:
         page = site.page(catalog, slug, number, data, site.names(catalog, slug, number), permalink=True)
         return _send(page, site.place, "public, max-age=300")
     response = Response(data, mimetype=sniff(data))
-    # in a folder that nobody published to, a file may be replaced
+    # in a plain folder without a release, files may be replaced
     response.headers["Cache-Control"] = "no-cache" if catalog.files else YEAR
     response.headers["Access-Control-Allow-Origin"] = "*"
     response.headers["Cross-Origin-Resource-Policy"] = "cross-origin"
@@ -101,7 +101,7 @@ def random_json() -> Response:
 
 @pages.get("/random.jpg")
 def random_jpg() -> Response:
-    """Leads to the next picture itself, for <img> tags. `?category=` as for /random.json."""
+    """Redirect to the next picture itself, for <img> tags. `?category=` as for /random.json."""
     card = get_site().deal(asked_category() or None)
     response = Response(status=302)
     response.headers["Location"] = image_address(card.catalog, card.slug, card.number)
@@ -112,7 +112,7 @@ def random_jpg() -> Response:
 
 @pages.get("/feed.xml")
 def feed() -> Response:
-    """A picture a day as RSS: the same one for everybody, all day (UTC)."""
+    """RSS feed of one picture per day (UTC), the same for everybody."""
     site = get_site()
     catalog = site.live()
     entries = []
@@ -127,13 +127,13 @@ def feed() -> Response:
 
 @pages.get("/favourites")
 def favourites() -> str:
-    """The visitor's favourites. The browser keeps them and fills them in: no request names them."""
+    """The visitor's favourites. The browser stores them and fills in the page; the site never learns them."""
     return render_template("favourites.html", catalog=get_site().live())
 
 
 @pages.get("/categories")
 def categories() -> str | Response:
-    """Every category with its count and a picture, by name; with a single category, the front page instead."""
+    """All categories by name, with counts and pictures. Redirects to the front page if there is only one."""
     site = get_site()
     catalog = site.live()
     if len(catalog.categories) == 1:
@@ -148,7 +148,7 @@ def categories() -> str | Response:
 
 @pages.get("/about")
 def about() -> str:
-    """What this site is, its keys and its JSON."""
+    """About the site, its keyboard shortcuts and its JSON API."""
     site = get_site()
     catalog = site.live()
     return render_template("about.html", catalog=catalog, origin=site.place.origin, credits=site.credits(catalog))
@@ -156,7 +156,7 @@ def about() -> str:
 
 @pages.get("/health")
 def health() -> tuple[dict[str, Any], int]:
-    """For machines: 200 while there are pictures to show, "degraded" if they come from memory alone."""
+    """Health check: 200 while there are pictures to show; "degraded" if storage is down and they come from memory."""
     deck = get_site().deck
     cards, size = deck.fill
     catalog, age_s = deck.catalog, deck.refresh_age_s
@@ -166,7 +166,7 @@ def health() -> tuple[dict[str, Any], int]:
         "pictures": catalog.count if catalog else 0,
         "cards": cards,
         "bytes": size,
-        "error": deck.trouble or None,  # the last one, until storage works again
+        "error": deck.trouble or None,  # until storage works again
         "thread_alive": deck.is_alive,
         "refresh_age_s": None if age_s is None else round(age_s, 1),
     }, 200 if cards else 503
@@ -174,20 +174,20 @@ def health() -> tuple[dict[str, Any], int]:
 
 @pages.get("/_ah/warmup")
 def warmup() -> str:
-    """App Engine calls this before it sends visitors to a new instance."""
+    """App Engine requests this before it sends traffic to a new instance."""
     return "warm" if get_site().deck.deal(wait_s=FIRST_S) else "cold"
 
 
 @pages.get("/robots.txt")
 def robots() -> Response:
-    """Crawlers are welcome, except to what never ends."""
+    """robots.txt: allow crawlers, except on endless pages."""
     paths = [url_for(f"pages.{name}") for name in ("random_json", "random_jpg", "health")] + [url_for("game.start")]
     return Response("\n".join(["User-agent: *", *(f"Disallow: {path}" for path in paths), ""]), mimetype="text/plain")
 
 
 @pages.get("/favicon.ico")
 def favicon() -> Response:
-    """For browsers without support for SVG icons."""
+    """The icon for browsers without SVG icons."""
     return current_app.send_static_file("favicon.ico")
 
 
@@ -195,7 +195,7 @@ def favicon() -> Response:
 @pages.app_errorhandler(GalleryError)
 def apologize(error: Exception) -> Response:
     """The error page, or JSON for scripts; never a traceback."""
-    if isinstance(error, GalleryError):  # storage failed during a permalink's read
+    if isinstance(error, GalleryError):  # storage failed while a permalink was read
         current_app.logger.warning("%s: %s", request.path, error)
         error = ServiceUnavailable()
     assert isinstance(error, HTTPException)
@@ -234,7 +234,7 @@ def _checksum(path: Path) -> str:
 
 
 def _say(entry: dict[str, Any], cache_control: str) -> Response:
-    """What `describe` said, as JSON for anybody's script."""
+    """The fields from `describe` as JSON, with CORS enabled."""
     data = json.dumps(entry | {"site": get_site().place.origin}, ensure_ascii=False)
     headers = {"Access-Control-Allow-Origin": "*", "Cache-Control": cache_control}
     return Response(data, mimetype="application/json", headers=headers)

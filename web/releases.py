@@ -15,16 +15,15 @@ from gallery.errors import TooLarge
 from gallery.release import Catalog, CatalogError, parse, release_name
 
 CATALOGS = 16  # kept in memory
-LISTED_S = 10.0  # how long a listing of the bucket's releases is believed for ids that are not in it, and so is damage
+LISTED_S = 10.0  # how long a listing is trusted about missing releases, and a catalog counts as damaged
 
 
 class Releases:
-    """Reads each catalog once. An id that the bucket doesn't hold costs no read, however many are invented; nor does a
-    catalog that can't be read."""
+    """An LRU cache of catalogs. Between listings, unknown ids and damaged catalogs cost no reads."""
 
     def __init__(self) -> None:
-        self._catalogs: OrderedDict[str, Catalog] = OrderedDict()  # the one used last comes last
-        self._damaged: dict[str, str] = {}  # what is wrong with catalogs, as of the listing
+        self._catalogs: OrderedDict[str, Catalog] = OrderedDict()  # least recently used first
+        self._damaged: dict[str, str] = {}  # errors by release, since the last listing
         self._ids: set[str] = set()
         self._listed = -LISTED_S  # time of the listing
         self._lock = threading.Lock()
@@ -46,7 +45,7 @@ class Releases:
                 raise NotFound(f"{bucket.url} holds no release {release}.")
         try:
             catalog = parse(bucket.read(release_name(release)))
-        except NotFound:  # pruned meanwhile, or not published yet
+        except NotFound:  # pruned meanwhile or not yet published
             with self._lock:
                 self._ids.discard(release)
             raise

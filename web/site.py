@@ -1,4 +1,4 @@
-"""The state that the routes share: the deck, reads from storage, and how a picture's page is made."""
+"""The state that the routes share: the deck, storage reads, and page rendering."""
 
 from __future__ import annotations
 
@@ -31,28 +31,28 @@ from web.releases import Releases
 from web.sniff import sniff
 from web.table import Card
 
-PATIENCE_S = 3.0  # deadline of one call to storage, and of all calls for one request
-LARGE = 16_000_000  # bytes: objects up to here are read whatever the memory for pages; a larger one has to fit into it
-READERS = 2  # requests that may read from storage in parallel: half of the threads in gunicorn.conf.py
+PATIENCE_S = 3.0  # deadline of one storage call, and of all calls of one request
+LARGE = 16_000_000  # bytes: larger objects are read only if they fit into the page budget
+READERS = 2  # parallel storage reads: half of the threads in gunicorn.conf.py
 MOUNT = re.compile(r"(?:/(?!\.{1,2}(?:/|$))[\w.~-]+)*", re.ASCII)  # the paths that the site can be mounted below
-ENLARGE = 3  # how many times its own size a picture is shown at most; beyond that one sees the pixels
+ENLARGE = 3  # maximum magnification of a picture; beyond it, pixels show
 FIRST_S = 2.0  # how long a visitor waits for the first pictures after a start
 
 Result = TypeVar("Result")
 
 
 class Site:
-    """The state that the routes share. Its methods end a request with `abort` when they can't answer."""
+    """The state that the routes share. Methods call `abort` if they can't answer."""
 
     def __init__(
         self,
         app: Flask,
         bucket_url: str,
-        budget: int,  # bytes of memory for ready pages
-        refresh_s: float,  # how often to look for a new release
-        url: str = "",  # the site's own address; "" takes the one that the visitor used
-        hosts: Sequence[str] = (),  # the only host names to answer under; none: any
-        prefetch: bool = True,  # pages fetch the next picture before it is asked for
+        budget: int,  # bytes of memory for rendered pages
+        refresh_s: float,  # interval between checks for a new release
+        url: str = "",  # the site's own URL; "" uses the request's
+        hosts: Sequence[str] = (),  # allowed host names; empty allows any
+        prefetch: bool = True,  # pages fetch the next picture in advance
     ) -> None:
         self.url = url
         self.hosts = list(hosts) or None
@@ -70,13 +70,13 @@ class Site:
         self._place = lru_cache(maxsize=256)(self._find_place)
 
     def place_of(self, environ: Mapping[str, Any]) -> Place | None:
-        """Where a request reaches the site; None if the site doesn't answer under that host or prefix."""
+        """The site's URL for a request; None if the host or prefix isn't allowed."""
         host = environ.get("HTTP_HOST") or f"{environ['SERVER_NAME']}:{environ['SERVER_PORT']}"
         return self._place(environ["wsgi.url_scheme"], host, environ.get("SCRIPT_NAME", ""))
 
     @property
     def place(self) -> Place:
-        """Where the current request reaches the site."""
+        """The site's URL for the current request."""
         return self.place_of(request.environ) or abort(400)
 
     def live(self) -> Catalog:
@@ -84,9 +84,9 @@ class Site:
         return self.deck.catalog or abort(503)
 
     def released(self, release: str) -> Catalog:
-        """The catalog of a release, live or earlier. Aborts with 410 if the bucket doesn't hold it any more.
+        """The catalog of a release, live or earlier. Aborts with 410 if the bucket no longer holds it.
 
-        In a folder that nobody published to, permalinks are of files, and all in the one catalog.
+        In a plain folder without a release, permalinks name files, all in the one catalog.
         """
         live = self.live()
         if release == live.release or live.files:
@@ -114,7 +114,7 @@ class Site:
             abort(404 if catalog.release == self.live().release else 410)
 
     def model(self, catalog: Catalog, model: LiveModel, encoding: str) -> Path:
-        """A file with a release's generator, compressed if so."""
+        """The path of a release's generator in this encoding."""
         try:
             return self._models.get(live_name(catalog.release), model.bytes, model.sha256, encoding)
         except Busy:
@@ -123,12 +123,12 @@ class Site:
             abort(404 if catalog.release == self.live().release else 410)
 
     def in_memory(self, catalog: Catalog, slug: str, number: int) -> bytes:
-        """The bytes of one picture if they are in memory, else none."""
+        """The bytes of one picture, empty if it isn't in memory."""
         card = self.deck.find(catalog.release, slug, number)
         return card.data if card else b""
 
     def names(self, catalog: Catalog, slug: str, number: int) -> str:
-        """What one picture was recognised as, from memory or storage; "" if it was not."""
+        """What one picture was recognised as, from memory or storage; "" if it wasn't recognised."""
         if card := self.deck.find(catalog.release, slug, number):
             return card.names
         if not catalog.named_together:
@@ -136,11 +136,11 @@ class Site:
         return self._look_up(lambda bucket: self._names.get(bucket, catalog, slug, number))
 
     def thumbnails(self, catalog: Catalog, slug: str, page: int) -> dict[Key, bytes]:
-        """The thumbnails on a page of the wall of a category, or of all if `slug` is "". Raises GalleryError if it is damaged."""
+        """The thumbnails on a page of the wall; `slug` "" means all categories. Raises GalleryError if the pack is damaged."""
         return self._unpacked(catalog, pack_name(slug, page), unpack)
 
     def credits(self, catalog: Catalog) -> tuple[Real, ...] | None:
-        """The real pictures of a release, with their authors; None if storage doesn't give them."""
+        """The real pictures of a release, with their authors; None if they can't be read."""
         try:
             return self._unpacked(catalog, REAL_FILE, unpack_real) if catalog.real else ()
         except (GalleryError, ServiceUnavailable):
@@ -149,7 +149,7 @@ class Site:
     def page(
         self, catalog: Catalog, slug: str, number: int, data: bytes, names: str = "", permalink: bool = False
     ) -> Page:
-        """A picture's page. Next leads to the same address again, on a permalink to the front page."""
+        """Render a picture's page. Next links to the same URL, or on a permalink to the front page."""
         with self._app.test_request_context(base_url=ORIGIN + PREFIX):  # url_for writes the placeholders
             html = self._template.render(
                 catalog=catalog,
@@ -173,9 +173,9 @@ class Site:
 
     def _find_place(self, scheme: str, host: str, prefix: str) -> Place | None:
         try:
-            host = re.sub(r"\.(?=:|$)", "", host.lower(), count=1)  # a.example. is a.example, and so is A.Example
+            host = re.sub(r"\.(?=:|$)", "", host.lower(), count=1)  # a.example. and A.Example equal a.example
             host = get_host(scheme, host, None, self.hosts)
-            host.encode("idna")  # as the router will: not of "." or "a..b"
+            host.encode("idna")  # as the router will; raises for "." or "a..b"
         except (SecurityError, UnicodeError):
             return None
         prefix = prefix.rstrip("/")
@@ -184,15 +184,13 @@ class Site:
         return Place(self.url or f"{scheme}://{host}", prefix)
 
     def _unpacked(self, catalog: Catalog, name: str, unpack: Callable[[bytes], Result]) -> Result:
-        """What is in an object of a release that holds many pictures, from memory or storage."""
+        """An unpacked object of a release that holds many pictures, from memory or storage."""
         name = f"releases/{catalog.release}/{name}"
         found: Result | None = self._packs.find(name)
         return found or self._look_up(lambda bucket: self._packs.get(bucket, name, unpack))
 
     def _open(self) -> Bucket:
-        return open_bucket(
-            self._bucket_url, PATIENCE_S, self._budget
-        )  # what is larger than all pages is not worth reading
+        return open_bucket(self._bucket_url, PATIENCE_S, self._budget)  # too large to cache: don't read it
 
     def _look_up(self, read: Callable[[Bucket], Result]) -> Result:
         """Read from storage for a request. Aborts with 503 if storage is down or all readers are busy."""
@@ -203,7 +201,7 @@ class Site:
             abort(503)
 
     def _read_part(self, name: str, start: int, length: int) -> bytes:
-        """A part of a large object: every part has the time that a picture has."""
+        """Read part of a large object. Each part has the timeout of a picture."""
         return self._read(lambda bucket: bucket.read_part(name, start, length), PATIENCE_S, wait_s=PATIENCE_S)
 
     def _read(self, read: Callable[[Bucket], Result], timeout_s: float, wait_s: float | None = None) -> Result:

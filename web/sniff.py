@@ -1,9 +1,9 @@
-"""Detect the type and size of a picture from its first bytes, since its name can be wrong."""
+"""Detect a picture's type and size from its first bytes, because file names can be wrong."""
 
 from __future__ import annotations
 
 SIGNATURES = {"image/jpeg": b"\xff\xd8\xff", "image/png": b"\x89PNG\r\n\x1a\n", "image/gif": b"GIF8"}
-FRAMES = {*range(0xC0, 0xD0)} - {0xC4, 0xC8, 0xCC}  # the JPEG markers that a picture's size follows
+FRAMES = {*range(0xC0, 0xD0)} - {0xC4, 0xC8, 0xCC}  # JPEG markers followed by the picture's size
 
 
 def sniff(data: bytes) -> str:
@@ -14,7 +14,7 @@ def sniff(data: bytes) -> str:
 
 
 def measure(data: bytes) -> tuple[int, int] | None:
-    """Width and height in pixels, before any rotation that EXIF asks for; None if the file doesn't say."""
+    """Width and height in pixels, before EXIF rotation; None if the size can't be read."""
     kind = sniff(data)
     size = (0, 0)
     if kind == "image/png" and len(data) >= 24:
@@ -29,7 +29,7 @@ def measure(data: bytes) -> tuple[int, int] | None:
 
 
 def _measure_webp(data: bytes) -> tuple[int, int]:
-    """The sizes in the three kinds of first chunk: RFC 9649, section 2.5 to 2.7."""
+    """The size in any of the three kinds of first chunk (RFC 9649, sections 2.5 to 2.7)."""
     if data[12:16] == b"VP8X":
         return int.from_bytes(data[24:27], "little") + 1, int.from_bytes(data[27:30], "little") + 1
     if data[12:16] == b"VP8L":

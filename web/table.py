@@ -1,7 +1,7 @@
 """The cards of one release that are in memory, by category. Never reads from storage or waits.
 
-Each card is dealt once before any repeats. If not all fit into memory, dealt cards are evicted for new ones, which are
-fetched in a random order that takes no memory.
+Each card is dealt once before any repeats. If memory can't hold all, dealt cards are evicted for new ones, fetched in a
+random order that needs no memory.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ class Card:
 
     @property
     def names(self) -> str:
-        """What the picture was recognised as; "" if it was not."""
+        """What the picture was recognised as; "" if it wasn't recognised."""
         return str(getattr(self.page, "names", ""))
 
 
@@ -77,8 +77,8 @@ class Pile:
         self.ready: deque[Card] = deque()
         self.dealt: deque[Card] = deque()  # oldest first
         self.order = Shuffle(count)
-        self.position = 0  # in the order; every picture before it was fetched, or could not be read
-        self.missing: set[int] = set()  # could not be read; not tried again until `forget_missing`
+        self.position = 0  # in the order; earlier pictures were fetched or are unreadable
+        self.missing: set[int] = set()  # unreadable; not retried until `forget_missing`
 
     @property
     def left(self) -> int:
@@ -86,7 +86,7 @@ class Pile:
         return len(self.ready) + self.count - self.position
 
     def need(self, coming: int = 0) -> tuple[float, float]:
-        """Sort key: the pile with the smallest gets the next card. `coming` cards are being fetched for it already."""
+        """Sort key: the pile with the smallest key gets the next card. `coming` cards are already being fetched for it."""
         ready = len(self.ready) + coming
         return min(1.0, ready / min(self.count, PLENTY)), ready / self.count
 
@@ -100,7 +100,7 @@ class Pile:
         self.dealt.clear()
 
     def deal(self) -> Card | None:
-        """The next card; one dealt before if visitors are faster than storage; None if no card is in memory."""
+        """The next card; an already dealt one if none is new; None if no card is in memory."""
         if not self.ready and self.position >= self.count:
             self.restart()
         if self.ready:
@@ -136,14 +136,14 @@ class Table:
         self.budget = budget
         self.piles = {category.slug: Pile(category.slug, category.count) for category in catalog.categories}
         self.size = 0  # bytes of all cards
-        self.full = False  # True once a card was refused, or replaced another
+        self.full = False  # True once a card was refused or replaced another
 
     def __len__(self) -> int:
         """Cards in memory."""
         return sum(len(pile.cards) for pile in self.piles.values())
 
     def deal(self, slug: str | None) -> Card | None:
-        """The next card of a category, or of all: categories are then chosen by how many pictures they have left."""
+        """The next card of a category, or of all, weighted by the pictures each category has left."""
         if slug is not None:
             return self.piles[slug].deal()
         piles = list(self.piles.values())
@@ -158,7 +158,7 @@ class Table:
         return sum(pile.left for pile in self.piles.values() if slug in (None, pile.slug))
 
     def peek(self, count: int, slug: str | None) -> list[Card]:
-        """Up to `count` different cards at random, not counted as dealt."""
+        """Up to `count` different random cards, without dealing them."""
         piles = [pile for pile in self.piles.values() if slug in (None, pile.slug)]
         total = sum(len(pile.cards) for pile in piles)
         cards = list(_at(sorted(random.sample(range(total), min(count, total))), piles))
@@ -168,7 +168,7 @@ class Table:
     def wanted(self, count: int) -> list[tuple[str, int]]:
         """Up to `count` pictures (slug, number) to fetch next, for the neediest piles first."""
         if self.full and not any(pile.dealt for pile in self.piles.values()):
-            return []  # a card stays until it was dealt
+            return []  # undealt cards are never evicted
         found: list[tuple[str, int]] = []
         heap = [(pile.need(), slug, 0) for slug, pile in self.piles.items() if pile.position < pile.count]
         heapq.heapify(heap)
@@ -191,12 +191,12 @@ class Table:
         self.size += card.size
 
     def forget_missing(self) -> None:
-        """Allow pictures that could not be read to be tried again."""
+        """Retry pictures that could not be read."""
         for pile in self.piles.values():
             pile.missing.clear()
 
     def _make_room(self, pile: Pile) -> bool:
-        """Evict the oldest dealt card of this pile, or else of the pile with most of them. False if there is none."""
+        """Evict this pile's oldest dealt card, else one of the pile with the most. Return False if none was dealt."""
         victims = pile if pile.dealt else max(self.piles.values(), key=lambda other: len(other.dealt))
         if not victims.dealt:
             return False
@@ -207,7 +207,7 @@ class Table:
 
 
 def _at(places: list[int], piles: list[Pile]) -> Iterator[Card]:
-    """The cards at these sorted indices, counted through all piles."""
+    """The cards at these sorted indices into all piles in sequence."""
     for pile in piles:
         if places and places[0] < len(pile.cards):
             cards = list(pile.cards.values())

@@ -18,8 +18,8 @@ from web.pages import YEAR
 from web.site import Site, asked_category, get_site
 from web.sniff import sniff
 
-WALL_BYTES = 290_000  # of the pictures on a page: with its HTML, 300 kB are sent
-CHOICES = 12  # categories that are offered as links; more are in a list to choose from
+WALL_BYTES = 290_000  # of pictures per page; with its HTML, a page stays below 300 kB
+CHOICES = 12  # categories offered as links; more go into a select list
 
 wall = Blueprint("wall", __name__)
 
@@ -39,7 +39,7 @@ def grid() -> Response:
     )
     try:
         entries = _thumbnails(site, catalog, slug, number - 1) if pages else []
-    except (ServiceUnavailable, GalleryError):  # storage is down, or the pack is lost: what is in memory will do
+    except (ServiceUnavailable, GalleryError):  # storage is down or the pack is lost: use pictures in memory
         entries = []
     if not entries:
         catalog, entries = _from_memory(site, slug)
@@ -74,7 +74,7 @@ def thumbnail(release: str, slug: str, number: int) -> Response:
 
 
 def _asked_page(pages: int) -> int:
-    """The page in the query, from 1 on; a random one if it names none; 0 if there are none."""
+    """The page number in the query, from 1; random if it names none; 0 if there are no pages."""
     try:
         text = request.args.get("page")
     except UnicodeDecodeError:  # the query is not UTF-8
@@ -95,7 +95,7 @@ def _thumbnails(site: Site, catalog: Catalog, slug: str, page: int) -> list[dict
 
 
 def _from_memory(site: Site, slug: str) -> tuple[Catalog, list[dict[str, Any]]]:
-    """Random pictures that are in memory, as many as a page may send, and their catalog. None may fit."""
+    """Random pictures in memory, within WALL_BYTES, and their catalog. The list may be empty."""
     cards = site.deck.peek(PAGE, slug or None) or abort(503)
     room, entries = WALL_BYTES, []
     for card in cards:

@@ -1,11 +1,11 @@
-"""gunicorn's threaded worker, but no thread ever waits for a client.
+"""A variant of gunicorn's threaded worker in which no thread waits for a client.
 
     gunicorn --worker-class web.worker.Worker main:app
 
 gunicorn's own worker occupies a thread from the first byte of a request to the last byte of its response, so four slow
-clients stop a site with four threads. Here one event loop collects the head of a request without blocking; only then does a
-thread compute the response. The loop sends later what the client does not take at once. Slow clients only occupy
-connections, whose number is limited; the one nearest to its deadline is closed for a new one.
+clients stop a site with four threads. Here, an event loop reads the request's head without blocking, a thread computes the
+response, and the loop sends what the client doesn't accept at once. Slow clients only occupy connections. If all are in use,
+the one nearest its deadline is closed for a new one.
 
 Connections are plain HTTP: a proxy in front terminates TLS.
 """
@@ -28,52 +28,52 @@ from gunicorn.workers.gthread import TConn, ThreadWorker
 
 from web.client import Client
 
-HEAD_S = 10.0  # a client may take so long to send the head of a request,
-SEND_S = 30.0  # to take a part of the response that is not in a buffer of the system,
+HEAD_S = 10.0  # deadlines: for the client to send a request's head,
+SEND_S = 30.0  # to accept part of a response that exceeds the socket buffer,
 LINGER_S = 2.0  # and to close its side after the last response
-HEAD_BYTES = 32_768  # of the head of a request, at most
-HELD_BYTES = 32_000_000  # of responses that slow clients have not taken yet, of all connections together
-SPARE_FILES = (
-    64  # that the site may open beside its connections, each of which can be two: itself, and a file it is sent
-)
+HEAD_BYTES = 32_768  # maximum size of a request's head
+HELD_BYTES = 32_000_000  # maximum of unsent response data, over all connections
+SPARE_FILES = 64  # files kept free for the site; a connection may need two: its socket and a file to send
 END = b"\r\n\r\n"
-TLS = b"\x16\x03"  # how somebody begins who takes the port for https://
-FULL = (errno.EMFILE, errno.ENFILE)  # no more files may be open
+TLS = b"\x16\x03"  # the first bytes of a TLS handshake, from an https:// URL
+FULL = (errno.EMFILE, errno.ENFILE)  # the limit of open files is reached
 NOBODY = (
     errno.EAGAIN,
     errno.EWOULDBLOCK,
     errno.ECONNABORTED,
-)  # who wanted to connect is gone, or went to another worker
+)  # the client is gone, or another worker accepted it
 REFUSAL = b"HTTP/1.1 %s\r\nConnection: close\r\nContent-Length: 0\r\n\r\n"
 
 
 class Connection(TConn):  # type: ignore[misc]
-    """gunicorn's connection, and how far the next request or the last response is."""
+    """gunicorn's connection, with the state of the next request and the last response."""
 
     sock: Client
 
     def __init__(self, cfg: Any, sock: Client, client: Any, server: Any) -> None:
         super().__init__(cfg, sock, client, server)
-        self.data_ready = True  # nothing to wait for once a thread has it
+        self.data_ready = True  # threads get complete heads: no need to wait
         self.head = bytearray()  # of the next request, so far
-        self.until = time.monotonic() + HEAD_S  # it is dropped if it still waits for the client then
-        self.keep = False  # open for another request
+        self.until = time.monotonic() + HEAD_S  # deadline: dropped if still waiting for the client
+        self.keep = False  # keep open for another request
 
 
 class Worker(ThreadWorker):  # type: ignore[misc]
-    """See the module's docstring. All methods but `handle` and what it calls run in the one loop."""
+    """See the module's docstring. All methods run in the event loop, except `handle` and what it calls."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         files, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
         if files != resource.RLIM_INFINITY:
             self.worker_connections: int = min(self.cfg.worker_connections, max(1, (files - SPARE_FILES) // 2))
-        self._waiting: dict[Connection, Callable[[Connection], None]] = {}  # for their clients, and what comes then
+        self._waiting: dict[
+            Connection, Callable[[Connection], None]
+        ] = {}  # connections waiting for their clients, and the next step
         self._swept = 0.0
 
     @classmethod
     def check_config(cls, cfg: Any, log: Any) -> None:
-        """Warn where the settings make this worker do as gunicorn's own does."""
+        """Warn about settings that make this worker behave like gunicorn's own."""
         if cfg.is_ssl:
             log.warning("With --certfile slow clients can stop the site: end TLS in a proxy in front instead.")
 
@@ -105,14 +105,14 @@ class Worker(ThreadWorker):  # type: ignore[misc]
         return super().handle(conn)
 
     def handle_error(self, req: Any, client: Any, addr: Any, exc: BaseException) -> None:
-        """Answer 404 outside of the path that the site is mounted below, as SCRIPT_NAME says; gunicorn answers 500."""
+        """Answer 404 outside the prefix in SCRIPT_NAME; gunicorn would answer 500."""
         if isinstance(exc, ConfigurationProblem):
             util.write_error(client, 404, "Not Found", "The site is at another path.")
         else:
             super().handle_error(req, client, addr, exc)
 
     def finish_request(self, conn: TConn, fs: Future[Any]) -> None:
-        """Go on with a connection that a thread is done with."""
+        """Continue with a connection that a thread has finished."""
         if not isinstance(conn, Connection):
             super().finish_request(conn, fs)
             return
@@ -136,7 +136,7 @@ class Worker(ThreadWorker):  # type: ignore[misc]
                 connection.until = min(connection.until, deadline)
 
     def _keepalive_after(self, conn: TConn, keepalive: bool) -> bool:
-        """False after a request with a body, too: nobody has read it, and no thread may wait for the rest of it."""
+        """False also after a request with a body: it was not read, and no thread may wait for it."""
         if not isinstance(conn, Connection):
             return bool(super()._keepalive_after(conn, keepalive))
         return keepalive and not any(
@@ -175,7 +175,7 @@ class Worker(ThreadWorker):  # type: ignore[misc]
         elif connection.head.startswith(TLS):
             self._drop(connection)
         elif b"\n\n" in connection.head:
-            self._refuse(connection, b"400 Bad Request")  # its lines end without a carriage return
+            self._refuse(connection, b"400 Bad Request")  # lines end without a carriage return
         elif len(connection.head) > HEAD_BYTES:
             self._refuse(connection, b"431 Request Header Fields Too Large")
         else:
@@ -187,7 +187,7 @@ class Worker(ThreadWorker):  # type: ignore[misc]
         self._send(connection)
 
     def _send(self, connection: Connection) -> None:
-        """Send what is held of the response, then wait for the next request, or close."""
+        """Send the unsent part of the response, then wait for the next request or close."""
         try:
             left, progress = connection.sock.send_held()
         except OSError:
@@ -199,14 +199,14 @@ class Worker(ThreadWorker):  # type: ignore[misc]
             self._wait(connection, EVENT_WRITE, self._send)
             self._limit_memory()
         elif connection.keep:
-            connection.head += connection.parser.unreader.take_buffered()  # of a request sent ahead
+            connection.head += connection.parser.unreader.take_buffered()  # of a pipelined request
             connection.until = now + (self.cfg.keepalive if self.alive else LINGER_S)
             self._start_or_wait(connection)
         else:
             self._linger(connection, now)
 
     def _limit_memory(self) -> None:
-        """Drop the slowest readers if what is held for all of them is too much."""
+        """Drop the slowest clients if unsent responses exceed HELD_BYTES."""
         sizes = {waiting: size for waiting in self._waiting if (size := waiting.sock.held_bytes)}
         total = sum(sizes.values())
         for connection in sorted(sizes, key=lambda waiting: waiting.until):
@@ -216,7 +216,7 @@ class Worker(ThreadWorker):  # type: ignore[misc]
             self._drop(connection)
 
     def _linger(self, connection: Connection, now: float) -> None:
-        """Close our side and wait for the client's: data on its way would make the system discard the response."""
+        """Close our side and wait for the client's; data arriving after a full close would reset the connection."""
         try:
             connection.sock.shutdown(socket.SHUT_WR)
         except OSError:

@@ -1,13 +1,13 @@
 // Downloads a large file once, reports progress, verifies its checksum and caches it for the next visit.
 
 const STORE = "live"; // in the Cache API, which needs TLS or localhost
-const TRIES = 5; // while the server answers that it is busy
+const TRIES = 5; // attempts while the server is busy
 const WAIT_MS = 1500;
 
 export class Gone extends Error {}
 
-// The bytes at `url`. `tell(fraction)` hears how much has come, 0..1, of `bytes`, once decompressed; both `bytes` and `sha256`
-// may be unknown.
+// Returns the bytes at `url`. Calls `tell(fraction)` with the progress, 0..1, of `bytes` (the decompressed size). `bytes` and
+// `sha256` may be unknown.
 export async function download({ url, bytes, sha256 }, tell = () => {}) {
   const key = sha256 ? `${url}?${sha256}` : url;
   const store = await openStore();
@@ -22,11 +22,11 @@ export async function download({ url, bytes, sha256 }, tell = () => {}) {
   }
   const data = await read(await ask(url), bytes, tell);
   if (!(await isWhole(data, sha256))) throw new Error("The file is damaged.");
-  await store?.put(key, new Response(data)).catch(() => {}); // the browser has no room for it
+  await store?.put(key, new Response(data)).catch(() => {}); // storage is full
   return data;
 }
 
-// Forgets what was kept for other releases and earlier versions of the site. `files` are those of now.
+// Deletes cached files of other releases and of earlier versions of the site. `files` are the current ones.
 export async function forgetOthers(files) {
   const store = await openStore();
   const wanted = new Set(files.map(({ url, sha256 }) => new URL(sha256 ? `${url}?${sha256}` : url, location.href).href));
@@ -39,7 +39,7 @@ async function openStore() {
   try {
     return await globalThis.caches?.open(STORE);
   } catch {
-    return undefined; // not allowed
+    return undefined; // caching is disabled
   }
 }
 

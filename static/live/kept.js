@@ -1,4 +1,4 @@
-// Favourites of this page: how they are drawn, and a small picture of each. The browser keeps them, the site does not.
+// Favourites of this page: each one's parameters and a thumbnail, stored only in the browser.
 
 const MOST = 24;
 const site = document.documentElement.dataset.site;
@@ -25,6 +25,6 @@ function save(list) {
   try {
     localStorage.setItem(`${site}live`, JSON.stringify(list));
   } catch {
-    // not allowed, or full
+    // storage is disabled or full
   }
 }

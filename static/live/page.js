@@ -25,8 +25,8 @@ const canvas = new Canvas(element("canvas"));
 const artist = new Artist(model, hear);
 let sliders;
 let drift;
-let view; // what is shown, see address.js
-let inAny = false; // Next may choose another category
+let view; // the view on display, see address.js
+let inAny = false; // whether Next may choose another category
 let timer = 0;
 
 element("late").remove();
@@ -118,7 +118,7 @@ function next() {
   go(fresh(), "push");
 }
 
-// The address of what is shown now, before the history moves on.
+// Writes the current view to the URL, before a history entry is added.
 function flush() {
   clearTimeout(timer);
   history.replaceState(null, "", write(view, model));
@@ -192,7 +192,7 @@ function listen() {
   });
   document.addEventListener("keydown", (event) => {
     const focused = document.activeElement;
-    if (focused && focused !== document.body && focused !== element("next")) return; // the key is for that control
+    if (focused && focused !== document.body && focused !== element("next")) return; // the focused control handles the key
     if (event.ctrlKey || event.metaKey || event.altKey || event.shiftKey || event.repeat || element("controls").hidden) return;
     if (event.key === " " || event.key === "ArrowRight") next();
     else if (event.key === "ArrowLeft") history.back();

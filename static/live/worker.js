@@ -1,4 +1,4 @@
-// Draws with the release's generator, away from the page's thread.
+// Web Worker that runs the release's generator off the main thread.
 //
 // Messages in: {load: model}, then {id, from, to, t, truncation, directions}, where from and to are {seed, category}.
 // Messages out: {progress}, {ready: true}, {id, pixels, size} or {failed: "gone" | "damaged" | "runtime" | "network"}.
@@ -6,16 +6,16 @@
 import { download, forgetOthers, Gone } from "./download.js";
 import { between, pointOf } from "./points.js";
 
-const RUNTIME_SHARE = 0.35; // of the progress bar, about its share of the bytes
+const RUNTIME_SHARE = 0.35; // of the progress bar; about its share of the bytes
 // A generator without weights, see generate/model/rehearsal.py
 const REHEARSAL = { latent_dim: 128, noises: [8, 16], categories: [], size: 16, channels: 3 };
 const REHEARSAL_URL = new URL("./rehearsal.onnx", import.meta.url).href;
 const OPTIONS = { executionProviders: ["wasm"] };
 
-let ort; // ONNX Runtime Web, imported when all files are on their way already
+let ort; // ONNX Runtime Web, imported after all downloads have started
 let model; // the catalog's object `live`
 let session;
-let points = new Map(); // of the seeds that are drawn from, which are few at a time
+let points = new Map(); // latents by seed; few are in use at a time
 
 addEventListener("message", async ({ data }) => {
   if (data.load) await load(data.load);
@@ -33,7 +33,7 @@ async function load(told) {
   const rehearsal = download(files[0]);
   const binary = download(files[1], teller(0));
   const generator = download(files[2], teller(1));
-  for (const promise of [rehearsal, binary, generator]) promise.catch(() => {}); // looked at below
+  for (const promise of [rehearsal, binary, generator]) promise.catch(() => {}); // handled below
   let arrived = false;
   generator.then(() => (arrived = true)).catch(() => {});
   let parts;
@@ -63,14 +63,14 @@ async function load(told) {
   await forgetOthers(files).catch(() => {});
 }
 
-// Starts the runtime, and draws with the rehearsal while the generator is on its way: the browser then compiles what will be
-// used much for speed, and the first picture comes half a second sooner.
+// Starts the runtime and runs the rehearsal model while the generator downloads, so that the browser compiles the hot
+// WebAssembly functions with its optimizing compiler before the first picture.
 async function startRuntime(binary, rehearsal, arrived) {
-  ort.env.wasm.numThreads = 1; // more would need headers that keep the site's pictures from other pages
+  ort.env.wasm.numThreads = 1; // more would need cross-origin isolation, which blocks embedding the pictures elsewhere
   ort.env.wasm.wasmPaths = { mjs: new URL("./ort/ort-wasm-simd-threaded.mjs", import.meta.url).href };
   ort.env.wasm.wasmBinary = binary.buffer;
   const first = await ort.InferenceSession.create(rehearsal, OPTIONS);
-  ort.env.wasm.wasmBinary = undefined; // compiled: its bytes are not needed any more
+  ort.env.wasm.wasmBinary = undefined; // compiled: free the bytes
   if (!arrived()) await run(first, REHEARSAL, pointOf(REHEARSAL, 0, 0), 1, new Float32Array(1));
   await first.release();
 }
@@ -105,7 +105,7 @@ function keepOnly(...places) {
   points = new Map([...points].filter(([name]) => wanted.has(name)));
 }
 
-// One picture as RGBA, 0..255.
+// Draws one picture as RGBA, 0..255.
 async function run(session, model, point, truncation, directions) {
   const inputs = {
     latents: tensor(point.latents, [1, model.latent_dim]),
@@ -122,7 +122,7 @@ async function run(session, model, point, truncation, directions) {
 
 const tensor = (numbers, shape) => new ort.Tensor("float32", numbers, shape);
 
-// Channels after each other, 0..1, as RGBA; an array of this kind rounds half to even, as torch does.
+// Converts planar channels, 0..1, to RGBA; Uint8ClampedArray rounds half to even, as torch does.
 function toPixels(planes, model) {
   const area = model.size ** 2;
   const pixels = new Uint8ClampedArray(4 * area).fill(255);
