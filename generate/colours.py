@@ -14,32 +14,32 @@ from PIL import Image, ImageCms
 
 from generate.formats import BadPicture
 
-DEPTHS = (8, 10, 12, 14, 16, 24, 32)  # real depths of samples that cameras and scanners store in 16 or 32 bits
+DEPTHS = (8, 10, 12, 14, 16, 24, 32)  # actual bit depths that cameras and scanners store in 16 or 32 bits
 SIGNED = (7, 15, 31)
-SAME = 2  # of 255: profiles that change no colour by more are sRGB's, with rounded curves
-PHOTOMETRIC, BITS, PLANAR, SAMPLE_FORMAT, ORIENTATION = 262, 258, 284, 339, 274  # TIFF's tags
+SAME = 2  # of 255: a profile that changes no colour by more is sRGB with rounded curves
+PHOTOMETRIC, BITS, PLANAR, SAMPLE_FORMAT, ORIENTATION = 262, 258, 284, 339, 274  # TIFF tags
 WHITE_IS_ZERO, IN_PLANES, INTEGERS = 0, 2, 2
 
 
 def check_kind(image: Image.Image) -> None:
-    """Raises BadPicture for a planar TIFF with more than 8 bits a sample, which Pillow decodes to wrong pixels."""
+    """Raise BadPicture for a planar TIFF with more than 8 bits per sample, which Pillow decodes wrongly."""
     if _tag(image, PLANAR) == IN_PLANES and max(np.atleast_1d(_tag(image, BITS) or 8)) > 8:
         raise BadPicture("a TIFF of more than 8 bits in planes, a kind that is not read: save it as PNG")
 
 
 def is_deep(image: Image.Image) -> bool:
-    """True if Pillow will drop the lower 8 of 16 bits of a colour picture. Call it before decoding."""
+    """Whether Pillow will drop the lower 8 of 16 bits of a colour picture. Call it before decoding."""
     return _tag(image, ORIENTATION) in (None, 1) and any("16" in str(tile.args) for tile in getattr(image, "tile", ()))
 
 
 def use_full_range(image: Image.Image, data: bytes) -> Image.Image:
-    """Decode a 16-bit colour picture again from all its bits if its values use only part of their range."""
+    """Decode a 16-bit colour picture again with all its bits if its values use only the low end of the range."""
     if (
         image.mode not in ("RGB", "RGBA", "LA")
         or np.asarray(image)[..., : len(image.mode) - image.mode.count("A")].max() >= 64
     ):
         return image
-    import cv2  # takes a moment, and few pictures need it
+    import cv2  # slow to import, and rarely needed
 
     array = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_UNCHANGED)
     if array is None:
@@ -56,7 +56,7 @@ def use_full_range(image: Image.Image, data: bytes) -> Image.Image:
 
 
 def to_srgb(image: Image.Image) -> Image.Image:
-    """A decoded picture of any mode in sRGB: RGBA where it has transparency, else RGB."""
+    """Convert a decoded picture of any mode to sRGB: RGBA if it has transparency, else RGB."""
     profile, alpha = image.info.get("icc_profile"), None
     signed = image.mode == "L" and _tag(image, SAMPLE_FORMAT) == INTEGERS
     if image.mode.startswith(("I", "F")) or signed:
@@ -78,7 +78,7 @@ def to_srgb(image: Image.Image) -> Image.Image:
 
 
 def _grey(image: Image.Image, signed: bool) -> tuple[Image.Image, Image.Image | None]:
-    """A 16- or 32-bit grey picture scaled to 8 bits (Pillow would clip it), and its mask if one value is transparent."""
+    """Scale 16- or 32-bit greyscale to 8 bits (Pillow would clip it); also return a mask if one value is transparent."""
     array = np.asarray(image)
     if signed:
         array = array.view(np.int8)
@@ -95,14 +95,16 @@ def _grey(image: Image.Image, signed: bool) -> tuple[Image.Image, Image.Image | 
 
 
 def _to_bytes(array: np.ndarray, signed: bool = False) -> np.ndarray:
-    """Scale samples of any type to uint8 by the smallest depth that holds them all: 12 bits stored in 16 count as 12."""
+    """Scale samples of any type to uint8 by the smallest depth that holds them all: 12 bits stored in 16 are 12."""
     values = np.nan_to_num(array.astype(np.float64), posinf=0, neginf=0)
     low, high = float(values.min()), float(values.max())
     if low < 0 and (array.dtype.kind != "f" or -low > high / 2):
         values, white = values - low, high - low
-    elif array.dtype.kind == "f" and 1 / 16 < high <= 2:  # 0..1, a bit more where it was resized
+    elif array.dtype.kind == "f" and 1 / 16 < high <= 2:  # 0..1; resizing may overshoot
         white = 1.0
-    elif array.dtype.kind == "f" and not (127 < high < 256 or 2**15 <= high < 2**16):  # percent, degrees, metres
+    elif array.dtype.kind == "f" and not (
+        127 < high < 256 or 2**15 <= high < 2**16
+    ):  # physical units: percent, degrees, metres
         white = high
     else:
         depths = sorted(DEPTHS + SIGNED) if signed else DEPTHS
@@ -111,13 +113,13 @@ def _to_bytes(array: np.ndarray, signed: bool = False) -> np.ndarray:
 
 
 def _tag(image: Image.Image, number: int) -> Any:
-    """The value of a TIFF tag, or None; the first if there is one for each channel."""
+    """The value of a TIFF tag, the first if there is one per channel; None if it is missing."""
     value = getattr(image, "tag_v2", {}).get(number)
     return value[0] if isinstance(value, tuple) and value else value
 
 
 def _with_gamma(image: Image.Image) -> Image.Image:
-    """Convert a PNG that has a gamma chunk but no profile, as browsers do."""
+    """Apply a PNG's gamma chunk if it has no profile, as browsers do."""
     exponent = 1 / (2.2 * float(image.info["gamma"]))
     image = image.convert("RGB")
     if image.info.get("srgb") is not None or not 0.2 < exponent < 5 or abs(exponent - 1) < 0.05:
@@ -126,7 +128,7 @@ def _with_gamma(image: Image.Image) -> Image.Image:
 
 
 def _with_profile(image: Image.Image, profile: bytes | None) -> Image.Image:
-    """Convert by the embedded profile. Without a usable one the values are taken as sRGB."""
+    """Convert by the embedded profile; without a usable profile, assume sRGB."""
     transform = _lab() if image.mode == "LAB" else _transform(profile, image.mode) if profile else None
     if transform is None:
         return image if image.mode == "RGB" else image.convert("RGB")
@@ -135,9 +137,9 @@ def _with_profile(image: Image.Image, profile: bytes | None) -> Image.Image:
 
 @lru_cache(maxsize=16)
 def _transform(profile: bytes, mode: str) -> ImageCms.ImageCmsTransform | None:
-    """LittleCMS's transform to sRGB; None if it would change nothing or the profile does not fit the mode.
+    """LittleCMS's transform to sRGB; None if it changes nothing or the profile doesn't fit the mode.
 
-    The profile's name is ignored: GIMP's linear profiles have sRGB in theirs.
+    Ignores the profile's name, because the names of GIMP's linear profiles contain sRGB.
     """
     try:
         source = ImageCms.ImageCmsProfile(io.BytesIO(profile))

@@ -1,4 +1,4 @@
-"""Decode one picture, however damaged: upright 8-bit sRGB, or BadPicture with the reason.
+"""Decode one picture to upright 8-bit sRGB, or raise BadPicture with the reason.
 
 python -c "from generate.decoding import *; open_picture(Path('a.jpg')).show()"
 """
@@ -20,10 +20,10 @@ from generate.formats import FORMATS, HEAD, BadPicture, refusal, sniff
 
 MODES = {1: "L", 3: "RGB", 4: "RGBA"}  # by the number of channels
 ANIMATED = ("GIF", "WEBP", "PNG", "AVIF")
-BLANK_FRAMES = 50  # that are skipped at the start of an animation
-MOST_PIXELS = 89_478_485  # that are decoded: 256 MiB of RGB; of a JPEG after it was scaled
-Image.MAX_IMAGE_PIXELS = 2**27  # Pillow raises an error at twice as many, before anything is decoded
-TURNS = {  # by EXIF's orientation
+BLANK_FRAMES = 50  # maximum number skipped at the start of an animation
+MOST_PIXELS = 89_478_485  # limit for decoding, 256 MiB of RGB; for a JPEG, after libjpeg's scaling
+Image.MAX_IMAGE_PIXELS = 2**27  # Pillow refuses twice as many pixels before it decodes
+TURNS = {  # by EXIF orientation
     2: Image.Transpose.FLIP_LEFT_RIGHT,
     3: Image.Transpose.ROTATE_180,
     4: Image.Transpose.FLIP_TOP_BOTTOM,
@@ -35,20 +35,19 @@ TURNS = {  # by EXIF's orientation
 
 
 def decode(path: Path | BinaryIO, background: str = "black") -> Image.Image:
-    """The picture as RGB, upright, its transparency painted on the background (a name or #rrggbb).
+    """Decode to upright RGB, with transparency painted on the background (a name or #rrggbb).
 
-    Of an animation, the first frame. Raises BadPicture for what can't be decoded whole.
+    Takes the first non-blank frame of an animation. Raises BadPicture if the file can't be decoded completely.
     """
     return paint(open_picture(path), background)
 
 
 def open_picture(path: Path | BinaryIO, shrink_to: int | None = None) -> Image.Image:
-    """The picture upright and in sRGB, as RGBA where it has transparency, else as RGB.
+    """Decode to upright sRGB: RGBA if the picture has transparency, else RGB.
 
-    A JPEG whose shorter side is far above `shrink_to` pixels is decoded at a half, a quarter or an eighth of its size (libjpeg
-    scales in the frequency domain), which still leaves 1.9 times as many for a resize: 52 dB from one of the whole. One of
-    more than MOST_PIXELS is always decoded at half of its size.
-    Of an animation, the first frame that is not blank. Raises BadPicture for what can't be decoded whole.
+    A JPEG much larger than `shrink_to` pixels (shorter side) is decoded at 1/2, 1/4 or 1/8 of its size by libjpeg's scaled
+    DCT, keeping at least 1.9 times `shrink_to` for the resize. A JPEG of more than MOST_PIXELS is always decoded at half size
+    or less. Takes the first non-blank frame of an animation. Raises BadPicture if the file can't be decoded completely.
     """
     with _bad_pictures(path):
         data = _bytes(path)
@@ -61,24 +60,24 @@ def open_picture(path: Path | BinaryIO, shrink_to: int | None = None) -> Image.I
 
 
 def size_of(path: Path | BinaryIO) -> tuple[int, int]:
-    """Width and height from the header, without decoding. Raises BadPicture if there is none."""
+    """Width and height in pixels from the header, without decoding. Raises BadPicture if it can't be read."""
     with _opened(path) as image:
         return image.size
 
 
 def suffix_of(path: Path | BinaryIO) -> str:
-    """The usual suffix of a file's real format, whatever its name says: ".jpg", ".png", ...
+    """The usual suffix of a file's actual format: ".jpg", ".png", ...
 
-    Raises BadPicture where it is not one of FORMATS.
+    Raises BadPicture if the format is not in FORMATS.
     """
     with _opened(path) as image:
-        name = "JPEG" if image.format == "MPO" else image.format or ""  # MPO: a JPEG with more pictures after it
+        name = "JPEG" if image.format == "MPO" else image.format or ""  # MPO: a JPEG followed by further pictures
     return FORMATS[name][0]
 
 
 @contextmanager
 def _opened(path: Path | BinaryIO) -> Iterator[Image.Image]:
-    """Open the file with Pillow if its format is in FORMATS. Other decoders are never started, least of all Ghostscript."""
+    """Open the file with Pillow, only as one of FORMATS: other decoders, such as Ghostscript, are never started."""
     with _bad_pictures(path), Image.open(path, formats=list(FORMATS)) as image:
         yield image
 
@@ -100,12 +99,12 @@ def _decoded(data: bytes, shrink_to: int | None) -> Image.Image:
 
 
 def _skip_blank_frames(image: Image.Image) -> None:
-    """Go on to the first frame that shows something; to the first one if none of them does."""
+    """Seek to the first frame that is not blank, or to the first frame if all are."""
     with suppress(EOFError):
         for frame in range(1, BLANK_FRAMES):
             if np.ptp(
                 np.asarray(image.convert("RGBA").convert("RGBa")), axis=(0, 1)
-            ).any():  # colours of invisible pixels don't count
+            ).any():  # premultiplied, so that invisible pixels don't count
                 return
             image.seek(frame)
             image.load()
@@ -117,19 +116,20 @@ def _orientation(image: Image.Image) -> int:
     """The EXIF orientation, 1 to 8; 1 if the EXIF can't be read."""
     try:
         return int(image.getexif().get(0x0112, 1))
-    except Exception:  # Pillow raises every kind on damaged EXIF, and viewers show such a picture as it is
+    except Exception:  # damaged EXIF can raise anything; viewers ignore it too
         return 1
 
 
 def upright(image: Image.Image, orientation: int) -> Image.Image:
-    """Turn and mirror the picture by its EXIF orientation."""
+    """Rotate and mirror the picture by its EXIF orientation."""
     return image.transpose(TURNS[orientation]) if orientation in TURNS else image
 
 
 def with_its_end(data: bytes) -> bytes | None:
-    """The bytes of a JPEG that lacks only its end marker, with the marker added; None for any other file.
+    """Append the end marker to a JPEG that lacks only that; None for any other file.
 
-    If picture data were missing too, libjpeg would fill in from the bytes after the end, so two different endings would decode differently.
+    The file is decoded with several filler bytes before the marker. If picture data were missing too, libjpeg would decode
+    the filler, and the results would differ.
     """
     if not data.startswith(b"\xff\xd8\xff"):
         return None
@@ -145,10 +145,10 @@ def with_its_end(data: bytes) -> bytes | None:
 
 @contextmanager
 def _bad_pictures(path: Path | BinaryIO) -> Iterator[None]:
-    """Turn any exception inside a decoder into BadPicture: damaged files raise every kind."""
+    """Turn any exception from a decoder into BadPicture: damaged files can raise anything."""
     try:
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # of odd metadata, and of sizes that _decoded checks
+            warnings.simplefilter("ignore")  # about odd metadata, and about sizes, which _decoded checks
             yield
     except BadPicture:
         raise
@@ -162,7 +162,7 @@ def _bad_pictures(path: Path | BinaryIO) -> Iterator[None]:
 
 
 def _unidentified(name: str) -> str:
-    """The reason for a file that starts like this format but that Pillow can't identify."""
+    """The reason for refusing a file that starts like this format but that Pillow can't identify."""
     if name in FORMATS:
         return f"damaged: not a whole {name}, or of a kind that is not read; save it again as PNG or JPEG"
     return refusal(name) if name else "not a picture, whatever its name says"
@@ -176,7 +176,7 @@ def _bytes(path: Path | BinaryIO) -> bytes:
 
 
 def paint(image: Image.Image, background: str) -> Image.Image:
-    """RGB, transparency painted on the background (a name or #rrggbb)."""
+    """Convert to RGB, with transparency painted on the background (a name or #rrggbb)."""
     if image.mode != "RGBA":
         return image
     canvas = Image.new("RGBA", image.size, ImageColor.getrgb(background))
@@ -184,7 +184,7 @@ def paint(image: Image.Image, background: str) -> Image.Image:
 
 
 def pixels(path: Path, channels: int = 3) -> np.ndarray:
-    """A picture as (H, W, channels) uint8: 1 is grey, 3 RGB on black, 4 RGB and transparency. Raises BadPicture."""
+    """Decode to (H, W, channels) uint8: 1 is greyscale, 3 RGB on black, 4 RGBA. Raises BadPicture."""
     picture = open_picture(path)
     picture = picture.convert("RGBA") if channels == 4 else paint(picture, "black").convert(MODES[channels])
     array = np.asarray(picture)

@@ -6,14 +6,14 @@ from typing import TYPE_CHECKING
 
 import click
 
-if TYPE_CHECKING:  # torch takes seconds to import: only what computes waits for it
+if TYPE_CHECKING:  # torch is slow to import
     import torch
 
 PRECISIONS = ("auto", "bf16", "fp32")
 
 
 def choose_device(name: str) -> torch.device:
-    """ "auto" is CUDA, else Apple's MPS, else the CPU. Raises click.BadParameter for what isn't here."""
+    """ "auto" is CUDA, else Apple's MPS, else the CPU. Raises click.BadParameter if the device is unavailable."""
     import torch
 
     if name == "auto":
@@ -30,7 +30,7 @@ def choose_device(name: str) -> torch.device:
 
 
 def choose_precision(name: str, device: torch.device) -> str:
-    """ "auto" is bf16 where the processor computes it, which is three times as fast on a CPU; else fp32."""
+    """ "auto" is bf16 if the processor supports it in hardware, else fp32."""
     import torch
 
     if name != "auto":

@@ -1,4 +1,4 @@
-"""Pictures for people to look at, written whole or not at all: figures, videos and sheets of many pictures."""
+"""Write figures and videos atomically, and lay out contact sheets."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from generate.images import atomic_path
 
 
 def save_figure(figure: matplotlib.figure.Figure, path: Path) -> None:
-    """Write a PNG of 110 dots an inch, whole or not at all."""
+    """Write the figure as PNG at 110 dpi, atomically."""
     drawn = io.BytesIO()
     figure.savefig(drawn, format="png", dpi=110)
     with atomic_path(path) as temporary:
@@ -23,7 +23,7 @@ def save_figure(figure: matplotlib.figure.Figure, path: Path) -> None:
 
 
 def write_video(path: Path, frames: Iterable[np.ndarray], frames_per_s: int) -> None:
-    """Write frames (H, W, 3), uint8, of one even size, as H.264 that every browser plays."""
+    """Write frames (H, W, 3), uint8, of one size with even sides, as H.264 in MP4."""
     with atomic_path(path) as temporary, av.open(str(temporary), "w", format="mp4") as video:
         stream = video.add_stream("libx264", frames_per_s)
         stream.pix_fmt = "yuv420p"
@@ -35,7 +35,7 @@ def write_video(path: Path, frames: Iterable[np.ndarray], frames_per_s: int) -> 
 
 
 def contact_sheet(pictures: Sequence[Image.Image], columns: int) -> Image.Image:
-    """Pictures of one size side by side, row after row, with no gap."""
+    """Tile pictures of one size in rows, without gaps."""
     width, height = pictures[0].size
     rows = -(-len(pictures) // columns)
     sheet = Image.new("RGB", (columns * width, rows * height))

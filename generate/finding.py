@@ -1,4 +1,4 @@
-"""Find the pictures in a folder, by their suffixes and their content, and name all that is passed over.
+"""Find the pictures in a folder by suffix and content, and report skipped files.
 
 python -c "from generate.finding import *; print(look_through(Path('photos')).passed_over)"
 """
@@ -16,25 +16,25 @@ from generate.units import plural
 HIDDEN = "hidden"
 NO_PICTURE = "not a picture"
 NOT_UTF8 = "a name that is not UTF-8: rename it"
-SHOWN = 5  # names that a line about passed over files gives
+SHOWN = 5  # names listed per line about skipped files
 
 
 @dataclass
 class Found:
-    """The files below a folder: each is a picture or is passed over with a reason."""
+    """The files below a folder: pictures, and skipped files with reasons."""
 
     pictures: list[Path] = field(default_factory=list)  # sorted
     passed_over: list[tuple[Path, str]] = field(default_factory=list)
-    outside: list[Path] = field(default_factory=list)  # links that lead out of the folder; they are followed
-    again: list[Path] = field(default_factory=list)  # links to folders that are looked through anyway; not followed
+    outside: list[Path] = field(default_factory=list)  # links out of the folder; followed
+    again: list[Path] = field(default_factory=list)  # links to folders that are searched anyway; not followed
 
     def lines(self, folder: Path) -> list[str]:
-        """What to tell whoever gave the folder, besides the pictures."""
+        """Lines that report skipped files and links."""
         below = [(path.relative_to(folder), reason) for path, reason in self.passed_over]
         return passed_over_lines(below) + self.link_lines(folder)
 
     def link_lines(self, folder: Path) -> list[str]:
-        """Where links lead to."""
+        """Lines that report links and whether they were followed."""
         sides = ((self.outside, "lead out of it, followed"), (self.again, "lead back into it, not followed"))
         return [
             f"{plural(len(links), 'link')} in {folder} {what}: {_first([path.relative_to(folder) for path in links])}"
@@ -61,7 +61,7 @@ def look_through(folder: Path) -> Found:
 
 
 def why_not(path: Path, folder: Path) -> str:
-    """Why a file below the folder is passed over, "" for a picture. Only files without a known suffix are opened."""
+    """Why a file is skipped; "" for a picture. Opens only files without a known suffix."""
     if is_hidden(path.relative_to(folder)):
         return HIDDEN
     if not path.is_file():
@@ -78,7 +78,7 @@ def why_not(path: Path, folder: Path) -> str:
 
 
 def why_not_content(path: PurePath, head: bytes) -> str:
-    """Why a file of this name and with these first bytes is no picture that is read, "" for one that is."""
+    """Why a file with this name and these first bytes is skipped; "" for a picture."""
     if path.suffix.lower() in SUFFIXES:
         return ""
     name = sniff(head)
@@ -90,7 +90,7 @@ def why_not_content(path: PurePath, head: bytes) -> str:
 
 
 def is_hidden(relative: PurePath) -> bool:
-    """Whether the file or a folder it is in has a name with a dot in front."""
+    """Whether any part of the path starts with a dot."""
     return any(part.startswith(".") for part in relative.parts)
 
 
@@ -100,12 +100,12 @@ def is_utf8(name: str) -> bool:
 
 
 def printable(name: str) -> str:
-    """The name on one line: control characters and bytes that are not UTF-8 as escapes."""
+    """The name on one line, with control characters and non-UTF-8 bytes escaped."""
     return "".join(char if char.isprintable() else ascii(char)[1:-1] for char in name)
 
 
 def passed_over_lines(passed_over: Iterable[tuple[object, str]]) -> list[str]:
-    """A line for each reason with its count and the first names: "passed over 2 files, hidden: .a, .b"."""
+    """One line per reason, with the count and the first names: "passed over 2 files, hidden: .a, .b"."""
     names: dict[str, list[object]] = {}
     for name, reason in passed_over:
         names.setdefault(reason, []).append(name)
@@ -119,7 +119,7 @@ def _first(names: Sequence[object]) -> str:
 
 
 def _files(folder: Path, found: Found) -> Iterator[Path]:
-    """Every file below the folder once: first what lies in it, then what links to folders lead to."""
+    """Yield every file below the folder once: first its own, then those behind links to folders."""
     root = folder.resolve()
     seen: set[str] = set()
     links = [folder]

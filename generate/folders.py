@@ -1,6 +1,6 @@
 """Tell which command made a folder, by the file that it wrote there, and whether a command may write to it.
 
-Also who is at work in it.
+Also lock folders against concurrent commands.
 
 check_dest(Path("samples"), "samples.json")
 """
@@ -31,14 +31,14 @@ MAKERS = {
     "explore.json": "explore",
     "evaluation.json": "evaluate",
 }
-LITTER = {".DS_Store", ".directory", "Thumbs.db", "desktop.ini"}  # file managers leave these wherever one looks
-LOCK = ".generate.lock"  # says who is at work in a folder
+LITTER = {".DS_Store", ".directory", "Thumbs.db", "desktop.ini"}  # left by file managers
+LOCK = ".generate.lock"  # names the process that holds a folder
 
 
 def check_dest(dest: Path, mark: str) -> None:
-    """Raises click.ClickException unless `dest` is new, empty, or has the file that the same command writes first.
+    """Raise click.ClickException unless `dest` is new, empty, or contains `mark`, which the same command writes first.
 
-    Also if it lies in a folder of training pictures: the next `prepare` or `train` would find what is written there.
+    Also raises if `dest` is inside a folder of training pictures, where `prepare` or `train` would pick up its files.
     """
     maker = MAKERS[mark]
     if dest.is_symlink() and not dest.exists():
@@ -54,10 +54,10 @@ def check_dest(dest: Path, mark: str) -> None:
 
 @contextmanager
 def held(dest: Path) -> Iterator[int]:
-    """Make the folder and keep others who ask for it out; gives the descriptor of the lock, which child processes inherit.
+    """Make the folder and lock it; yields the lock's file descriptor, which child processes inherit.
 
-    The system releases the lock when this process and those children have ended, however that was. Raises
-    click.ClickException with who holds it.
+    The system releases the lock when this process and those children have ended, even if killed. Raises
+    click.ClickException that names the holder if the folder is locked.
     """
     dest.mkdir(parents=True, exist_ok=True)
     with (dest / LOCK).open("a+", encoding="utf-8") as file:
@@ -69,7 +69,7 @@ def held(dest: Path) -> Iterator[int]:
                 f"{file.read() or 'Another process'} is at work in {dest}, or one of its jobs: wait until it has ended, or "
                 "stop it, or choose another DEST."
             ) from None
-        except OSError:  # a file system without locks
+        except OSError:  # the file system has no locks
             pass
         file.truncate(0)
         file.write(f"Process {os.getpid()} on {socket.gethostname()}, since {datetime.now():%Y-%m-%d %H:%M},")
@@ -78,21 +78,21 @@ def held(dest: Path) -> Iterator[int]:
 
 
 def forget_if_empty(dest: Path, mark: str) -> None:
-    """Delete a folder in which there is nothing but the lock and that file."""
+    """Delete a folder that contains only the lock and `mark`."""
     if {path.name for path in dest.iterdir()} <= {LOCK, mark}:
         for name in (LOCK, mark):
             (dest / name).unlink(missing_ok=True)
-        with suppress(OSError):  # somebody has written to it
+        with suppress(OSError):  # not empty: something was written meanwhile
             dest.rmdir()
 
 
 def content(folder: Path) -> list[str]:
-    """The names in a folder, without what nobody put there: temporary files, and those of file managers."""
+    """The names in a folder, without temporary files and those of file managers."""
     return sorted(path.name for path in folder.iterdir() if not (_is_temporary(path) or path.name in LITTER))
 
 
 def check_outside_data(dest: Path) -> None:
-    """Raises click.ClickException if `dest` is or lies in a folder of training pictures."""
+    """Raise click.ClickException if `dest` is, or is inside, a folder of training pictures."""
     place = dest.resolve()
     for folder in (place, *place.parents):
         if origin := training_origin(folder):
@@ -104,7 +104,7 @@ def check_outside_data(dest: Path) -> None:
 
 
 def training_origin(folder: Path) -> str:
-    """Where the pictures of a folder are from if they are for training, as in "prepare made of photos"; "" if not."""
+    """The origin of a folder of training pictures, such as "prepare made of photos"; "" for other folders."""
     options = _read_object(folder / "dataset.json")
     if {"source", "crop", "size"} <= options.keys():
         return f"`prepare` made of {options['source']}"
@@ -117,7 +117,7 @@ def training_origin(folder: Path) -> str:
 
 
 def find_training_origin(folder: Path, pictures: list[Path]) -> str:
-    """The same for pictures in a folder that may be part of one, contain some, or hold what `curate` or `recognise` took from one."""
+    """Like `training_origin`, but also checks parent folders, subfolders, and the source of `curate` or `recognise`."""
     inside = {parent for path in pictures for parent in path.parents if parent.is_relative_to(folder)}
     chosen = [_read_object(folder / mark).get("samples") for mark in ("curate.json", "recognise.json")]
     source = [Path(samples) for samples in chosen if isinstance(samples, str)]
@@ -128,19 +128,19 @@ def find_training_origin(folder: Path, pictures: list[Path]) -> str:
 
 
 def data_of(model: Path) -> Path | None:
-    """The prepared pictures that a run was trained on, as its options.json says; None if that or the folder is gone."""
+    """The folder a run was trained on, from its options.json; None if either is missing."""
     run = model if model.is_dir() else model.parent
     data = _read_object(run / "options.json").get("data")
     return Path(data) if isinstance(data, str) and Path(data).is_dir() else None
 
 
 def _is_temporary(path: Path) -> bool:
-    """What `generate.images.atomic_path` is writing, of another process of the same command say, and lock files."""
+    """Whether the file is a lock or a temporary file of `generate.images.atomic_path`."""
     return path.name.startswith(".") and path.suffix in (".tmp", ".lock")
 
 
 def _read_object(path: Path) -> dict[str, Any]:
-    """The JSON object in a file; empty if there is none."""
+    """The JSON object in a file; {} if there is none."""
     try:
         found = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError):

@@ -11,7 +11,7 @@ from __future__ import annotations
 import re
 from pathlib import PurePath
 
-FORMATS = {  # that are read, by Pillow's name: how their files are called, the usual suffix first
+FORMATS = {  # supported formats by Pillow's name: their suffixes, the usual one first
     "JPEG": (".jpg", ".jpeg", ".jpe", ".jfif"),
     "PNG": (".png", ".apng"),
     "WEBP": (".webp",),
@@ -21,8 +21,8 @@ FORMATS = {  # that are read, by Pillow's name: how their files are called, the 
     "AVIF": (".avif",),
 }
 SUFFIXES = {suffix: name for name, suffixes in FORMATS.items() for suffix in suffixes}
-REFUSED = "a format that is not read"  # what every reason of `refusal` has in it
-HEAD = 1024  # bytes that `sniff` wants
+REFUSED = "a format that is not read"  # contained in every reason from `refusal`
+HEAD = 1024  # bytes that `sniff` needs
 
 RAW = (
     ".dng",
@@ -35,7 +35,7 @@ RAW = (
     ".pef",
     ".raf",
     ".srw",
-)  # TIFF inside, of a small preview
+)  # TIFF containers; Pillow would read only the small preview
 NOT_READ = {".tga": "TGA", ".svg": "SVG", ".psd": "PSD"} | dict.fromkeys(RAW, "camera raw")
 SIGNATURES = (
     (b"\xff\xd8\xff", "JPEG"),
@@ -68,13 +68,13 @@ NETPBM = re.compile(rb"P[1-7][\s#]+[\d#WE]")
 
 
 class BadPicture(Exception):
-    """A file that can't be used as a picture; the text says why in a few words."""
+    """A file that can't be used as a picture; the message gives the reason in a few words."""
 
 
 def sniff(head: bytes) -> str:
-    """The format of a picture by its first HEAD bytes: a key of FORMATS, or the name of one that is not read.
+    """The format by a file's first HEAD bytes: a key of FORMATS, or the name of an unsupported format.
 
-    "" for what is no picture.
+    "" if it is not a picture.
     """
     head = head.removeprefix(b"\xef\xbb\xbf")
     for start, name in SIGNATURES:
@@ -84,7 +84,7 @@ def sniff(head: bytes) -> str:
         return "WEBP"
     if head[:2] == b"BM" and int.from_bytes(head[14:18], "little") in (12, 16, 40, 52, 56, 64, 108, 124):
         return "BMP"
-    if head[4:8] == b"ftyp":  # ISO base media: the main brand, a version, compatible brands
+    if head[4:8] == b"ftyp":  # ISO base media file: major brand, version, compatible brands
         box = head[8 : max(16, int.from_bytes(head[:4], "big"))]
         brands = [box[i : i + 4] for i in range(0, len(box), 4)]
         return next((name for brand, name in BRANDS.items() if brand in brands), "video")
@@ -94,11 +94,11 @@ def sniff(head: bytes) -> str:
 
 
 def refusal(name: str) -> str:
-    """Why a picture of a format that is not read can't be used."""
+    """The reason for refusing a picture of an unsupported format."""
     return f"{name}, {REFUSED}: convert it to PNG or JPEG"
 
 
 def suffix_format(path: PurePath) -> str:
-    """The format that a file's suffix stands for: a key of FORMATS, the name of one that is not read, or ""."""
+    """The format by a file's suffix: a key of FORMATS, the name of an unsupported format, or ""."""
     suffix = path.suffix.lower()
     return SUFFIXES.get(suffix) or NOT_READ.get(suffix, "")

@@ -1,4 +1,4 @@
-"""Find, load and write folders of pictures. The first-level folder is the category."""
+"""Find, load and write folders of pictures. First-level folders are categories."""
 
 from __future__ import annotations
 
@@ -26,16 +26,16 @@ from generate.finding import Found, look_through
 from generate.formats import FORMATS, HEAD, SUFFIXES, sniff
 from generate.formats import BadPicture as BadPicture
 
-if TYPE_CHECKING:  # load_pictures imports it, so that decoding alone need not wait for torch
+if TYPE_CHECKING:  # torch is slow to import; only load_pictures needs it
     import torch
 
 LOSSY = ("JPEG", "WEBP")
-LONGEST = 255  # bytes of a name
-WRITTEN = ("jpg", "png", "webp")  # formats that samples are written in: what every browser shows
+LONGEST = 255  # bytes of a file name
+WRITTEN = ("jpg", "png", "webp")  # formats that samples are written in; every browser shows them
 
 
 def kind_of(reason: str) -> str:
-    """A reason without its details, to count by: "too small: 16x16, 32 px asked for" -> too small."""
+    """A reason without its details, for counting: "too small: 16x16, 32 px asked for" -> "too small"."""
     return re.split(r"[:(]", reason)[0].strip()
 
 
@@ -48,7 +48,7 @@ def find_pictures(folder: Path) -> list[Path]:
 
 
 def find_all(folder: Path) -> Found:
-    """The pictures of a folder and what is passed over. Raises click.ClickException if there is no picture."""
+    """The pictures below a folder, and skipped files. Raises click.ClickException if there is no picture."""
     if not folder.is_dir():
         raise click.ClickException(f"{folder} is not a folder: give one that holds pictures.")
     found = look_through(folder)
@@ -60,7 +60,7 @@ def find_all(folder: Path) -> Found:
 
 
 def format_of(path: Path) -> str:
-    """Pillow's name of the format that the suffix stands for, as in JPEG; without a known suffix, that of the content."""
+    """Pillow's name of the format, such as JPEG, by suffix; if the suffix is unknown, by content."""
     if name := SUFFIXES.get(path.suffix.lower()):
         return name
     with path.open("rb") as file:
@@ -68,26 +68,26 @@ def format_of(path: Path) -> str:
 
 
 def beside(folder: Path, ending: str) -> Path:
-    """The folder's neighbour of the same name and this ending, also of a folder given as . or .."""
+    """A path beside the folder: its name plus `ending`. Also works for . and .."""
     named = folder.resolve() if folder.name in ("", "..") else folder
     return named.with_name(named.name + ending)
 
 
 def category_of(path: Path, folder: Path) -> str:
-    """The first-level subfolder a picture lies in, or "" where it lies in the folder itself."""
+    """The first-level subfolder that holds a picture; "" for the folder itself."""
     parts = path.relative_to(folder).parts
     return parts[0] if len(parts) > 1 else ""
 
 
 def to_picture(pixels: torch.Tensor) -> Image.Image:
-    """A uint8 tensor (1, 3 or 4, H, W) on the CPU as a picture, grey, RGB or RGBA."""
+    """Convert a uint8 CPU tensor (1, 3 or 4, H, W) to a greyscale, RGB or RGBA picture."""
     return Image.fromarray(np.ascontiguousarray(pixels.permute(1, 2, 0).squeeze(2).numpy()))
 
 
 def load_pictures(folder: Path, channels: int = 3) -> torch.Tensor:
-    """All pictures of a prepared folder as one (N, channels, size, size) uint8 tensor, in the order of their paths.
+    """Load a prepared folder as one (N, channels, size, size) uint8 tensor, sorted by path.
 
-    Raises click.ClickException if they are not square pictures of one size.
+    Raises click.ClickException unless all are squares of one size, a power of two.
     """
     import torch
 
@@ -113,13 +113,15 @@ def load_pictures(folder: Path, channels: int = 3) -> torch.Tensor:
 
 @contextmanager
 def atomic_path(path: Path, sync: bool = True) -> Iterator[Path]:
-    """A temporary neighbour to write to, moved onto `path` when the block ends well, else removed.
+    """Yield a temporary path in the same folder; rename it to `path` on success, delete it on failure.
 
-    Without `sync` a power failure may leave an empty or incomplete file, a killed process may not: for many small files, of
-    which a last one, written with it after os.sync(), says that all are there.
+    Without `sync`, a power failure may leave an incomplete file; a killed process can't. Use it for many small files, followed
+    by os.sync() and one file with `sync` that marks them complete.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    identity = sha256(os.fsencode(path.name)).hexdigest()[:16]  # the name itself may be as long as a name can be
+    identity = sha256(os.fsencode(path.name)).hexdigest()[
+        :16
+    ]  # a hash, because the name may already have the maximum length
     temporary = path.with_name(f".{identity}.{os.getpid()}.tmp")
     try:
         yield temporary
@@ -132,7 +134,7 @@ def atomic_path(path: Path, sync: bool = True) -> Iterator[Path]:
 
 
 def fitting(name: str) -> str:
-    """A file name, or one with a hash in it where it is longer than file systems take."""
+    """The file name, truncated and made unique by a hash if it exceeds LONGEST bytes."""
     data = os.fsencode(name)
     if len(data) <= LONGEST:
         return name
@@ -141,13 +143,13 @@ def fitting(name: str) -> str:
 
 
 def write_text(path: Path, text: str) -> None:
-    """Write a small text file so that nobody ever sees half of it."""
+    """Write a text file atomically."""
     with atomic_path(path) as temporary:
         temporary.write_text(text, encoding="utf-8")
 
 
 def read_json(path: Path) -> dict[str, Any]:
-    """What an earlier run wrote beside its result. Raises click.ClickException if it was damaged since."""
+    """Read a JSON object that an earlier run wrote. Raises click.ClickException if it is damaged."""
     try:
         options = json.loads(path.read_text(encoding="utf-8"))
     except ValueError:

@@ -1,7 +1,7 @@
-"""One run on many devices: `torchrun --nproc-per-node N -m generate train ...`.
+"""Distributed training: `torchrun --nproc-per-node N -m generate train ...`.
 
-Every rank draws the same random numbers for the whole batch and works on its own rows of it. So what comes out
-depends on the batch and not on how many processes shared it, but for rounding, and a snapshot goes on with any number.
+Every rank draws the same random numbers for the whole batch and computes its own rows. So, up to rounding, results don't
+depend on the number of ranks, and a snapshot can be resumed with any number of them.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from torch import Tensor, nn
 
 @contextmanager
 def together(device: torch.device) -> Iterator[torch.device]:
-    """Join the other ranks, if torchrun started any, within this context; yields this rank's device."""
+    """Join the process group if torchrun started this process; yields this rank's device."""
     if "WORLD_SIZE" not in os.environ:
         yield device
         return
@@ -33,7 +33,7 @@ def together(device: torch.device) -> Iterator[torch.device]:
 
 
 def rank() -> int:
-    """This process's number. Rank 0 prints and writes."""
+    """The rank of this process. Rank 0 prints and writes files."""
     return dist.get_rank() if dist.is_initialized() else 0
 
 
@@ -48,7 +48,7 @@ def own_rows(whole: Tensor) -> Tensor:
 
 
 def mean_over_ranks(values: Tensor) -> Tensor:
-    """The mean of every rank's values; not differentiable."""
+    """The mean over all ranks, in place; not differentiable."""
     if world() > 1:
         dist.all_reduce(values)
         values /= world()
@@ -61,10 +61,10 @@ def anyone(wishes: bool, device: torch.device) -> bool:
 
 
 def average_gradients(parameters: Sequence[nn.Parameter]) -> None:
-    """Make each gradient the mean over the ranks, in one message.
+    """Replace each gradient by its mean over the ranks, in one all-reduce after the backward passes.
 
-    After the backward passes rather than within them, as DistributedDataParallel does: it does not take the second
-    derivatives of a gradient penalty, nor several forward passes to one backward pass.
+    DistributedDataParallel reduces during backward; it supports neither the second derivatives of a gradient penalty nor
+    several forward passes per backward pass.
     """
     if world() == 1:
         return
@@ -75,7 +75,7 @@ def average_gradients(parameters: Sequence[nn.Parameter]) -> None:
 
 
 class _SumOverRanks(torch.autograd.Function):
-    """The sum of every rank's values; its gradient is the sum of every rank's gradients."""
+    """Differentiable sum over all ranks; the gradient is also summed over all ranks."""
 
     @staticmethod
     def forward(ctx: Any, values: Tensor) -> Tensor:
@@ -91,7 +91,7 @@ class _SumOverRanks(torch.autograd.Function):
 
 
 class SharedBatchNorm(nn.BatchNorm2d):
-    """Batch norm over the rows of all ranks; torch's SyncBatchNorm is for GPUs only."""
+    """Batch norm over the rows of all ranks. torch's SyncBatchNorm supports GPUs only."""
 
     def forward(self, x: Tensor) -> Tensor:
         if not self.training:
@@ -99,7 +99,7 @@ class SharedBatchNorm(nn.BatchNorm2d):
         with torch.autocast(x.device.type, enabled=False):
             values = x.float()
             mean = _SumOverRanks.apply(values.mean(dim=(0, 2, 3))) / world()
-            centred = values - mean[:, None, None]  # in two passes: E[x^2] - E[x]^2 can be below 0 by rounding
+            centred = values - mean[:, None, None]  # two passes, because E[x^2] - E[x]^2 can be negative by rounding
             variance = _SumOverRanks.apply(centred.square().mean(dim=(0, 2, 3))) / world()
             count = x.numel() / x.shape[1] * world()
             momentum = self.momentum or 0.0
@@ -111,7 +111,7 @@ class SharedBatchNorm(nn.BatchNorm2d):
 
 
 def share_norms(network: nn.Module) -> nn.Module:
-    """Replace every batch norm by one over the rows of all ranks, with the same weights and names."""
+    """Replace every BatchNorm2d by SharedBatchNorm, keeping weights and names."""
     if world() > 1:
         for parent in list(network.modules()):
             for name, child in parent.named_children():

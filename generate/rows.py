@@ -1,4 +1,4 @@
-"""The tables beside pictures that say how each was made, a JSON object per line."""
+"""Read the tables beside pictures that record how each was made: JSON Lines."""
 
 from __future__ import annotations
 
@@ -8,16 +8,16 @@ from typing import Any
 
 import click
 
-SAMPLES_TABLE, SAMPLES_OPTIONS = "samples.jsonl", "samples.json"  # what `sample` writes beside its pictures
-RELEASE_TABLE = "images.jsonl"  # what `publish` writes into a release, which may be a folder of samples again
+SAMPLES_TABLE, SAMPLES_OPTIONS = "samples.jsonl", "samples.json"  # written by `sample` beside its pictures
+RELEASE_TABLE = "images.jsonl"  # written by `publish` into a release, which may be read as a folder of samples
 TABLES = (RELEASE_TABLE, SAMPLES_TABLE)
-MADE = ("seed", "truncation", "model", "scores", "names")  # what is known of how a picture came about
+MADE = ("seed", "truncation", "model", "scores", "names")  # fields that record how a picture was made
 
 
 def read_rows(samples: Path) -> dict[Path, dict[str, Any]]:
-    """What is known of each picture from the tables of `sample`, `curate` and `publish`, in the folder or its categories.
+    """Read the tables of `sample`, `curate` and `publish` in the folder and its categories, by picture path.
 
-    Other files are none of our business, whatever their suffix. Raises click.ClickException for a damaged table.
+    Ignores all other files. Raises click.ClickException if a table is damaged.
     """
     rows = {}
     for table in (path for name in TABLES for path in (samples / name, *samples.glob(f"*/{name}")) if path.is_file()):

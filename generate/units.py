@@ -1,4 +1,4 @@
-"""Values as people write them: durations as 30m or 7d, seeds as 0-383,1000, batch sizes as auto; and sizes in MB."""
+"""Parse option values such as durations (30m, 7d), seeds (0-383,1000) and batch sizes (auto); format sizes and counts."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ from typing import Any
 import click
 
 UNITS_S = {"s": 1, "m": 60, "h": 3600, "d": 86400}
-MOST_S = 3650 * UNITS_S["d"]  # of a duration: time.sleep() takes no more than 292 years
+MOST_S = 3650 * UNITS_S["d"]  # maximum duration; time.sleep() accepts at most 292 years
 MOST_CATEGORIES = 100_000
-MOST_SEEDS = 10_000_000  # of one command: their list alone takes a gigabyte
-MOST_DIGITS = 1000  # of a number; int() refuses more than 4,300
+MOST_SEEDS = 10_000_000  # per command, to bound memory
+MOST_DIGITS = 1000  # digits; int() refuses more than 4,300
 
 
 class Duration(click.ParamType[float]):
-    """A time such as 30m, 24h or 7d, in seconds; 0 only if `least_s` allows it."""
+    """A duration such as 30m, 24h or 7d, converted to seconds; 0 only if `least_s` is 0."""
 
     name = "duration"
 
@@ -38,12 +38,12 @@ class Duration(click.ParamType[float]):
 
 
 class Seeds(click.ParamType[list[int]]):
-    """Seeds as in 0-383,1000: ranges with both ends, and single ones."""
+    """Seeds such as 0-383,1000: inclusive ranges and single seeds."""
 
     name = "seeds"
 
     def convert(self, value: str, param: click.Parameter | None, ctx: click.Context | None) -> list[int]:
-        seeds: dict[int, None] = {}  # a set that keeps the order
+        seeds: dict[int, None] = {}  # an ordered set
         for part in value.split(","):
             first, dash, last = (number.strip() for number in part.partition("-"))
             if not _is_number(first) or (dash and not _is_number(last)):
@@ -60,12 +60,12 @@ class Seeds(click.ParamType[list[int]]):
 
 
 def _is_number(text: str) -> bool:
-    """Whether int() reads it as a natural number, in ASCII digits, as file names are."""
+    """Whether the text is a natural number in ASCII digits."""
     return text.isascii() and text.isdecimal() and len(text) <= MOST_DIGITS
 
 
 class BatchSize(click.IntRange):
-    """A number of pictures from 1 up, or auto, which is 0: see `generate.model.drawing.choose_batch_size`."""
+    """A number of pictures, at least 1, or auto, converted to 0; see `generate.model.drawing.choose_batch_size`."""
 
     name = "auto or a number"
 
@@ -77,7 +77,7 @@ class BatchSize(click.IntRange):
 
 
 class Categories(click.ParamType[int | list[str]]):
-    """How many categories, or which, as in 60 or pineapple,hedgehog."""
+    """A number of categories or a list of names: 60 or pineapple,hedgehog."""
 
     name = "number or names"
 
@@ -100,13 +100,13 @@ class Categories(click.ParamType[int | list[str]]):
 
 
 def duration_text(seconds: float) -> str:
-    """A duration as `Duration` reads it, in the largest unit that is exact: 90m, 7d."""
+    """Format a duration for `Duration`, in the largest exact unit: 90m, 7d."""
     unit = next(name for name in reversed(UNITS_S) if seconds % UNITS_S[name] == 0)
     return f"{int(seconds) // UNITS_S[unit]}{unit}"
 
 
 def size_text(length: int) -> str:
-    """A number of bytes for people."""
+    """Format a number of bytes: "3.5 MB", "12.0 kB"."""
     return f"{length / 1e6:.1f} MB" if length >= 1e6 else f"{length / 1e3:.1f} kB"
 
 
@@ -116,6 +116,6 @@ def plural(count: int, noun: str) -> str:
 
 
 def shell_path(path: Path) -> str:
-    """The path as an argument of a command to copy: quoted, and ./-x for -x, which would be taken for an option."""
+    """Quote the path for a shell command; -x becomes ./-x, so that it isn't read as an option."""
     text = str(path)
     return shlex.quote(f"./{text}" if text.startswith("-") else text)
