@@ -3,7 +3,7 @@
 
 (() => {
   const KEYS = { ArrowLeft: ["left"], ArrowRight: ["right", "next"], " ": ["next"], Enter: ["next"] };
-  const STAYS = "The answer did not arrive, so the pair stays. Are you offline? Choose again to try again.";
+  const STAYS = "The answer did not arrive. Are you offline? Choose again to retry.";
 
   let asking = false;
 
@@ -52,7 +52,7 @@
   function tellBest() {
     const best = memory.bestStreak(Number(document.querySelector(".game").dataset.streak));
     if (best > 1) {
-      document.getElementById("best").textContent = `, at best ${best}`;
+      document.getElementById("best").textContent = `, best streak ${best}`;
       document.getElementById("best").hidden = false;
     }
   }

@@ -6,7 +6,7 @@
   const DEALS = 3; // requests for an unseen picture before this script chooses one
   const SWIPE_PX = 40;
   const BEFORE = 100; // slides kept for going back
-  const STAYS = "The picture did not arrive, so this one stays. Are you offline? Next tries again.";
+  const STAYS = "The next picture did not arrive. Are you offline? Press Next to try again.";
 
   const main = document.querySelector("main.picture");
   const element = (id) => document.getElementById(id);

@@ -42,7 +42,7 @@
   // loads one page at a time; returns the first new picture, undefined if none arrived
   function loadOnce() {
     loading ??= load()
-      .catch(() => tell("More pictures did not arrive. Are you offline?"))
+      .catch(() => tell("The next pictures did not arrive. Are you offline?"))
       .finally(() => {
         loading = null;
       });

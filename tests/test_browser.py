@@ -416,7 +416,7 @@ def test_a_game_by_keys_and_the_best_streak_is_kept(open_page, serve, playable):
         streak = streak + 1 if "Yes" in page.locator("h1").text_content() else 0
         best = max(best, streak)
         if best > 1:
-            expect(page.locator("#best")).to_have_text(f", at best {best}")
+            expect(page.locator("#best")).to_have_text(f", best streak {best}")
         page.keyboard.press("Space")
         page.wait_for_selector("#left")
     kept = page.evaluate("Object.entries(localStorage).filter(([name]) => name.includes('streak'))")

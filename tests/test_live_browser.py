@@ -164,7 +164,7 @@ def test_nothing_of_it_loads_before_it_is_asked_for(open_page):
         page.wait_for_load_state("networkidle")
 
     assert not [name for name in asked if name.endswith((".onnx", ".wasm", "worker.js", ".mjs"))]
-    expect(page.locator("#weight")).to_have_text(re.compile(r"Loads at most [0-9.]+ MB, once\."))
+    expect(page.locator("#weight")).to_have_text(re.compile(r"Downloads at most [0-9.]+ MB, once\."))
 
 
 def test_next_draws_another_back_the_one_before_and_a_link_shows_the_same(begin, browser):
@@ -316,8 +316,8 @@ def test_a_hundred_pictures_need_no_more_memory_than_twenty(begin):
 @pytest.mark.parametrize(
     ("answer", "sentence"),
     [
-        ({"status": 404}, "was replaced meanwhile"),
-        ({"status": 410}, "was replaced meanwhile"),
+        ({"status": 404}, "has been replaced"),
+        ({"status": 410}, "has been replaced"),
         ({"status": 500}, "did not arrive"),
         ({"body": b"\x08\x08 no model"}, "arrived damaged"),
     ],
@@ -341,7 +341,7 @@ def test_a_generator_of_a_future_format_is_one_sentence(open_page, serve, bucket
 
     page = open_page("/live", at=serve(str(future)))
 
-    expect(page.locator("#trouble")).to_contain_text("of a newer kind")
+    expect(page.locator("#trouble")).to_contain_text("too new for this page")
     expect(page.locator("#begin")).to_be_hidden()
 
 
@@ -352,7 +352,7 @@ def test_without_webassembly_or_scripts_there_is_a_sentence_and_a_way_back(open_
     expect(page.locator("#trouble")).to_contain_text("needs WebAssembly")
 
     page = open_page("/live", java_script_enabled=False)
-    assert "That needs JavaScript." in page.content()  # Chromium under Playwright does not render it
+    assert "This page needs JavaScript." in page.content()  # Chromium under Playwright does not render it
 
 
 @pytest.mark.parametrize("file", ["rehearsal.onnx", "ort-wasm-simd-threaded.wasm", "ort.wasm.min.mjs"])

@@ -69,7 +69,7 @@ def test_an_address_is_the_same_pair_on_every_instance(players, make_client, pla
 
 def test_the_question_says_nothing_of_the_answer(players, real):
     page = players.get(players.get("/game").headers["Location"]).text
-    assert re.search(r"One is a real (animal|food), a neural network made up the other one", page)
+    assert re.search(r"One is a real (animal|food), the other was made up by a neural network", page)
     for word in ("Smith", "creativecommons", "/i/", "does not exist"):
         assert word not in re.sub(r"<(title|meta)[^>]*>[^<]*|<a class=\"brand\".*?</a>", "", page)
     left, right = (page.partition(f'id="{side}"')[2].partition("</a>")[0] for side in ("left", "right"))

@@ -9,12 +9,12 @@ import { Sliders } from "./sliders.js";
 import { Canvas } from "./canvas.js";
 
 const TROUBLE = {
-  gone: "This page’s generator was replaced meanwhile. Load the page again to draw with the new one.",
-  damaged: "The generator arrived damaged. Load the page again; if that does not help, tell the site’s owner.",
-  network: "The generator did not arrive. Are you offline? Load the page again.",
-  runtime: "This browser can’t run the generator: it needs WebAssembly with SIMD, which browsers have had since 2021.",
-  script: "A script did not arrive. Load the page again.",
-  format: "This generator is of a newer kind than this page knows. Load the page again later.",
+  gone: "This generator has been replaced. Reload the page to draw with the new one.",
+  damaged: "The generator arrived damaged. Reload the page; if that does not help, please tell the site’s owner.",
+  network: "The generator did not arrive. Are you offline? Reload the page to try again.",
+  runtime: "This browser can’t run the generator, which needs WebAssembly with SIMD. Please try a current browser.",
+  script: "A script did not arrive. Reload the page to try again.",
+  format: "This generator is too new for this page. Reload the page later.",
 };
 const ADDRESS_MS = 300; // browsers limit how often the URL may change
 
@@ -38,7 +38,7 @@ else {
 }
 
 function offer() {
-  element("weight").textContent = `Loads at most ${((model.bytes + model.runtime_bytes) / 1e6).toFixed(1)} MB, once.`;
+  element("weight").textContent = `Downloads at most ${((model.bytes + model.runtime_bytes) / 1e6).toFixed(1)} MB, once.`;
   element("offer").hidden = false;
   element("begin").addEventListener("click", () => {
     element("begin").disabled = true;
@@ -50,8 +50,8 @@ function offer() {
 function fail(kind) {
   const sentence = element("trouble");
   const link = Object.assign(document.createElement("a"), { href: document.documentElement.dataset.site });
-  link.textContent = "Pictures that are drawn already";
-  sentence.replaceChildren(`${TROUBLE[kind]} `, link, ".");
+  link.textContent = "pictures already drawn";
+  sentence.replaceChildren(`${TROUBLE[kind]} You can also look at `, link, ".");
   sentence.hidden = false;
   element("offer").hidden = element("controls").hidden = true;
 }

@@ -40,7 +40,7 @@ function direction(share, i) {
   const input = Object.assign(document.createElement("input"), {
     type: "range", min: -FARTHEST, max: FARTHEST, step: 0.1, value: 0,
   });
-  label.title = `${(100 * share).toFixed(1)} % of all difference`;
+  label.title = `${(100 * share).toFixed(1)} % of all variation`;
   label.append(`Direction ${i + 1}`, input);
   document.getElementById("directions").append(label);
   return input;
