@@ -103,7 +103,7 @@ def _next(site: Site, name: str, turn: int, right: int, streak: int) -> str:
 
 
 def _query(name: str, pattern: str) -> str:
-    """A value from the query; "" if it is missing or doesn't match the pattern."""
+    """A value from the query; "" if it is missing. Aborts with 400 or 404 if it is malformed."""
     try:
         text = request.args.get(name, "")
     except UnicodeDecodeError:  # the query is not UTF-8

@@ -191,7 +191,7 @@ class Table:
         self.size += card.size
 
     def forget_missing(self) -> None:
-        """Retry pictures that could not be read."""
+        """Forget which pictures were unreadable, so that they are fetched again."""
         for pile in self.piles.values():
             pile.missing.clear()
 

@@ -1,10 +1,9 @@
-"""img2dataset with our own opener and writer, for lists of millions: it distributes the work over Ray or Spark.
+"""Download lists of millions of URLs with img2dataset on Ray or Spark, using our own opener and writer.
 
 Only the download processes that `generate.collecting.fetching` starts import this module, because img2dataset is slow to
-import and replaces signal handlers. Its own downloader limits neither size, addresses nor rate, and its user agent says
-Firefox. So every worker installs the opener of `generate.collecting.polite` below it, on Ray and Spark too. There
-`generate` must be importable on the workers and DEST must be a shared folder. img2dataset itself honours X-Robots-Tag
-(noai, noimageai, noindex, noimageindex).
+import and replaces signal handlers. Its own downloader doesn't limit size, addresses or rate, and identifies itself as
+Firefox, so every worker installs the opener of `generate.collecting.polite`. On Ray and Spark, `generate` must be importable
+on the workers and DEST must be a shared folder. img2dataset honours X-Robots-Tag (noai, noimageai, noindex, noimageindex).
 """
 
 from __future__ import annotations
@@ -22,7 +21,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
-os.environ["NO_ALBUMENTATIONS_UPDATE"] = "1"  # it would look for a newer version at every import
+os.environ["NO_ALBUMENTATIONS_UPDATE"] = "1"  # no check for updates at import
 
 from img2dataset.downloader import Downloader
 
@@ -42,7 +41,7 @@ def download(
     Replaces signal handlers, so it needs a process of its own.
     """
     _die_with_parent()
-    os.environ.setdefault("PYSPARK_PYTHON", sys.executable)  # or Spark's workers would use the system's Python
+    os.environ.setdefault("PYSPARK_PYTHON", sys.executable)  # otherwise Spark's workers use the system's Python
     vars(ENGINE).update(  # img2dataset has no other way to replace these two classes
         Downloader=partial(PoliteDownloader, manners=manners),
         FilesSampleWriter=partial(Writer, work=work, dest=dest, min_size=min_size),
@@ -59,7 +58,7 @@ def download(
         thread_count=THREADS,
         number_sample_per_shard=max(1, min(SHARD, -(-count // jobs))),
         timeout=manners.timeout_s,
-        retries=0,  # our opener retries where the server asks for it; img2dataset would retry opt-outs too
+        retries=0,  # our opener retries on the server's request; img2dataset would also retry opt-outs
         user_agent_token=TOKEN,
         distributor=distributor,
         enable_wandb=False,
@@ -80,7 +79,7 @@ class PoliteDownloader(Downloader):  # type: ignore[misc]  # img2dataset has no 
 
 
 class Writer:
-    """Writes each picture and its row in the journal at once, so that an interrupted run can continue."""
+    """Writes each picture and its journal row immediately, so that an interrupted run can resume."""
 
     def __init__(self, shard: int, *_: Any, work: Path, dest: Path, min_size: int, **__: Any) -> None:
         self.journal = (work / f"rows-{shard:05}.jsonl").open("a", encoding="utf-8")
@@ -100,12 +99,12 @@ _openers: dict[Manners, urllib.request.OpenerDirector] = {}
 
 
 def _opener(manners: Manners) -> urllib.request.OpenerDirector:
-    """One opener a process, because it limits the rate."""
+    """One opener per process, because it enforces the rate limit."""
     return _openers.setdefault(manners, build_opener(manners))
 
 
 def _short(error: str | None) -> str:
-    """The message of urllib or img2dataset, without its decoration."""
+    """The bare message of an error from urllib or img2dataset."""
     text = re.sub(r"^(<urlopen error )+|>+$", "", (error or "").partition("\n")[0])
     return "opted out: X-Robots-Tag" if "X-Robots-Tag" in text else text
 

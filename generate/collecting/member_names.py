@@ -11,13 +11,23 @@ from pathlib import Path, PurePosixPath
 import click
 from charset_normalizer import from_bytes
 
-CODE_PAGES = ["cp866", "cp932", "gbk", "cp949", "big5", "cp1251", "cp1252", "cp437", "cp850"]  # of old zip programs
+CODE_PAGES = [
+    "cp866",
+    "cp932",
+    "gbk",
+    "cp949",
+    "big5",
+    "cp1251",
+    "cp1252",
+    "cp437",
+    "cp850",
+]  # used by old zip programs
 
 
 def readable(names: Mapping[str, bytes], path: Path, encoding: str | None = None) -> dict[str, str]:
-    """The names from their bytes: UTF-8 where they are, else in `encoding`, or in a code page that is guessed and said.
+    """Decode names from bytes: as `encoding` if given, else as UTF-8, else as a guessed code page, which is reported.
 
-    Raises click.ClickException for an encoding that they are not in.
+    Raises click.ClickException if the names can't be decoded as `encoding`.
     """
     odd = {name: raw for name, raw in names.items() if not raw.isascii()}
     try:
@@ -41,7 +51,7 @@ def readable(names: Mapping[str, bytes], path: Path, encoding: str | None = None
 
 
 def without_clashes(names: Sequence[str]) -> list[str]:
-    """The names, numbered where one is there already, also as a folder: a.jpg, a.jpg, b, b/c -> a.jpg, a-2.jpg, b-2, b/c."""
+    """Number names that repeat or equal a folder: a.jpg, a.jpg, b, b/c -> a.jpg, a-2.jpg, b-2, b/c."""
     folders = {str(folder) for name in names for folder in PurePosixPath(name).parents}
     taken = folders | set(names)
     seen = set(folders)

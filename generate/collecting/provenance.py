@@ -1,4 +1,4 @@
-"""The table `sources.csv` beside collected pictures: the source of each in a row, and of those that failed too.
+"""Read and write `sources.csv`, which records the source of each collected or failed picture.
 
 python -c "from generate.collecting.provenance import *; print(read_table(Path('photos/sources.csv'))[0].licence)"
 """
@@ -19,7 +19,7 @@ KEPT, FAILED = "kept", "failed"
 
 @dataclass(frozen=True)
 class Row:
-    """One picture. `file` is its path below the folder, without a suffix until it is downloaded."""
+    """One picture. `file` is its path below the folder; the suffix is added when it is downloaded."""
 
     file: str
     category: str = ""
@@ -29,12 +29,12 @@ class Row:
     licence: str = ""
     fetched: str = ""  # UTC, ISO 8601
     sha256: str = ""  # of the downloaded file
-    status: str = ""  # kept, failed, or empty before it was fetched
+    status: str = ""  # kept, failed, or "" if not yet fetched
     reason: str = ""
 
 
 def read_table(path: Path) -> list[Row]:
-    """The rows of a table that `write_table` wrote; empty if there is no file."""
+    """Read a table written by `write_table`; [] if there is no file."""
     if not path.exists():
         return []
     known = {field.name for field in fields(Row)}
@@ -52,7 +52,7 @@ def write_table(path: Path, rows: list[Row]) -> None:
 
 
 def utc_now() -> str:
-    """The time as 2026-02-28T12:00:00Z."""
+    """The current time as 2026-02-28T12:00:00Z."""
     return datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
@@ -62,7 +62,7 @@ def digest(data: bytes) -> str:
 
 
 def check_picture(data: bytes, min_size: int) -> None:
-    """Raises BadPicture if the picture can't be decoded completely or its shorter side is below `min_size` pixels."""
+    """Raise BadPicture if the picture can't be decoded completely or its shorter side is below `min_size` pixels."""
     image = decode(io.BytesIO(data))
     if min(image.size) < min_size:
         raise BadPicture(f"too small: {image.width}x{image.height}, {min_size} px required")

@@ -17,7 +17,7 @@ from generate.collecting.opening import SAMPLE, Cells, is_url, open_text, shows_
 
 
 def json_table(path: Path, sample: str) -> tuple[list[str], Iterator[Cells]] | None:
-    """The objects of a JSON file, a list or one a line, as a table; None for text that only looks like JSON."""
+    """Read JSON or JSON Lines as a table; None for text that only looks like JSON."""
     try:
         json.loads(sample.partition("\n")[0])
         lines = "\n" in sample.strip()
@@ -49,9 +49,9 @@ def json_table(path: Path, sample: str) -> tuple[list[str], Iterator[Cells]] | N
 
 
 def _entries(data: Any) -> list[Any]:
-    """The objects or URLs in a JSON value, however deep: of COCO's annotations, those of its images.
+    """Find the list of objects or URLs in a JSON value at any depth; in COCO annotations, the images.
 
-    Of several lists of pictures the names are the categories; so are the values of an object whose names are URLs.
+    If an object holds several lists of pictures, their keys are the categories. If an object's keys are URLs, its values are.
     """
     if not isinstance(data, dict):
         return data if isinstance(data, list) else [data]
@@ -71,7 +71,7 @@ def _entries(data: Any) -> list[Any]:
     values = list(data.values())
     if len(values) > 1 and all(
         isinstance(value, str) and shows_picture(value) for value in values
-    ):  # URLs by their ids
+    ):  # an object that maps ids to URLs
         return values
     return values if all(isinstance(value, dict) for value in values) else [data]
 
@@ -81,7 +81,7 @@ def _as_object(entry: Any) -> dict[str, Any]:
 
 
 def _texts(value: Any) -> Iterator[str]:
-    """All texts in a JSON value."""
+    """Yield all strings in a JSON value."""
     if isinstance(value, (dict, list)):
         for inner in value.values() if isinstance(value, dict) else value:
             yield from _texts(inner)
@@ -90,7 +90,7 @@ def _texts(value: Any) -> Iterator[str]:
 
 
 def _rows_of(entry: Any) -> Iterator[Any]:
-    """An entry as rows: a list in a list with numbers for names, objects in it as src.original, one row for each URL in a list."""
+    """Flatten an entry to rows: list columns are numbered, nested keys joined (src.original), URL lists split into rows."""
     if isinstance(entry, list):
         entry = {str(column): value for column, value in enumerate(entry)}
     if not isinstance(entry, dict):
@@ -120,7 +120,7 @@ def _cell(entry: Any, name: str, names: list[str]) -> str:
 
 
 def parquet_table(path: Path) -> tuple[list[str], Iterator[Cells]]:
-    """The columns of text of a Parquet file."""
+    """Read the text columns of a Parquet file."""
     try:
         import pyarrow
         from pyarrow import parquet

@@ -28,10 +28,10 @@ COMMONS = "https://commons.wikimedia.org/w/api.php"
 LICENCES = ("cc0", "pdm", "by", "by-sa", "by-nc", "by-nc-sa", "by-nd", "by-nc-nd")  # pdm: public domain
 FREE = LICENCES[:4]  # allow any use, including changes
 ENGINES = ("openverse", "commons")
-PAGE = 20  # results; without an account Openverse answers 401 to more
+PAGE = 20  # results; without an account, Openverse answers 401 to larger pages
 COMMONS_PAGE, COMMONS_PX = 50, 1280  # pixels; one of the widths that Commons caches
-BUSY = (429, 502, 503, 504)  # worth a second try
-TIMEOUT_S = (10, 30)  # to connect, to answer
+BUSY = (429, 502, 503, 504)  # status codes worth a retry
+TIMEOUT_S = (10, 30)  # connect, read
 
 
 def search(
@@ -44,10 +44,10 @@ def search(
     openverse_url: str = OPENVERSE,
     commons_url: str = COMMONS,
 ) -> list[Row]:
-    """At most `limit` pictures for each term, without duplicates. If there are several terms, each is a category.
+    """At most `limit` pictures for each term, without duplicates. With several terms, each is a category.
 
-    Results below `min_size` pixels or under other licences are skipped. An engine that does not answer is reported on
-    stderr. Raises click.ClickException if nothing was found.
+    Skips results below `min_size` pixels or under other licences. Reports engines that don't answer on stderr. Raises
+    click.ClickException if nothing was found.
     """
     found: dict[str, Row] = {}
     silent: dict[str, str] = {}
@@ -73,7 +73,7 @@ def search(
 
 
 class _Patient(HTTPAdapter):
-    """Waits before each request, to keep to the rate limit."""
+    """Delays requests to respect the rate limit."""
 
     def __init__(self, pause_s: float, **options: Any) -> None:
         super().__init__(**options)
@@ -104,13 +104,13 @@ def _all_engines(
     commons_url: str,
     silent: dict[str, str],
 ) -> Iterator[Row]:
-    """What all engines find. Those that don't answer are put into `silent` with the reason, and not asked again."""
+    """Yield the results of all engines. Engines that fail are added to `silent` with the reason and skipped from then on."""
     for engine in engines:
         if engine in silent:
             continue
         try:
             if engine == "openverse":
-                skip = "wikimedia" if "commons" in engines else ""  # these come from Commons itself
+                skip = "wikimedia" if "commons" in engines else ""  # skip in Openverse what Commons itself returns
                 yield from _openverse(session, openverse_url, term, category, min_size, licences, skip)
             else:
                 yield from _commons(session, commons_url, term, category, min_size, licences)
@@ -193,7 +193,7 @@ def _commons(
 
 
 def licence_code(name: str) -> str:
-    """Openverse's code of a Commons licence: "CC BY-SA 4.0" -> by-sa, pd-old -> pdm; "" if it has none."""
+    """Openverse's code of a Commons licence: "CC BY-SA 4.0" -> by-sa, pd-old -> pdm; "" if there is none."""
     name = name.lower().replace(" ", "-").replace("_", "-")
     if name.startswith(("cc0", "cc-zero")):
         return "cc0"
@@ -204,7 +204,7 @@ def licence_code(name: str) -> str:
 
 
 def _get(session: requests.Session, url: str, parameters: dict[str, Any]) -> dict[str, Any]:
-    """The JSON answer. Raises requests.RequestException, or ValueError with the error of the API."""
+    """GET a JSON object. Raises requests.RequestException, or ValueError with the API's error message."""
     response = session.get(url, params=parameters, timeout=TIMEOUT_S)
     answer = response.json() if "json" in response.headers.get("Content-Type", "") else {}
     detail = answer.get("detail") or answer.get("error", {})
@@ -214,5 +214,5 @@ def _get(session: requests.Session, url: str, parameters: dict[str, Any]) -> dic
 
 
 def _plain(text: str) -> str:
-    """Text without HTML, which the authors on Commons contain."""
+    """Strip HTML, which author names on Commons contain."""
     return " ".join(html.unescape(re.sub(r"<[^>]*>", " ", text)).split())

@@ -1,4 +1,4 @@
-"""Tables of picture URLs in whatever form people have them: CSV, TSV, JSON, JSON Lines, Parquet; their columns by name and content.
+"""Read tables of picture URLs (CSV, TSV, JSON, JSON Lines, Parquet); columns are recognised by name and content.
 
 python -c "from generate.collecting.tables import *; print(next(read_table_rows(Path('photos.tsv'))))"
 """
@@ -19,23 +19,23 @@ from generate.collecting.opening import NEXT_URL, SAMPLE, Cells, is_url, open_te
 from generate.collecting.records import json_table, parquet_table
 
 SAMPLE_CHARS = 1 << 16
-PREFACE = 20  # lines that may come before a header
+PREFACE = 20  # maximum number of lines before a header
 DELIMITERS = "\t;|,^~\x01\x1f "
 MARKDOWN = re.compile(r"\]\(<?https?://|^\s*(?:[-*+]|\d+\.)?\s*<https?://", re.MULTILINE)
-csv.field_size_limit(1 << 24)  # of one cell: some hold whole thumbnails
+csv.field_size_limit(1 << 24)  # characters per cell; some hold whole thumbnails
 GOOD = {"image", "img", "picture", "original", "download", "media", "src", "content", "full", "jpg", "file"}
 URL = {"url", "uri", "link", "href", "urls"}
 BAD = set(
     "page landing author profile user owner licence license thumbnail thumb preview small source website homepage".split()
 )
 BAD |= {"avatar", "creator", "photographer", "logo", "web", "site"}
-COLUMNS = {  # a row's fields, by words in the names of columns that hold them
+COLUMNS = {  # fields of a row, by words in column names
     "licence": {"licence", "license"},
     "author": {"author", "creator", "photographer", "artist"},
     "page": {"page", "landing"},
     "category": {"category", "class", "label"},
 }
-BINARY = {  # the first bytes of what people store tables in, and what it is called
+BINARY = {  # unsupported formats by their first bytes
     b"SQLite format 3": "an SQLite database",
     b"ARROW1": "an Arrow file",
     b"FEA1": "a Feather file",
@@ -52,19 +52,19 @@ BINARY = {  # the first bytes of what people store tables in, and what it is cal
     b"\x93NUMPY": "a NumPy array",
     b"%PDF": "a PDF",
 }
-WIDE_DELIMITERS = ("::", "##", "@@", "$$", "-->")  # of several characters, read as NARROW
+WIDE_DELIMITERS = ("::", "##", "@@", "$$", "-->")  # multi-character delimiters, replaced by NARROW
 NARROW = "\x1f"
 
 
 def means_url(name: str) -> bool:
-    """Whether a column of this name, or what stands before a colon, says that a URL follows."""
+    """Whether a column's name, or a label before a colon, announces a URL."""
     return bool(set(_words(name)) & URL)
 
 
 def read_table_rows(path: Path) -> Iterator[dict[str, str]] | None:
-    """The rows of a table, with those of url, page, author, licence and category that it has; None if it is none but text.
+    """Read a table's rows: the fields url, page, author, licence and category, where present. None if it is not a table.
 
-    Raises click.ClickException for formats of tables that are not read.
+    Raises click.ClickException for unsupported table formats.
     """
     with path.open("rb") as file:
         head = file.read(16)
@@ -85,7 +85,7 @@ def read_table_rows(path: Path) -> Iterator[dict[str, str]] | None:
 
 
 def _delimited(path: Path, sample: str) -> Iterator[dict[str, str]] | None:
-    """The rows of a CSV with any delimiter, with a header or without."""
+    """Read a CSV with any delimiter, with or without a header; None if it is not one."""
     if MARKDOWN.search(sample):
         return None
     found: list[tuple[bool, bool, int, int, str, bool]] = []
@@ -117,7 +117,9 @@ def _delimited(path: Path, sample: str) -> Iterator[dict[str, str]] | None:
             lines = (line.replace(wide, NARROW) for line in file) if delimiter == NARROW else file
             reader = csv.reader(lines, delimiter=delimiter)
             end = re.escape(delimiter)
-            swallowed = re.compile(rf"\n(https?://[^\s{end}]+{end}|[^\n]*{end}\s*https?://)")  # lines inside of a cell
+            swallowed = re.compile(
+                rf"\n(https?://[^\s{end}]+{end}|[^\n]*{end}\s*https?://)"
+            )  # line breaks inside a cell
             for row in reader:
                 if any(swallowed.search(cell) for cell in row):
                     raise click.ClickException(
@@ -131,7 +133,7 @@ def _delimited(path: Path, sample: str) -> Iterator[dict[str, str]] | None:
 
 
 def _lines_before(sample: str) -> int:
-    """How many lines come before the header or the first row: Excel's sep=, comments, a title, empty ones."""
+    """The number of lines before the header or first row: Excel's sep=, comments, a title, empty lines."""
     lines = sample.splitlines()[:PREFACE]
     for number, line in enumerate(lines):
         if "://" in line:
@@ -142,7 +144,7 @@ def _lines_before(sample: str) -> int:
 
 
 def _is_table(rows: list[list[str]]) -> int:
-    """How many columns the rows have, if they are a table with a column of URLs; else 0."""
+    """The number of columns if the rows form a table with a URL column, else 0."""
     first, body = rows[0], rows[1:]
     if not any("://" in cell for cell in first):  # a header?
         named = any(map(means_url, first)) or any(_words(name) == ["image"] for name in first)
@@ -153,16 +155,18 @@ def _is_table(rows: list[list[str]]) -> int:
     column = _url_column(None, rows)
     if width < 2 or count < 0.8 * len(rows) or column is None:
         return 0
-    if width == 2 and column == 1:  # <category> <url>, ImageNet's
+    if width == 2 and column == 1:  # <id> <url>, as in ImageNet's lists
         return 2 if are_ids([row[0] for row in rows]) else 0
-    if sum(sum(shows_picture(cell.strip()) for cell in row) > 1 for row in rows) > 0.5 * len(rows):  # several in a line
+    if sum(sum(shows_picture(cell.strip()) for cell in row) > 1 for row in rows) > 0.5 * len(
+        rows
+    ):  # several URLs per line
         return 0
     clean = sum(shows_picture(row[column]) for row in rows if len(row) > column)
-    return width if column or clean >= 0.8 * len(rows) else 0  # else the delimiters are parts of URLs
+    return width if column or clean >= 0.8 * len(rows) else 0  # otherwise the delimiters are parts of URLs
 
 
 def _by_columns(names: Sequence[str] | None, rows: Iterable[Cells], delimiter: str = "") -> Iterator[dict[str, str]]:
-    """The fields of each row, by what the columns are called and what is in them."""
+    """Yield each row's fields, with columns recognised by name and content."""
     rows = iter(rows)
     sample = [row for row in islice(rows, SAMPLE) if row]
     url = _url_column(names, sample)
@@ -173,7 +177,7 @@ def _by_columns(names: Sequence[str] | None, rows: Iterable[Cells], delimiter: s
     for cells in chain(sample, rows):
         if not cells:
             continue
-        if names and len(cells) > len(names) and url == last:  # a delimiter in a URL without quotes
+        if names and len(cells) > len(names) and url == last:  # an unquoted URL contains the delimiter
             cells = [*cells[:last], delimiter.join(cells[last:])]
         row = {field: cells[column].strip() if column < len(cells) else "" for field, column in fields.items()}
         several = NEXT_URL.split(row["url"])
@@ -181,7 +185,7 @@ def _by_columns(names: Sequence[str] | None, rows: Iterable[Cells], delimiter: s
 
 
 def _url_column(names: Sequence[str] | None, rows: Sequence[Cells]) -> int | None:
-    """The column that holds the pictures' URLs, not those of pages or authors; None if there is none."""
+    """The column of picture URLs, as opposed to URLs of pages or authors; None if there is none."""
     best: tuple[float, int] | None = None
     for column in range(max(map(len, rows), default=len(names or ()))):
         cells = [row[column].strip() for row in rows if column < len(row) and row[column].strip()]
@@ -197,11 +201,11 @@ def _url_column(names: Sequence[str] | None, rows: Sequence[Cells]) -> int | Non
 
 
 def _other_columns(names: Sequence[str], url: int, rows: Sequence[Cells]) -> dict[str, int]:
-    """Which column is the licence, the author, the page and the category; the plainest name where several could be."""
+    """The columns of licence, author, page and category; of several candidates, the one whose name has the fewest words."""
     found: dict[str, int] = {}
     for field, meant in COLUMNS.items():
         columns = [i for i, name in enumerate(names) if i != url and set(_words(name)) & meant]
-        if field in ("author", "category"):  # not the author's page or picture
+        if field in ("author", "category"):  # excludes URLs of the author's page or picture
             columns = [i for i in columns if not any(is_url(row[i].strip()) for row in rows[:9] if i < len(row))]
         if columns:
             found[field] = min(columns, key=lambda i: (len(_words(names[i])), i))
@@ -209,10 +213,10 @@ def _other_columns(names: Sequence[str], url: int, rows: Sequence[Cells]) -> dic
 
 
 def _words(name: str) -> list[str]:
-    """photo_image_url and OriginalLandingURL in lower-case words."""
+    """Split a column name into lower-case words: photo_image_url, OriginalLandingURL."""
     return [word.lower() for word in re.findall(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+", name)]
 
 
 def are_ids(words: list[str]) -> bool:
-    """Whether the words are ids of pictures and not their categories: all are different, and they are many."""
+    """Whether the words are picture ids rather than categories: at least five, all different."""
     return len(words) >= 5 and len(set(words)) == len(words) and not any(re.match(r"n\d{8}_", word) for word in words)

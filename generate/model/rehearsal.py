@@ -1,10 +1,10 @@
-"""A generator without weights, which a browser draws with while it waits for the real one (static/live/rehearsal.onnx).
+"""Build static/live/rehearsal.onnx, a generator without weights that browsers run while the real one downloads.
 
     data = rehearsal()
 
-WebAssembly starts with code that was compiled quickly and runs slowly; functions that are used much are compiled again,
-several times as fast. The rehearsal uses those that a generator will. Its graph is that of a real generator of 16 px,
-with constants in place of the weights, so that the file is small. `make runtime` writes it.
+Browsers first compile WebAssembly with a fast baseline compiler, then recompile hot functions with an optimizing one. Running
+the rehearsal makes the functions that a generator uses hot. Its graph is that of a real 16 px generator with constants in
+place of the weights, which keeps the file small. `make runtime` writes it.
 """
 
 from __future__ import annotations
@@ -23,12 +23,12 @@ from generate.model.portable import to_onnx
 
 SIDE = 16  # pixels
 LATENT_DIM = 128
-SMALL = 64  # tensors with fewer numbers are kept: shapes and shifts, which must have their values
-VALUE = 1  # of the whole numbers that stand in for weights
+SMALL = 64  # smaller tensors, such as shapes and shifts, keep their values
+VALUE = 1  # the constant in place of the weights
 
 
 def rehearsal() -> bytes:
-    """The graph as an ONNX file: no categories, one direction."""
+    """Build the graph as an ONNX file, without categories and with one direction."""
     options = NetworkOptions(SIDE, LATENT_DIM, fmap_inverse_coef=10, attention=())
     torch.manual_seed(0)
     model = LightweightModel(build_generator(options).eval(), options, sha256="", made={})
@@ -36,7 +36,7 @@ def rehearsal() -> bytes:
 
 
 def weightless(data: bytes) -> bytes:
-    """The same graph with constants that the runtime makes itself in place of all large tensors."""
+    """Replace all large tensors of the graph by ConstantOfShape nodes."""
     model = onnx.load_from_string(data)
     graph = model.graph
     kept, nodes = [], []

@@ -53,7 +53,7 @@ def grabcut(image: Image.Image, box: Box | None = None) -> np.ndarray:
     small = cv2.resize(np.asarray(image.convert("RGB")), (width, height), interpolation=cv2.INTER_AREA)
     rim = (GRABCUT_MARGIN * width, GRABCUT_MARGIN * height)
     left, top, right, bottom = (v * scale for v in box) if box else (rim[0], rim[1], width - rim[0], height - rim[1])
-    left, top = max(1, round(left)), max(1, round(top))  # GrabCut needs at least one pixel of background on each side
+    left, top = max(1, round(left)), max(1, round(top))  # GrabCut needs a background pixel on each side
     rectangle = (left, top, max(1, min(round(right), width - 1) - left), max(1, min(round(bottom), height - 1) - top))
     marks = np.zeros((height, width), np.uint8)
     models = np.zeros((1, 65)), np.zeros((1, 65))
@@ -94,14 +94,14 @@ def rembg_session(model: str) -> Any:
             return rembg.new_session(model)
         path = Path(model).resolve()
         home = os.environ.get("REMBG_HOME")
-        os.environ["REMBG_HOME"] = str(path.parent)  # rembg loads files from its own folder only
+        os.environ["REMBG_HOME"] = str(path.parent)  # rembg only loads files from its home folder
         try:
             return rembg.new_session("u2net_custom", model_path=str(path))
         finally:
             os.environ.pop("REMBG_HOME")
             if home is not None:
                 os.environ["REMBG_HOME"] = home
-    except Exception as error:  # a wrong name, no network, a damaged file: the libraries below raise many kinds
+    except Exception as error:  # wrong name, no network, damaged file: the libraries raise many types
         reason = " ".join(str(error).partition(" (Caused")[0].split())[:200]
         raise click.ClickException(f"The rembg model {model!r} can't be loaded ({reason}): {ALTERNATIVES}.") from None
 

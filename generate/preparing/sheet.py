@@ -1,4 +1,4 @@
-"""The sheet that shows what `prepare` did: some pictures before and after, and dropped pictures with reasons.
+"""Draw the sheet for `prepare`: sample pictures before and after, and dropped pictures with reasons.
 
 python -c "from generate.preparing.sheet import *; draw_sheet([Path('a.jpg')], [Path('out/a.png')], [''], Path('.')).show()"
 """
@@ -25,7 +25,7 @@ WIDTH = GAP + COLUMNS * (THUMB + GAP)
 
 
 def draw_sheet(pictures: Sequence[Path], squares: Sequence[Path], reasons: Sequence[str], source: Path) -> Image.Image:
-    """The sheet, with an evenly spread sample of the pictures; `reasons` has "" for pictures that were prepared."""
+    """Draw the sheet from an evenly spread sample; `reasons` holds "" for pictures that were prepared."""
     made = [i for i, reason in enumerate(reasons) if not reason]
     left_out = _some_of_each([i for i, reason in enumerate(reasons) if reason], reasons)
     blocks = [
@@ -55,7 +55,7 @@ def _some_of_each(items: list[int], reasons: Sequence[str]) -> list[int]:
 
 
 def _pair(picture: Path, square: Path, source: Path) -> Image.Image:
-    """The picture before and after with an arrow between; name and size below."""
+    """A tile with the picture before and after; name and size below."""
     tile = Image.new("RGB", (2 * PAIR_THUMB + ARROW, PAIR_THUMB + 2 * TEXT), PAPER)
     before, size = _thumb(picture, PAIR_THUMB)
     tile.paste(before, (0, 0))
@@ -69,7 +69,7 @@ def _pair(picture: Path, square: Path, source: Path) -> Image.Image:
 
 
 def _rejected(picture: Path, reason: str, source: Path) -> Image.Image:
-    """The picture, or a cross if it can't be decoded; name and reason below."""
+    """A tile with a dropped picture, or a cross if it can't be decoded; name and reason below."""
     tile = Image.new("RGB", (THUMB, THUMB + 5 * (TEXT + 3)), PAPER)
     tile.paste(_thumb(picture, THUMB)[0], (0, 0))
     draw = ImageDraw.Draw(tile)
@@ -80,7 +80,7 @@ def _rejected(picture: Path, reason: str, source: Path) -> Image.Image:
 
 
 def _thumb(path: Path, side: int) -> tuple[Image.Image, str]:
-    """The picture in a frame, transparency as a chequerboard, and its size as text; a cross if it can't be decoded."""
+    """The picture in a frame, on a chequerboard if transparent, and its size as text; a cross if it can't be decoded."""
     frame = Image.new("RGB", (side, side), "#f0f0f0")
     draw = ImageDraw.Draw(frame)
     try:
@@ -112,7 +112,7 @@ def _chequerboard(size: tuple[int, int]) -> Image.Image:
 
 
 def _rows(tiles: list[Image.Image], columns: int) -> list[Image.Image]:
-    """Lay out tiles of one size in rows of the width of the sheet."""
+    """Lay out tiles of one size in rows as wide as the sheet."""
     rows = []
     for start in range(0, len(tiles), columns):
         row = Image.new("RGB", (WIDTH, tiles[0].height + GAP), PAPER)
@@ -157,7 +157,7 @@ def _write(
 
 
 def _wrapped(text: str, width: int, lines: int) -> list[str]:
-    """Wrap text to at most `lines` lines; the last one takes the rest."""
+    """Wrap text to at most `lines` lines; the last line takes the rest."""
     rows = [""]
     for word in text.split():
         longer = f"{rows[-1]} {word}".strip()

@@ -1,4 +1,4 @@
-"""Make squares of many pictures in parallel; the results are in the order of the pictures.
+"""Make squares from many pictures in parallel; outcomes are in the order of the pictures.
 
 python -c "from generate.preparing.squares import *; print(make_one(Path('a.jpg'), Path('a.png'), 'a.jpg', Recipe()))"
 """
@@ -31,28 +31,28 @@ from generate.preparing.fingerprints import Fingerprint, find_duplicates, percep
 from generate.preparing.recipe import Recipe
 
 JOURNAL = ".pictures.jsonl"  # in DEST: the outcome of each picture, so that a rerun can skip it
-FEW = 64  # up to so many pictures it is faster not to start other processes
-CHUNK = 8  # pictures sent to a process at a time
+FEW = 64  # up to this many pictures, one process is faster
+CHUNK = 8  # pictures per task sent to a worker process
 PNG = [
     *(cv2.IMWRITE_PNG_COMPRESSION, 1),
     *(cv2.IMWRITE_PNG_FILTER, cv2.IMWRITE_PNG_FILTER_UP),
     *(cv2.IMWRITE_PNG_STRATEGY, cv2.IMWRITE_PNG_STRATEGY_RLE),
 ]
 PNG_END = b"\0\0\0\0IEND\xaeB`\x82"
-MAX_BYTES = 500_000_000  # of a file
+MAX_BYTES = 500_000_000  # per file
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """The outcome of one picture: a fingerprint if it was made into a square, else a reason."""
+    """The outcome of one picture: a fingerprint if a square was made, else the reason."""
 
-    name: str  # below SOURCE
+    name: str  # path below SOURCE
     reason: str = ""
     fingerprint: Fingerprint | None = None
 
 
 def make_one(picture: Path, target: Path, name: str, recipe: Recipe) -> Outcome:
-    """Make the square of one picture. The outcome says what is wrong with a picture that can't be used."""
+    """Make the square of one picture. If it can't be used, the outcome gives the reason."""
     try:
         data = _read(picture)
         size = size_of(io.BytesIO(data))
@@ -78,7 +78,7 @@ def make_one(picture: Path, target: Path, name: str, recipe: Recipe) -> Outcome:
 
 
 def write_png(path: Path, image: Image.Image) -> None:
-    """Write a PNG with the fastest filter and compression: 8 % larger than the smallest, in half of the time."""
+    """Write a PNG with fast filter and compression settings."""
     swap = cv2.COLOR_RGBA2BGRA if image.mode == "RGBA" else cv2.COLOR_RGB2BGR
     data = cv2.imencode(".png", cv2.cvtColor(np.asarray(image), swap), PNG)[1]
     with atomic_path(path, sync=False) as temporary:  # prepare() syncs once, at the end
@@ -86,7 +86,7 @@ def write_png(path: Path, image: Image.Image) -> None:
 
 
 def is_whole_png(path: Path) -> bool:
-    """Whether the file ends like a complete PNG."""
+    """Whether the file ends as a complete PNG does."""
     try:
         with path.open("rb") as file:
             file.seek(-len(PNG_END), os.SEEK_END)
@@ -96,18 +96,18 @@ def is_whole_png(path: Path) -> bool:
 
 
 def _is_newer(picture: Path, target: Path) -> bool:
-    """Whether the source was replaced after the square was made, even by a file with an older date."""
+    """Whether the source was replaced after the square was made, even by a file with an older mtime."""
     return picture.stat().st_ctime > target.stat().st_mtime
 
 
 def make_all(
     pictures: list[Path], targets: list[Path], source: Path, dest: Path, recipe: Recipe, jobs: int
 ) -> list[Outcome]:
-    """The outcomes of all pictures, in their order. Squares from an earlier run are not made again."""
+    """Make all squares and return their outcomes in order. Reuses squares from an earlier run."""
     names = [path.relative_to(source).as_posix() for path in pictures]
     before = {outcome.name: outcome for outcome in _read_journal(dest / JOURNAL)}
     wanted = set(targets)
-    for name in before:  # their sources are gone, or their targets have other names now
+    for name in before:  # their sources are gone or their targets are named differently now
         path = dest / name
         for gone in {path.with_name(fitting(end)) for end in (f"{path.stem}.png", f"{path.name}.png")} - wanted:
             gone.unlink(missing_ok=True)
@@ -145,16 +145,16 @@ def without_duplicates(outcomes: list[Outcome], near: int) -> list[Outcome]:
     return outcomes
 
 
-Task = tuple[Path, Path, str, Recipe]  # what make_one takes
+Task = tuple[Path, Path, str, Recipe]  # arguments of make_one
 
 
 @contextmanager
 def _workers(jobs: int) -> Iterator[Callable[[Iterable[Task]], Iterator[Outcome]]]:
-    """A function that maps tasks to outcomes in order, in this process or in others."""
+    """Yield a function that maps tasks to outcomes in order, in this process or in a pool."""
     if jobs <= 1:
         yield lambda tasks: (_make_task(task) for task in tasks)
         return
-    context = multiprocessing.get_context("spawn")  # a fork would copy torch's locks, held or not
+    context = multiprocessing.get_context("spawn")  # a fork would copy locks that other threads hold
     with ProcessPoolExecutor(jobs, context, _start_worker) as pool:
         try:
             yield lambda tasks: pool.map(_make_task, tasks, chunksize=CHUNK)
@@ -170,7 +170,7 @@ def _workers(jobs: int) -> Iterator[Callable[[Iterable[Task]], Iterator[Outcome]
 
 def _start_worker() -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the main process handles Ctrl-C
-    os.environ["OMP_NUM_THREADS"] = "1"  # torch's and ONNX Runtime's: one process a core is enough
+    os.environ["OMP_NUM_THREADS"] = "1"  # for torch and ONNX Runtime: one thread per process
     cv2.setNumThreads(1)
 
 
@@ -192,9 +192,11 @@ def _line(outcome: Outcome) -> str:
 
 
 def _read_journal(path: Path) -> Iterator[Outcome]:
-    """The outcomes of earlier runs. A last line that a crash cut off is ignored."""
+    """Read the outcomes of earlier runs. Ignores a last line that a crash cut off."""
     if path.exists():
-        for line in path.read_text(encoding="utf-8", errors="replace").split("\n"):  # splitlines would split names, too
+        for line in path.read_text(encoding="utf-8", errors="replace").split(
+            "\n"
+        ):  # splitlines would also split inside names
             try:
                 row = json.loads(line)
             except ValueError:

@@ -1,12 +1,11 @@
-"""A second discriminator, which judges pictures by the feature maps of a frozen EfficientNet-lite0.
+"""A second discriminator, on the feature maps of a frozen EfficientNet-lite0.
 
     critic = FeatureDiscriminator(categories=3, device=torch.device("cpu"))
     logits = critic(critic.maps(pictures), categories)  # (N, C, H, W), 0..1 -> (4, N)
 
-Kumari et al., "Ensembling Off-the-shelf Models for GAN Training", CVPR 2022: what a network learned from a million
-photographs tells generated from real where a discriminator that has only seen a few hundred pictures remembers them. As there,
-only small heads are trained. The losses and the penalty are R3GAN's, the penalty on the feature maps instead of the pixels; see
-`feature_backward` in steps.py.
+Kumari et al., "Ensembling Off-the-shelf Models for GAN Training", CVPR 2022: pretrained features help where a discriminator
+trained on a few hundred pictures would memorize them. As in the paper, only small heads are trained. The losses and the
+gradient penalty are R3GAN's, but the penalty is taken on the feature maps, not the pixels; see `feature_backward` in steps.py.
 """
 
 from __future__ import annotations
@@ -20,12 +19,12 @@ from torch import Tensor, nn
 from generate.measuring.features import MEAN, STD, TAP_CHANNELS, load_features
 from generate.model.r3gan import EMBEDDING_STD, SLOPE
 
-TAP_RMS = (13.0, 12.0, 9.0, 3.5)  # the root mean square of each feature map on photographs and emoji alike
-WIDTH = 64  # feature maps of a head
+TAP_RMS = (13.0, 12.0, 9.0, 3.5)  # root mean square of each feature map, for normalization
+WIDTH = 64  # channels of a head
 
 
 class Head(nn.Module):
-    """(N, C, H, W) feature maps and the categories (N,), if there are some -> logits (N,), high for real."""
+    """Feature maps (N, C, H, W) and optional categories (N,) -> logits (N,), high for real."""
 
     def __init__(self, dim: int, categories: int) -> None:
         super().__init__()
@@ -47,15 +46,15 @@ class Head(nn.Module):
 
 
 class FeatureDiscriminator(nn.Module):
-    """A head for each of the four feature maps. The network of the features is frozen and in no state_dict."""
+    """A head for each of the four feature maps. The feature network is frozen and not part of the state_dict."""
 
     def __init__(self, categories: int, device: torch.device) -> None:
         super().__init__()
         self.heads = nn.ModuleList(Head(dim, categories) for dim in TAP_CHANNELS)
-        self._frozen = [load_features(device)]  # within a list, it is no submodule
+        self._frozen = [load_features(device)]  # in a list, so that it is not a submodule
 
     def maps(self, pictures: Tensor) -> list[Tensor]:
-        """The four feature maps of (N, C, H, W) pictures, 0..1: grey ones as RGB, transparent ones over black."""
+        """The four feature maps of pictures (N, C, H, W), 0..1: greyscale is repeated to RGB, RGBA is put on black."""
         colours = pictures[:, :3] * pictures[:, 3:] if pictures.shape[1] == 4 else pictures.expand(-1, 3, -1, -1)
         mean, std = (torch.tensor(value, device=pictures.device)[:, None, None] for value in (MEAN, STD))
         normalised = ((colours - mean) / std).contiguous(memory_format=torch.channels_last)

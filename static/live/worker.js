@@ -66,7 +66,7 @@ async function load(told) {
 // Starts the runtime and runs the rehearsal model while the generator downloads, so that the browser compiles the hot
 // WebAssembly functions with its optimizing compiler before the first picture.
 async function startRuntime(binary, rehearsal, arrived) {
-  ort.env.wasm.numThreads = 1; // more would need cross-origin isolation, which blocks embedding the pictures elsewhere
+  ort.env.wasm.numThreads = 1; // more would need cross-origin isolation, and so a COEP header
   ort.env.wasm.wasmPaths = { mjs: new URL("./ort/ort-wasm-simd-threaded.mjs", import.meta.url).href };
   ort.env.wasm.wasmBinary = binary.buffer;
   const first = await ort.InferenceSession.create(rehearsal, OPTIONS);
