@@ -15,11 +15,10 @@ from generate.advice import command_line, title_option, to_bucket
 from generate.devices import choose_device
 from generate.folders import check_dest
 from generate.images import beside, category_of, find_pictures, write_text
-from generate.measuring.verdicts import CURATION_TABLE, MIN_PICTURES
+from generate.measuring.verdicts import CURATION_TABLE, EVALUATION, MIN_PICTURES
 from generate.model.fetching import ModelPath
 from generate.shared_options import device_option, precision_option, truncation_option
 
-RECORD = "evaluation.json"
 NETWORKS = ("lite0", "inception", "dinov2")  # EfficientNet-lite0, and those of `load_extractor`
 FIRST_SEED = 1_000_000  # above the seeds that are usually published
 MEANING = {
@@ -98,7 +97,7 @@ def evaluate(
     Raises click.ClickException for folders and weights that can't be used.
     """
     if dest:
-        check_dest(dest, RECORD)
+        check_dest(dest, EVALUATION)
     if weights and features == "lite0":
         raise click.UsageError("--weights is for --features inception or dinov2; the weights of lite0 are installed.")
     if (count or truncation != 1) and not is_model(source):
@@ -132,9 +131,9 @@ def evaluate(
     categories = [category_of(path, data) for path in known]
     counts = {"samples": len(drawn), "training": len(real)}
     found: dict[str, Any] = {"source": str(source), "data": str(data), **counts, "features": features, **how}
-    write_text(dest / RECORD, json.dumps(found, indent=2) + "\n")  # before the plots, to mark the folder as ours
+    write_text(dest / EVALUATION, json.dumps(found, indent=2) + "\n")  # before the plots, to mark the folder as ours
     found |= measure(dest, drawn, real, where, extractor, asked, categories)
-    write_text(dest / RECORD, json.dumps(found, indent=2) + "\n")
+    write_text(dest / EVALUATION, json.dumps(found, indent=2) + "\n")
     return found, dest
 
 

@@ -48,8 +48,8 @@ def command(run: Path, dest: Path, format: str, number: int, licence: str) -> No
     onnx: writes DEST/generator.onnx, whose pictures differ from those of `sample` by at most 2 levels of 255.
     docs/live.md describes its inputs. RUN may also be a generator.safetensors.
 
-    hub: writes the weights, a model card with the measured scores, and a sheet of samples, ready to upload. `sample DEST`
-    draws the same pictures.
+    hub: writes the weights, a model card and a sheet of samples, ready to upload. The card has the scores of `evaluate RUN`,
+    or else those measured in training. `sample DEST` draws the same pictures. A rerun replaces the whole folder.
 
     \b
     Examples:
@@ -84,14 +84,32 @@ def export_hub(run: Path, dest: Path, licence: str) -> None:
     """Write the folder DEST. Raises click.ClickException for a model that `train` did not make, or a DEST that is the run."""
     from generate.model.opening import open_model
     from generate.releasing.hub import write_hub_folder
-    from generate.training.stats import best_row, read_rows
 
     if dest.exists() and dest.resolve() == (run if run.is_dir() else run.parent).resolve():
         raise click.ClickException(f"{dest} is the run itself: choose another DEST.")
-    rows = [row for row in read_rows(run if run.is_dir() else run.parent) if "frechet" in row]
-    write_hub_folder(open_model(run), run, dest, best_row(rows) if rows else {}, licence)
+    measured = measurements(run / "generator.safetensors" if run.is_dir() else run)
+    write_hub_folder(open_model(run), run, dest, measured, licence)
     click.echo(f"{dest} is ready. Read its README.md, and say there what the training pictures are.")
     click.echo(f"Next: {shlex.join(['hf', 'upload', f'OWNER/{dest.resolve().name}', str(dest)])}")
+
+
+def measurements(generator: Path) -> dict[str, Any]:
+    """What `evaluate` measured of these weights, or else of the best snapshot in training; empty if nothing was measured.
+
+    An evaluation that is older than the weights was of others.
+    """
+    from generate.images import read_json
+    from generate.measuring.verdicts import EVALUATION
+    from generate.training.stats import best_row, read_rows
+
+    run = generator.parent
+    record = run / "evaluation" / EVALUATION
+    if record.is_file() and record.stat().st_mtime >= generator.stat().st_mtime:
+        found = read_json(record)
+        if "frechet" in found:
+            return found
+    rows = [row for row in read_rows(run) if "frechet" in row]
+    return dict(best_row(rows)) if rows else {}
 
 
 def export_checkpoint(run: Path, dest: Path, number: int) -> None:

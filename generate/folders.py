@@ -11,10 +11,12 @@ import csv
 import fcntl
 import json
 import os
+import shutil
 import socket
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from datetime import datetime
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
@@ -75,6 +77,30 @@ def held(dest: Path) -> Iterator[int]:
         file.write(f"Process {os.getpid()} on {socket.gethostname()}, since {datetime.now():%Y-%m-%d %H:%M},")
         file.flush()
         yield file.fileno()
+
+
+@contextmanager
+def atomic_folder(dest: Path) -> Iterator[Path]:
+    """A temporary folder beside `dest` to write to, which replaces `dest` as a whole when the block ends well, else is removed."""
+    place = dest.resolve()
+    place.parent.mkdir(parents=True, exist_ok=True)
+    identity = f".{sha256(os.fsencode(place.name)).hexdigest()[:16]}.{os.getpid()}"
+    temporary, former = place.with_name(f"{identity}.tmp"), place.with_name(f"{identity}.old.tmp")
+    temporary.mkdir()
+    try:
+        yield temporary
+        if not place.exists():
+            temporary.rename(place)
+            return
+        place.rename(former)
+        try:
+            temporary.rename(place)
+        except BaseException:
+            former.rename(place)
+            raise
+        shutil.rmtree(former)
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
 
 
 def forget_if_empty(dest: Path, mark: str) -> None:

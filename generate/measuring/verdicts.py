@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 CURATION_TABLE = "curation.csv"
+EVALUATION = "evaluation.json"  # what `evaluate` measured; of a run, in RUN/evaluation
 MIN_PLAUSIBLE = 0.1  # chosen in benchmarks/README.md, "Resemblance"
 MIN_PICTURES = 5  # for realism, which uses 3 neighbours
 COPY, UNREALISTIC, DUPLICATE, NO_ROOM = "copy", "unrealistic", "duplicate", "no room"

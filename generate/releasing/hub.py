@@ -13,8 +13,10 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+import click
+
 from generate.figures import contact_sheet
-from generate.folders import check_outside_data
+from generate.folders import atomic_folder, check_outside_data, content
 from generate.images import atomic_path, to_picture, write_text
 from generate.model.drawing import draw_evenly
 from generate.model.family import Model
@@ -23,34 +25,45 @@ from generate.model.portable import require_lightweight
 SHEET = "samples.jpg"
 SHOWN, COLUMNS = 48, 8
 WEIGHTS = ("generator.safetensors", "discriminator.safetensors")
-MEASURES = ("frechet", "precision", "recall", "copies")
+MEASURES = ("frechet", "kernel", "precision", "recall", "copies", "duplicates")
+NETWORKS = {"lite0": "EfficientNet-lite0", "inception": "Inception", "dinov2": "DINOv2"}
+CONFIG, CARD = "config.json", "README.md"
 
 
 def write_hub_folder(model: Model, run: Path, dest: Path, measured: Mapping[str, Any], licence: str = "") -> None:
     """Write generator.safetensors, discriminator.safetensors (if the run has one), config.json, samples.jpg and README.md.
 
-    README.md is the model card, with the `measured` metrics. Raises click.ClickException if `train` did not make the model or
-    `dest` is in a folder of training pictures.
+    README.md is the model card, with the `measured` metrics. An earlier export in `dest` is replaced as a whole. Raises click.ClickException if `train`
+    did not make the model, or `dest` holds anything else or is in a folder of training pictures.
     """
     ours = require_lightweight(model)
-    check_outside_data(dest)
+    _check_dest(dest)
     source = run if run.is_dir() else run.parent
-    dest.mkdir(parents=True, exist_ok=True)
-    pictures, _ = draw_evenly(model, SHOWN, 0, precision="fp32")
-    with atomic_path(dest / SHEET) as temporary:
-        contact_sheet([to_picture(picture) for picture in pictures], COLUMNS).save(temporary, "JPEG", quality=90)
-    write_text(dest / "config.json", json.dumps({"family": ours.family, **asdict(ours.network)}, indent=2) + "\n")
-    write_text(dest / "README.md", model_card(model, measured, licence, dest.resolve().name))
     generator = run if run.is_file() else source / WEIGHTS[0]
-    for name, file in zip(WEIGHTS, (generator, source / WEIGHTS[1]), strict=True):
-        if file.is_file():
-            with atomic_path(dest / name) as temporary:
-                shutil.copyfile(file, temporary)
+    pictures, _ = draw_evenly(model, SHOWN, 0, precision="fp32")
+    with atomic_folder(dest) as folder:
+        sheet = contact_sheet([to_picture(picture) for picture in pictures], COLUMNS)
+        with atomic_path(folder / SHEET) as temporary:
+            sheet.save(temporary, "JPEG", quality=90)
+        write_text(folder / CONFIG, json.dumps({"family": ours.family, **asdict(ours.network)}, indent=2) + "\n")
+        write_text(folder / CARD, model_card(model, measured, licence, dest.resolve().name))
+        for name, file in zip(WEIGHTS, (generator, source / WEIGHTS[1]), strict=True):
+            if file.is_file():
+                with atomic_path(folder / name) as temporary:
+                    shutil.copyfile(file, temporary)
 
 
 def model_card(model: Model, measured: Mapping[str, Any], licence: str, name: str) -> str:
     """The model card, README.md, of a model on the Hub."""
     made = model.made
+    kinds = f" of {', '.join(model.categories)}" if model.categories else ""
+    facts = {
+        "training pictures": made.get("data"),
+        "how many": made.get("pictures"),
+        "shown in training, thousands": made.get("kimg"),
+        "samples measured": measured.get("samples"),
+        **{name: measured.get(name) for name in MEASURES},
+    }
     lines = [
         "---",
         f"license: {licence or 'unknown'}",
@@ -59,36 +72,50 @@ def model_card(model: Model, measured: Mapping[str, Any], licence: str, name: st
         "",
         f"# {name}",
         "",
-    ]
-    kinds = f" of {', '.join(model.categories)}" if model.categories else ""
-    lines += [
         f"Draws pictures of {model.size} px{kinds} that do not exist. Samples of seeds 0 to {SHOWN - 1}, not chosen:",
         "",
-    ]
-    lines += [f"![Samples]({SHEET})", "", "## How to sample", "", "```sh"]
-    sampling = f"python -m generate sample hf:OWNER/{name} samples --count 384"
-    lines += [
-        "git clone REPOSITORY-OF-THIS-STUFF-DOES-NOT-EXIST && make setup && . .venv/bin/activate",
-        sampling,
+        f"![Samples]({SHEET})",
+        "",
+        "## How to sample",
+        "",
+        "In the folder of This Stuff Does Not Exist, with the owner of this repository for `OWNER`:",
+        "",
+        "```sh",
+        "pip install -r generate/requirements.txt",
+        f"python -m generate sample hf:OWNER/{name} samples --count 384",
         "```",
         "",
+        "## How it was made",
+        "",
+        "| | |",
+        "|---|---|",
     ]
-    facts = {
-        "training pictures": made.get("data"),
-        "how many": made.get("pictures"),
-        "shown in training, thousands": made.get("kimg"),
-        **{name: measured.get(name) for name in MEASURES},
-    }
-    lines += ["## How it was made", "", "| | |", "|---|---|"]
     lines += [f"| {name} | {value:.4g} |" if isinstance(value, float) else f"| {name} | {value} |"
               for name, value in facts.items() if value is not None]  # fmt: skip
+    if "frechet" in measured:
+        network = NETWORKS[measured.get("features", "lite0")]
+        lines += [
+            "",
+            f"Frechet and kernel distance, precision and recall are on {network}'s features: compare them only with others on these.",
+        ]
     lines += [
         "",
-        "Frechet distance, precision and recall are on EfficientNet-lite0's features, so compare them only with others of that kind.",
-        "",
-    ]
-    lines += [
         "The licence of the training pictures decides what may be done with these pictures; say here what they are.",
         "",
     ]
     return "\n".join(lines)
+
+
+def _check_dest(dest: Path) -> None:
+    """Raises click.ClickException unless `dest` is new, empty or an earlier export, or if it is in a folder of training pictures."""
+    check_outside_data(dest)
+    if dest.is_symlink() and not dest.exists():
+        raise click.ClickException(f"{dest} is a link that leads nowhere: delete it, or choose another DEST.")
+    if dest.exists() and not dest.is_dir():
+        raise click.ClickException(f"{dest} is a file: choose another DEST.")
+    names = content(dest) if dest.is_dir() else []
+    others = [name for name in names if name not in (*WEIGHTS, CONFIG, CARD, SHEET)]
+    if others or (names and not {CONFIG, CARD, WEIGHTS[0]} <= set(names)):
+        raise click.ClickException(
+            f"{dest} holds something that export did not put there ({(others or names)[0]!r}): choose another DEST."
+        )
