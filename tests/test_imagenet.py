@@ -64,8 +64,8 @@ def test_a_category_is_found_by_its_names_and_numbers(text: str, number: int) ->
 @pytest.mark.parametrize(
     ("text", "sentence"),
     [
-        ("dog", r"more than one.*Chihuahua \(151\), .* and 113 more"),
-        ("panda", r"more than one.*red panda \(387\), giant panda \(388\)"),
+        ("dog", r"matches several.*Chihuahua \(151\), .* and 113 more"),
+        ("panda", r"matches several.*red panda \(387\), giant panda \(388\)"),
         ("pinapple", r"Did you mean pineapple \(953\)\?"),
         ("1000", "not one of ImageNet's 1,000 categories. Give a name"),
         ("", "not one of"),
