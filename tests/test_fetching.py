@@ -98,18 +98,28 @@ def hub(model) -> Iterator[ThreadingHTTPServer]:
 
 
 @pytest.fixture
-def sample(tmp_path, hub):
-    """sample(name, **environment): the command in a process of its own, since the hub's address is read at import."""
+def run(tmp_path, hub):
+    """run(*command, **environment), in a process of its own, since the hub's address is read at import."""
 
-    def sample(name: str, **environment: str) -> subprocess.CompletedProcess[str]:
+    def run(*command: str, **environment: str) -> subprocess.CompletedProcess[str]:
         settings = {"HF_ENDPOINT": f"http://127.0.0.1:{hub.server_port}", "XDG_CACHE_HOME": str(tmp_path / "cache"),
                     "HF_HOME": str(tmp_path / "hf"), "HF_HUB_DISABLE_XET": "1", "PYTHONPATH": str(ROOT)}  # fmt: skip
-        command = [sys.executable, "-m", "generate", "sample", name, "samples", "--count", "2", "--device", "cpu"]
         return subprocess.run(
-            command, cwd=tmp_path, env=os.environ | settings | environment, capture_output=True, text=True, timeout=120
+            [sys.executable, "-m", "generate", *command, "--device", "cpu"],
+            cwd=tmp_path,
+            env=os.environ | settings | environment,
+            capture_output=True,
+            text=True,
+            timeout=120,
         )
 
-    return sample
+    return run
+
+
+@pytest.fixture
+def sample(run):
+    """sample(name, **environment) draws two pictures into `samples`."""
+    return lambda name, **environment: run("sample", name, "samples", "--count", "2", **environment)
 
 
 def test_a_model_of_the_hub_is_fetched_with_its_revision_and_checksums(sample, hub, model, tmp_path):
@@ -136,6 +146,37 @@ def test_what_was_fetched_once_needs_no_hub(sample, tmp_path):
             assert (tmp_path / "samples" / picture.name).read_bytes() == picture.read_bytes()
         for folder in ("first", "samples"):
             shutil.rmtree(tmp_path / folder)
+
+
+@pytest.mark.slow
+def test_a_repository_and_one_file_of_it_are_both_kept(sample, tmp_path):
+    names = ("hf:me/pets", "hf:me/pets/generator.safetensors")
+    for environment in ({}, {"HF_ENDPOINT": "http://127.0.0.1:9"}):
+        for name in names:
+            result = sample(name, **environment)
+            assert result.returncode == 0, result.stderr
+            source = json.loads((tmp_path / "samples" / "samples.json").read_text())["source"]
+            assert (source["from"], source["revision"]) == (name, COMMIT)
+            shutil.rmtree(tmp_path / "samples")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    "command",
+    [
+        ["explore", "hf:me/pets", "explored", "--seconds", "1"],
+        ["refill", "hf:me/pets", "bucket", "--count", "4", "--no-curate", "--title", "This Pet Does Not Exist"],
+        ["evaluate", "hf:me/pets", "prepared", "--count", "8"],
+    ],
+    ids=lambda command: command[0],
+)
+def test_other_commands_take_the_name_too(run, tmp_path, tiny_run, command):
+    (tmp_path / "bucket").mkdir()
+    shutil.copytree(tiny_run.parent / "prepared", tmp_path / "prepared")
+
+    result = run(*command)
+
+    assert result.returncode == 0, result.stderr
 
 
 def test_one_file_of_it_can_be_named(sample, tmp_path):

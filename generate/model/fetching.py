@@ -69,12 +69,19 @@ def local_copy(name: str) -> Path:
 
 def source_of(path: Path) -> dict[str, Any] | None:
     """Return where a model was downloaded from (name, revision, checksums), None for a local model."""
-    file = (path if path.is_dir() else path.parent) / SOURCE
-    try:
-        found = json.loads(file.read_text(encoding="utf-8"))
-    except (OSError, ValueError, RecursionError):
-        return None
-    return found if isinstance(found, dict) else None
+    for file in [path / SOURCE] if path.is_dir() else [_record_of(path), path.parent / SOURCE]:
+        try:
+            found = json.loads(file.read_text(encoding="utf-8"))
+        except (OSError, ValueError, RecursionError):
+            continue
+        if isinstance(found, dict):
+            return found
+    return None
+
+
+def _record_of(file: Path) -> Path:
+    """Where the source of a file is recorded that was asked for by name: its repository may have been fetched, too."""
+    return file.with_name(f"{file.name}.{SOURCE}")
 
 
 def _from_hub(name: str) -> Path:
@@ -121,8 +128,10 @@ def _from_hub(name: str) -> Path:
     for one in wanted:
         hf_hub_download(f"{owner}/{repository}", one, revision=info.sha, local_dir=home)
     path = home / file if file else _only(home)
-    beside = path.parent if file else home  # where `source_of` reads it
-    _write_source(beside, {"from": name, "revision": info.sha, "sha256": _digests(home, wanted)})
+    _write_source(
+        _record_of(path) if file else home / SOURCE,
+        {"from": name, "revision": info.sha, "sha256": _digests(home, wanted)},
+    )
     return path
 
 
@@ -130,10 +139,14 @@ def _newest_cached(name: str, repository: str, file: str) -> Path | None:
     """Return the last complete download of the same name, None if there is none; SOURCE is written last."""
     found = []
     for home in _home().glob(f"{repository}@*"):
-        beside = (home / file).parent if file else home
-        source = source_of(beside) or {}
-        if source.get("from") == name and all((home / one).is_file() for one in source.get("sha256", {})):
-            found.append(((beside / SOURCE).stat().st_mtime, home / file if file else _only(home)))
+        record = _record_of(home / file) if file else home / SOURCE
+        source = source_of(home / file if file else home) or {}
+        if (
+            record.is_file()
+            and source.get("from") == name
+            and all((home / one).is_file() for one in source.get("sha256", {}))
+        ):
+            found.append((record.stat().st_mtime, home / file if file else _only(home)))
     return max(found)[1] if found else None
 
 
@@ -178,7 +191,7 @@ def _from_web(url: str) -> Path:
                     _check_size(url, opened.tell())
                 if length and opened.tell() != length and "Content-Encoding" not in answer.headers:
                     raise OSError(f"{opened.tell()} of {length} bytes came")
-    _write_source(home, {"from": url, "sha256": _digests(home, [name])})
+    _write_source(home / SOURCE, {"from": url, "sha256": _digests(home, [name])})
     return path
 
 
@@ -210,5 +223,5 @@ def _digests(home: Path, names: list[str]) -> dict[str, str]:
     return digests
 
 
-def _write_source(home: Path, source: dict[str, Any]) -> None:
-    write_text(home / SOURCE, json.dumps(source, indent=2) + "\n")
+def _write_source(record: Path, source: dict[str, Any]) -> None:
+    write_text(record, json.dumps(source, indent=2) + "\n")
