@@ -89,7 +89,7 @@ def test_a_classifier_says_whether_samples_show_what_was_asked_for(real, tmp_pat
     assert found(tmp_path / "as-asked")["named"] > 0.6
     assert found(tmp_path / "not-as-asked")["named"] < 0.25
     assert "named" not in found(tmp_path / "of-none")  # no categories to speak of
-    assert "the category asked for" in result.output
+    assert "accuracy on samples of a classifier" in result.output
 
 
 def test_a_model_is_drawn_from(tiny_run, real, tmp_path):

@@ -185,7 +185,6 @@ def test_the_best_of_more_are_published_with_their_scores(demo, tmp_path):
 
     assert result.exit_code == 0, result.output
     assert "8 of 12 kept" in result.output
-    assert "Warning: the pictures are far from the training pictures: Frechet distance" in result.output
     (rows,) = (tmp_path / "bucket").glob("releases/*/images.jsonl")
     found = [json.loads(line) for line in rows.read_text().splitlines()]
     assert all(set(row["scores"]) == {"realism", "difference"} for row in found)

@@ -202,8 +202,8 @@ def test_samples_of_another_model_or_truncation_are_not_mixed(tiny_run, tmp_path
 @pytest.mark.parametrize(
     ("arguments", "sentence"),
     [
-        ([], "either --count 384 or --seeds 0-383"),
-        (["--count", "3", "--seeds", "0-2"], "either --count 384 or --seeds 0-383"),
+        ([], "either --count or --seeds, as in --count 384 or --seeds 0-383"),
+        (["--count", "3", "--seeds", "0-2"], "either --count or --seeds, as in --count 384 or --seeds 0-383"),
         (["--seeds", "1,x"], "'x' is not a seed or a range"),
         (["--seeds", "9-3"], "'9-3' is backwards: write 3-9"),
         (["--seeds", "0,9-5"], "'9-5' is backwards: write 5-9"),
@@ -336,6 +336,19 @@ def test_a_generator_with_options_of_a_later_version_is_refused(tiny_run, tmp_pa
 
     assert result.exit_code == 1
     assert "an option of another version, 'future'" in result.output
+
+
+def test_a_generator_may_begin_with_the_byte_that_pickles_begin_with(tiny_run, tmp_path):
+    with safe_open(tiny_run / "generator.safetensors", "pt") as stored:
+        metadata, weights = stored.metadata(), {name: stored.get_tensor(name) for name in stored.keys()}  # noqa: SIM118
+    for length in range(256):  # of the header, in steps of 8
+        save_file(weights, tmp_path / "some.safetensors", metadata | {"note": "x" * length})
+        if (tmp_path / "some.safetensors").read_bytes().startswith(b"\x80"):
+            break
+    else:
+        raise AssertionError("no header of such a length")
+
+    assert sample(tmp_path / "some.safetensors", tmp_path / "out", "--count", 1).exit_code == 0
 
 
 def test_a_generator_of_another_family_is_refused(tmp_path):

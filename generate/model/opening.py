@@ -48,8 +48,11 @@ def _open(path: Path, device: torch.device | None) -> Model:
 
 
 def _is_pickle(path: Path) -> bool:
-    """True for a plain pickle and for any .pkl or .pickle, even a damaged one. CHECKPOINTS never are one."""
+    """True for a plain pickle and for any .pkl or .pickle, even a damaged one.
+
+    CHECKPOINTS never are one, nor is a .safetensors, which begins with the length of its header: any byte.
+    """
     with path.open("rb") as file:
         head = file.read(len(TORCH_SAVE))
-    plain = path.suffix not in CHECKPOINTS and head.startswith(PICKLE) and head != TORCH_SAVE
+    plain = path.suffix not in (*CHECKPOINTS, ".safetensors") and head.startswith(PICKLE) and head != TORCH_SAVE
     return plain or path.suffix in (".pkl", ".pickle")
