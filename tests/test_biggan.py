@@ -194,3 +194,17 @@ def test_from_a_published_file_to_a_page(published, tmp_path, make_client):
 
     assert b"This Pineapple Does Not Exist" in page
     assert picture_in(page)
+
+
+def test_a_refill_takes_some_of_its_categories(published, tmp_path, make_client):
+    (tmp_path / "b").mkdir()
+    arguments = ["refill", published, tmp_path / "b", "--categories", 3, "--seed", 1, "--count", 6, "--no-curate"]
+    arguments += ["--title", "This Thing Does Not Exist", "--device", "cpu"]
+    result = CliRunner().invoke(main, [str(argument) for argument in arguments])
+    assert result.exit_code == 0, result.output
+
+    client = make_client(tmp_path / "b")
+    for category in ("armadillo", "milk-can", "suit"):
+        page = client.get(f"/c/{category}").data
+        assert f"This {category.replace('-', ' ').title()} Does Not Exist".encode() in page
+        assert picture_in(page)
