@@ -32,7 +32,7 @@ FEATURE_WEIGHT = 1.0  # of the generator's loss on feature maps, beside that on 
 def r3gan_backward(players: Players, real: Tensor, categories: Tensor | None, gamma: float, aided: bool) -> Tensor:
     """Accumulate R3GAN's gradients of a batch in both networks; return (loss_d, loss_g, r_t).
 
-    If `aided`, the second discriminator has its say, too, and gets its gradients.
+    If `aided`, also accumulate those of the feature discriminator, and add its gradient to the generator's.
 
     The penalty needs the gradient of the logits with respect to the generated pictures anyway. By the chain rule, the
     generator's gradient is that gradient times the derivative of the loss, so the generator needs no second pass through
@@ -66,10 +66,10 @@ def r3gan_backward(players: Players, real: Tensor, categories: Tensor | None, ga
 def feature_backward(
     players: Players, critic: FeatureDiscriminator, real: Tensor, fake: Tensor, categories: Tensor | None
 ) -> Tensor:
-    """Leave the gradients of a batch in the heads; returns the slope of the generator's loss at `fake` (N, C, H, W).
+    """Accumulate the gradients of a batch in the heads; return the generator's gradient at `fake`, (N, C, H, W).
 
-    As in `r3gan_backward`, one pass serves both: the slope of the logits that the penalty needs anyway, times the derivative
-    of the generator's loss, leads back through the frozen network.
+    As in `r3gan_backward`, one pass serves both: the gradient of the logits with respect to the feature maps, which the
+    penalty needs, is multiplied by the derivative of the generator's loss and propagated back through the frozen network.
     """
     fake = fake.detach().requires_grad_()
     with players.autocast():
