@@ -279,16 +279,20 @@ def ends(process: subprocess.Popen, seconds: float) -> bool:
 
 @contextmanager
 def sites(folder: Path) -> Iterator[Callable[..., str]]:
-    """start(bucket_url, NAME="value", ...): the URL of gunicorn serving that bucket, started as the Procfile says."""
+    """start(bucket_url, NAME="value", ...): the URL of gunicorn serving that bucket, started as the Procfile says.
+
+    With `open_files`, it may open no more than so many.
+    """
     processes: dict[subprocess.Popen, Path] = {}  # and their logs
 
-    def start(bucket: str, **environment: str) -> str:
+    def start(bucket: str, open_files: int = 0, **environment: str) -> str:
         port = free_port()
         command = (ROOT / "Procfile").read_text().removeprefix("web:").replace("$PORT", str(port))
         log = folder / f"gunicorn-{port}.log"
+        limited = ["sh", "-c", f'ulimit -n {open_files} && exec "$@"', "sh"] if open_files else []
         with log.open("w") as output:
             process = subprocess.Popen(
-                [sys.executable, "-m", *shlex.split(command)],
+                [*limited, sys.executable, "-m", *shlex.split(command)],
                 cwd=ROOT,
                 env=os.environ | {"CLOUD_STORAGE_BUCKET": bucket, "PORT": str(port)} | environment,
                 stdout=output,

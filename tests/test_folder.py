@@ -8,7 +8,10 @@ import shutil
 import socket
 import subprocess
 import sys
+import tempfile
 import time
+from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
@@ -203,15 +206,21 @@ def test_a_disk_that_fails_while_it_is_listed_is_unavailable(tmp_path, monkeypat
             call()
 
 
+@pytest.fixture
+def open_to_all() -> Iterator[Path]:
+    """A folder whose parents every user may enter, which is not true of pytest's."""
+    with tempfile.TemporaryDirectory() as folder:
+        Path(folder).chmod(0o755)
+        yield Path(folder)
+
+
 @pytest.mark.skipif(shutil.which("setpriv") is None, reason="needs setpriv to become another user, who may read less")
-def test_a_folder_that_may_not_be_read_is_named(tmp_path):
+def test_a_folder_that_may_not_be_read_is_named(open_to_all):
     for name in ("cats", "dogs"):
-        (tmp_path / name).mkdir()
-        (tmp_path / name / "0.jpg").write_bytes(b"")
-    (tmp_path / "dogs").chmod(0)
-    for folder in (tmp_path, tmp_path.parent, tmp_path.parent.parent):
-        folder.chmod(0o755)
-    program = f"from gallery.bucket import open_bucket; print(list(open_bucket({str(tmp_path)!r}).names()))"
+        (open_to_all / name).mkdir()
+        (open_to_all / name / "0.jpg").write_bytes(b"")
+    (open_to_all / "dogs").chmod(0)
+    program = f"from gallery.bucket import open_bucket; print(list(open_bucket({str(open_to_all)!r}).names()))"
     become = ["setpriv", "--reuid=65534", "--clear-groups"] if os.geteuid() == 0 else []
     python = [*become, sys.executable, "-B", "-c"]
     if subprocess.run([*python, "import gallery.bucket"], cwd=ROOT, capture_output=True, timeout=60).returncode:
@@ -223,6 +232,6 @@ def test_a_folder_that_may_not_be_read_is_named(tmp_path):
         text=True,
         timeout=60,
     )
-    (tmp_path / "dogs").chmod(0o755)
+    (open_to_all / "dogs").chmod(0o755)
     assert done.stdout == "['cats/0.jpg']\n"
     assert "1 folder left out (can't be read, change the owner or mode): ['dogs']" in done.stderr

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import re
-import resource
 import socket
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
@@ -171,12 +170,7 @@ def test_the_connections_of_others_make_room(url):
 
 
 def test_a_limit_on_open_files_is_no_end(site, bucket, tmp_path):
-    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    resource.setrlimit(resource.RLIMIT_NOFILE, (120, hard))  # the server inherits it
-    try:
-        url = site(str(bucket))
-    finally:
-        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+    url = site(str(bucket), open_files=120)
     with ExitStack() as clients:
         for _ in range(200):
             clients.enter_context(connected(url))
