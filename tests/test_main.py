@@ -162,7 +162,9 @@ def test_what_is_deployed_is_the_site_and_its_pictures():
     listed = (ROOT / ".gcloudignore").read_text().splitlines()
     assert {"/generate/", "/tests/", "/benchmarks/", "/docs/", "/demo/*", "!/demo/bucket", ".venv/"} <= set(listed)
     folders = ("web", "gallery", "static", "templates", "demo/bucket")
-    needed = [path for folder in folders for path in (ROOT / folder).rglob("[!.]*.*") if "__pycache__" not in path.parts]
+    needed = [
+        path for folder in folders for path in (ROOT / folder).rglob("[!.]*.*") if "__pycache__" not in path.parts
+    ]
     check = f"git -c core.excludesFile={ROOT / '.gcloudignore'} check-ignore --no-index".split()
     done = subprocess.run([*check, "main.py", *map(str, needed)], cwd=ROOT, capture_output=True, text=True, timeout=60)
     assert (done.stdout, done.stderr, done.returncode) == ("", "", 1)
