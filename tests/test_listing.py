@@ -10,7 +10,7 @@ import json
 import lzma
 import random
 from collections import Counter
-from itertools import islice
+from itertools import islice, product
 from pathlib import Path
 
 import click
@@ -386,6 +386,58 @@ def test_delimiters_of_several_characters_cost_no_licence(tmp_path, mark):
     rows = read_list(tmp_path / "list.txt", None, 0)
 
     assert [(row.url, row.licence) for row in rows] == [(url, "by-sa") for url in PHOTOS]
+
+
+@pytest.mark.parametrize(
+    ("mark", "licence"),
+    [
+        *product(
+            ["::", "||", "-->", "\t", ",", ";", "|"],
+            ["by-sa", "CC BY 4.0", "cc0", "https://creativecommons.org/licenses/by/2.0/"],
+        ),
+        (" ", "CC BY 4.0"),
+        (" ", "cc0"),
+    ],
+)
+def test_without_a_header_the_licence_is_told_by_its_words(tmp_path, mark, licence):
+    (tmp_path / "list.txt").write_text("".join(f"{url}{mark}{licence}\n" for url in PHOTOS))
+
+    rows = read_list(tmp_path / "list.txt", None, 0)
+
+    assert [(row.url, row.licence) for row in rows] == [(url, licence) for url in PHOTOS]
+
+
+def test_numbers_and_authors_are_no_licence_but_all_rights_reserved_is(tmp_path):
+    texts = {
+        "numbers": "".join(f"{url},0,Ann\n" for url in PHOTOS),
+        "rights": "".join(f"{url}::Ann::{'All rights reserved' if url == PHOTOS[0] else 'CC0'}\n" for url in PHOTOS),
+        "sizes": "".join(f"{url} 0\n" for url in PHOTOS),
+    }
+    for name, text in texts.items():
+        (tmp_path / name).write_text(text)
+
+    found = {name: [row.licence for row in read_list(tmp_path / name, None, 0)] for name in texts}
+
+    assert found == {"numbers": [""] * 4, "rights": ["All rights reserved", *["CC0"] * 3], "sizes": [""] * 4}
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "rows", "repeated"),
+    [
+        ("list.txt", f"{PHOTOS[0]}\n# a comment\n\n{PHOTOS[0]}\nnonsense\n{PHOTOS[1]}\nnonsense\n", 3, 2),
+        ("list.csv", f"url,category\n{PHOTOS[0]},cat\n{PHOTOS[0]},dog\n,cat\n,dog\n", 2, 2),
+        ("list.json", json.dumps([None, PHOTOS[0], {}, PHOTOS[0]]), 2, 2),
+        ("list.jsonl", f'{{"url": "{PHOTOS[0]}"}}\n\nnull\n{{"url": "{PHOTOS[0]}"}}\n', 2, 1),
+        ("once.txt", "\n".join(PHOTOS), 4, 0),
+    ],
+)
+def test_rows_that_repeat_a_url_are_counted(tmp_path, capsys, name, text, rows, repeated):
+    (tmp_path / name).write_text(text)
+
+    assert len(read_list(tmp_path / name, None, 0)) == rows
+
+    passed_over = f"passed over {repeated} row{'s' * (repeated > 1)}, the URL is in another row\n"
+    assert capsys.readouterr().err == (passed_over if repeated else "")
 
 
 def test_hosts_of_ipv6_are_no_delimiters(tmp_path):

@@ -21,7 +21,8 @@ import click
 
 from generate.collecting.opening import NEXT_URL, SAMPLE, is_url, open_text, shows_picture
 from generate.collecting.provenance import FAILED, Row
-from generate.collecting.tables import are_ids, means_url, read_table_rows
+from generate.collecting.tables import LICENCE, are_ids, means_url, read_table_rows
+from generate.units import plural
 
 T = TypeVar("T")
 WORDNET = re.compile(r"(n\d{8})_\d+")  # ImageNet numbers the pictures of a category: n07753592_17
@@ -52,7 +53,8 @@ def read_list(path: Path, limit: int | None, seed: int) -> list[Row]:
     """The rows of a list of URLs, `file` empty; lines that are not http(s) URLs become rows with the status failed.
 
     The list is text with a line `<url>` or `<category> <url>` (ImageNet's) for each picture; or a table, see
-    `generate.collecting.tables`. Text may be compressed with gzip, bzip2 or xz. Duplicate URLs are dropped.
+    `generate.collecting.tables`. Text may be compressed with gzip, bzip2 or xz. Rows that repeat a URL are passed over and
+    counted on stderr.
     Raises click.ClickException if there is no URL at all.
     """
     try:
@@ -70,12 +72,14 @@ def read_list(path: Path, limit: int | None, seed: int) -> list[Row]:
             f"{path} holds no http or https URLs ({first}): give a list with one a line, a CSV, TSV, JSON or Parquet table "
             "with a column `url`, a folder or an archive."
         )
-    return rows
+    unique = {row.url: row for row in rows}
+    if repeated := len(rows) - len(unique):
+        click.echo(f"passed over {plural(repeated, 'row')}, the URL is in another row", err=True)
+    return list(unique.values())
 
 
 def _subset(found: Iterable[Row], limit: int | None, seed: int) -> list[Row]:
-    """A random subset of `limit` rows, without duplicate URLs."""
-    return list({row.url: row for row in reservoir(map(_checked, found), limit, seed)}.values())
+    return reservoir(map(_checked, found), limit, seed)
 
 
 def _holds_urls(rows: list[Row]) -> bool:
@@ -114,12 +118,12 @@ def _text_rows(path: Path) -> Iterator[Row]:
                 name = number[1] if number else match[1].strip(AROUND + ":")
                 none = ids or means_url(name) or not re.search(r"\w", name)  # - url: http://..., the - of a list
                 for url in _urls_in(match[2]):
-                    yield Row(file="", url=_without_words(url.strip(AROUND)), category="" if none else name)
+                    yield _text_row(url.strip(AROUND), "" if none else name)
                 continue
             urls = [url.strip(AROUND) for url in _urls_in(line)]
             if not all(map(is_url, urls)):  # in Markdown, say
                 urls = IN_TEXT.findall(line) or [line]
-            yield from (Row(file="", url=_without_words(url)) for url in urls)
+            yield from map(_text_row, urls)
 
 
 def _urls_in(text: str) -> list[str]:
@@ -129,10 +133,13 @@ def _urls_in(text: str) -> list[str]:
     return in_text if len(in_text) > 1 and all(map(shows_picture, in_text)) else urls
 
 
-def _without_words(url: str) -> str:
-    """The URL without trailing words, as in http://h/a.jpg 640 480. A URL itself may contain spaces and quotation marks."""
-    first = re.split(r'[\s"]', url.strip(), maxsplit=1)[0]
-    return first if shows_picture(first) and not shows_picture(url) else url
+def _text_row(text: str, category: str = "") -> Row:
+    """The row of a URL, perhaps with words after it, such as 640 480 or a licence; a URL itself may contain spaces."""
+    url, *words = re.split(r'[\s"]+', text.strip(), maxsplit=1)
+    if not words or not shows_picture(url) or shows_picture(text):
+        return Row(file="", url=text, category=category)
+    licence = words[0] if LICENCE.fullmatch(words[0]) and not words[0].isdigit() else ""
+    return Row(file="", url=url, category=category, licence=licence)
 
 
 def _checked(row: Row) -> Row:

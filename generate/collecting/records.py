@@ -29,9 +29,9 @@ def json_table(path: Path, sample: str) -> tuple[list[str], Iterator[Cells]] | N
             if not lines:
                 yield from _entries(json.load(file))
                 return
-            for line in file:
+            for line in filter(str.strip, file):
                 try:
-                    yield json.loads(line) if line.strip() else {}
+                    yield json.loads(line)
                 except (ValueError, RecursionError):
                     yield line.strip()
 
@@ -45,7 +45,7 @@ def json_table(path: Path, sample: str) -> tuple[list[str], Iterator[Cells]] | N
     names = list(dict.fromkeys(name for entry in first if isinstance(entry, dict) for name in entry)) or ["url"]
     if not any(isinstance(entry, dict) for entry in first):
         names = ["url"]
-    return names, ([_cell(entry, name, names) for name in names] for entry in chain(first, iterator) if entry)
+    return names, ([_cell(entry, name, names) for name in names] for entry in chain(first, iterator))
 
 
 def _entries(data: Any) -> list[Any]:

@@ -35,6 +35,11 @@ COLUMNS = {  # fields of a row, by words in column names
     "page": {"page", "landing"},
     "category": {"category", "class", "label"},
 }
+LICENCE = re.compile(  # tells the column of licences in a table without a header
+    r"(cc[ -]?)?(0|zero|pdm?|by(-nc)?(-sa|-nd)?)([ -]?\d\.\d)?([ -][a-z]{2,9})?|cc|public[ -]?domain( mark)?( 1\.0)?|all rights reserved"
+    r"|https?://creativecommons\.org/(licenses|licences|publicdomain)/\S*",
+    re.IGNORECASE,
+)
 BINARY = {  # unsupported formats by their first bytes
     b"SQLite format 3": "an SQLite database",
     b"ARROW1": "an Arrow file",
@@ -172,7 +177,7 @@ def _by_columns(names: Sequence[str] | None, rows: Iterable[Cells], delimiter: s
     url = _url_column(names, sample)
     if url is None:
         return
-    fields = {"url": url} | (_other_columns(names, url, sample) if names else {})
+    fields = {"url": url} | (_other_columns(names, url, sample) if names else _licence_column(sample))
     last = len(names) - 1 if names else -1
     for cells in chain(sample, rows):
         if not cells:
@@ -210,6 +215,16 @@ def _other_columns(names: Sequence[str], url: int, rows: Sequence[Cells]) -> dic
         if columns:
             found[field] = min(columns, key=lambda i: (len(_words(names[i])), i))
     return found
+
+
+def _licence_column(rows: Sequence[Cells]) -> dict[str, int]:
+    """The column of licences in a table without a header: most of its cells look like one."""
+    for column in range(max(map(len, rows))):
+        cells = [cell for row in rows if column < len(row) and (cell := row[column].strip())]
+        known = [cell for cell in cells if LICENCE.fullmatch(cell)]
+        if 2 * len(known) > len(cells) and not all(map(str.isdigit, known)):
+            return {"licence": column}
+    return {}
 
 
 def _words(name: str) -> list[str]:
