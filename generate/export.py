@@ -21,6 +21,25 @@ if TYPE_CHECKING:
     from generate.model.checkpoints import Checkpoint
 
 
+class Repository(click.ParamType[str]):
+    """The name of a repository on the Hugging Face hub, OWNER/NAME."""
+
+    name = "owner/name"
+
+    def convert(self, value: str, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        from huggingface_hub.errors import HFValidationError  # imported late: few need it
+        from huggingface_hub.utils._validators import validate_repo_id
+
+        try:
+            validate_repo_id(value)
+            fits = "/" in value
+        except HFValidationError:
+            fits = False
+        if not fits:
+            self.fail(f"{value!r} can't be a repository of the hub: write OWNER/NAME, as in anna/cakes.")
+        return value
+
+
 @click.command()
 @click.argument("run", type=click.Path(path_type=Path))
 @click.argument("dest", type=click.Path(path_type=Path))
@@ -38,8 +57,11 @@ if TYPE_CHECKING:
     show_default=True,
     help="lightweight-gan: N of model_N.pt, which is also its step count.",
 )
-@click.option("--licence", default="", help="hub: the identifier for the model card, such as mit.  [default: unknown]")
-def command(run: Path, dest: Path, format: str, number: int, licence: str) -> None:
+@click.option("--licence", default="", help="hub: the licence of the model, such as mit.  [default: unknown]")
+@click.option(
+    "--repository", type=Repository(), help="hub: where you will upload it.  [default: OWNER/ and the name of DEST]"
+)
+def command(run: Path, dest: Path, format: str, number: int, licence: str, repository: str | None) -> None:
     """Convert a run for other programs.
 
     lightweight-gan: writes the newest snapshot as DEST/model_N.pt, where DEST is that command's models/<name>. The
@@ -55,12 +77,12 @@ def command(run: Path, dest: Path, format: str, number: int, licence: str) -> No
     Examples:
       python -m generate export runs/mine models/mine --number 12
       python -m generate export runs/mine exported --format onnx
-      python -m generate export runs/mine exported --format hub --licence mit
+      python -m generate export runs/mine exported --format hub --licence mit --repository anna/cakes
     """
     if format == "onnx":
         export_onnx(run, dest)
     elif format == "hub":
-        export_hub(run, dest, licence)
+        export_hub(run, dest, licence, repository)
     else:
         export_checkpoint(run, dest, number)
 
@@ -80,17 +102,18 @@ def export_onnx(run: Path, dest: Path) -> None:
     click.echo(f"Next: {to_bucket('refill', run, 'bucket', '--live')}")
 
 
-def export_hub(run: Path, dest: Path, licence: str) -> None:
+def export_hub(run: Path, dest: Path, licence: str, repository: str | None) -> None:
     """Write the folder DEST. Raises click.ClickException for a model that `train` did not make, or a DEST that is the run."""
     from generate.model.opening import open_model
-    from generate.releasing.hub import write_hub_folder
+    from generate.releasing.hub import repository_of, write_hub_folder
 
     if dest.exists() and dest.resolve() == (run if run.is_dir() else run.parent).resolve():
         raise click.ClickException(f"{dest} is the run itself: choose another DEST.")
     measured = measurements(run / "generator.safetensors" if run.is_dir() else run)
-    write_hub_folder(open_model(run), run, dest, measured, licence)
+    repository = repository or repository_of(dest)
+    write_hub_folder(open_model(run), run, dest, measured, licence, repository)
     click.echo(f"{dest} is ready. Read its README.md, and say there what the training pictures are.")
-    click.echo(f"Next: {shlex.join(['hf', 'upload', f'OWNER/{dest.resolve().name}', str(dest)])}")
+    click.echo(f"Next: {shlex.join(['hf', 'upload', repository, str(dest)])}")
 
 
 def measurements(generator: Path) -> dict[str, Any]:

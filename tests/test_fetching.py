@@ -9,9 +9,10 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import ThreadingHTTPServer
 from pathlib import Path
 from threading import Thread
+from typing import Any
 
 import pytest
 import torch
@@ -20,9 +21,9 @@ import trustme
 from generate.model.generator import save_generator
 from generate.model.networks import NetworkOptions, build_generator
 from tests.conftest import ROOT
+from tests.model_hub import COMMIT, Hub, environment, serve
 
 REDIRECTS = {"/to-http": "which is not https: nothing was fetched", "/inside": "a private address: nothing was fetched"}
-COMMIT = "0123456789abcdef0123456789abcdef01234567"
 
 
 @pytest.fixture(scope="module")
@@ -34,9 +35,29 @@ def model(tmp_path_factory) -> Path:
     return path
 
 
+class Web(Hub):
+    """The hub, which is a web server with a model and redirections besides."""
+
+    def do_GET(self) -> None:
+        there = {
+            "/to-http": f"http://localhost:{self.server.server_port}",
+            "/inside": f"https://127.0.0.1:{self.server.server_port}",
+        }
+        if self.path in there:
+            self.server.asked.append(self.path)
+            self.answer(302, b"", Location=f"{there[self.path]}/pets.safetensors")
+        elif self.path == "/pets.safetensors":
+            self.server.asked.append(self.path)
+            self.answer(200, self.server.repositories["me/pets"]["generator.safetensors"])
+        else:
+            super().do_GET()
+
+    do_HEAD = do_GET
+
+
 @pytest.fixture(scope="module")
-def hub(model) -> Iterator[ThreadingHTTPServer]:
-    """What huggingface_hub asks for, over `me/pets` with the model and a script that nobody may fetch, and over odd ones."""
+def hub(model) -> Iterator[Any]:
+    """A hub with `me/pets`, the model and a script that nobody may fetch, and with odd ones."""
     files = {"generator.safetensors": model.read_bytes(), "config.json": b"{}", "setup.py": b"open('ran', 'w')"}
     repositories = {
         "me/pets": files,
@@ -44,70 +65,20 @@ def hub(model) -> Iterator[ThreadingHTTPServer]:
         "me/several": {"model_1.pt": b"1", "model_2.pt": b"2"},
         "me/unsized": {"generator.safetensors": model.read_bytes()},
     }
-
-    class Hub(BaseHTTPRequestHandler):
-        protocol_version = "HTTP/1.1"
-
-        def answer(self, status: int, data: bytes, **headers: str) -> None:
-            self.send_response(status)
-            for name, value in headers.items():
-                self.send_header(name.replace("_", "-"), value)
-            self.send_header("Content-Length", str(len(data)))
-            self.end_headers()
-            if self.command != "HEAD":
-                self.wfile.write(data)
-
-        def do_GET(self) -> None:
-            self.server.asked.append(self.path)
-            path = self.path.partition("?")[0]
-            about = "/".join(path.removeprefix("/api/models/").split("/")[:2])
-            repository, _, name = path.removeprefix("/").partition(f"/resolve/{COMMIT}/")
-            if path.startswith("/api/models/") and about in repositories:
-                siblings = [{"rfilename": name, "size": len(data)} for name, data in repositories[about].items()]
-                if about == "me/unsized":
-                    siblings = [{"rfilename": sibling["rfilename"]} for sibling in siblings]
-                data = json.dumps({"id": about, "sha": COMMIT, "siblings": siblings}).encode()
-                self.answer(200, data, Content_Type="application/json")
-            elif name in repositories.get(repository, {}):
-                data = repositories[repository][name]
-                self.answer(200, data, ETag=f'"{hashlib.sha256(data).hexdigest()}"', X_Repo_Commit=COMMIT)
-            elif path in ("/to-http", "/inside", "/further"):
-                port = self.server.server_port
-                there = {
-                    "/to-http": f"http://localhost:{port}",
-                    "/inside": f"https://127.0.0.1:{port}",
-                    "/further": "",
-                }[path]
-                self.answer(302, b"", Location=f"{there}/pets.safetensors")
-            elif path == "/pets.safetensors":
-                self.answer(200, files["generator.safetensors"])
-            else:
-                self.answer(404, b"{}", X_Error_Code="RepoNotFound")
-
-        do_HEAD = do_GET
-
-        def log_message(self, *_: object) -> None:
-            pass
-
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Hub)
-    server.asked = []
-    Thread(target=server.serve_forever, daemon=True).start()
-    yield server
-    server.shutdown()
-    server.server_close()
+    with serve(repositories, Web) as server:
+        server.unsized = {"me/unsized"}
+        yield server
 
 
 @pytest.fixture
 def run(tmp_path, hub):
-    """run(*command, **environment), in a process of its own, since the hub's address is read at import."""
+    """run(*command, **settings), in a process of its own, since the hub's address is read at import."""
 
-    def run(*command: str, **environment: str) -> subprocess.CompletedProcess[str]:
-        settings = {"HF_ENDPOINT": f"http://127.0.0.1:{hub.server_port}", "XDG_CACHE_HOME": str(tmp_path / "cache"),
-                    "HF_HOME": str(tmp_path / "hf"), "HF_HUB_DISABLE_XET": "1", "PYTHONPATH": str(ROOT)}  # fmt: skip
+    def run(*command: str, **settings: str) -> subprocess.CompletedProcess[str]:
         return subprocess.run(
             [sys.executable, "-m", "generate", *command, "--device", "cpu"],
             cwd=tmp_path,
-            env=os.environ | settings | environment,
+            env=os.environ | environment(hub, str(tmp_path)) | {"PYTHONPATH": str(ROOT)} | settings,
             capture_output=True,
             text=True,
             timeout=120,
@@ -151,9 +122,9 @@ def test_what_was_fetched_once_needs_no_hub(sample, tmp_path):
 @pytest.mark.slow
 def test_a_repository_and_one_file_of_it_are_both_kept(sample, tmp_path):
     names = ("hf:me/pets", "hf:me/pets/generator.safetensors")
-    for environment in ({}, {"HF_ENDPOINT": "http://127.0.0.1:9"}):
+    for settings in ({}, {"HF_ENDPOINT": "http://127.0.0.1:9"}):
         for name in names:
-            result = sample(name, **environment)
+            result = sample(name, **settings)
             assert result.returncode == 0, result.stderr
             source = json.loads((tmp_path / "samples" / "samples.json").read_text())["source"]
             assert (source["from"], source["revision"]) == (name, COMMIT)
@@ -237,7 +208,7 @@ def test_an_address_over_tls_is_a_model(sample, hub, model, tmp_path):
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     authority.issue_cert("localhost").configure_cert(context)
     secure = ThreadingHTTPServer(("127.0.0.1", 0), hub.RequestHandlerClass)
-    secure.asked = []
+    secure.asked, secure.repositories = [], hub.repositories
     secure.socket = context.wrap_socket(secure.socket, server_side=True)
     Thread(target=secure.serve_forever, daemon=True).start()
     url = f"https://localhost:{secure.server_port}/pets.safetensors"
