@@ -86,7 +86,10 @@ def _grey(image: Image.Image, signed: bool) -> tuple[Image.Image, Image.Image | 
         array = array.view(np.uint32)
     clear = image.info.get("transparency")
     alpha = Image.fromarray(np.where(array == clear, 0, 255).astype(np.uint8)) if isinstance(clear, int) else None
-    grey = _to_bytes(array, _tag(image, SAMPLE_FORMAT) == INTEGERS)
+    if depth := image.info.get("bit_depth"):  # HEIF says how many of the 16 bits, the upper ones, are used
+        grey = (array / (2**16 - 2 ** (16 - depth)) * 255).round().astype(np.uint8)
+    else:
+        grey = _to_bytes(array, _tag(image, SAMPLE_FORMAT) == INTEGERS)
     if _tag(image, PHOTOMETRIC) == WHITE_IS_ZERO:
         grey = 255 - grey
     made = Image.fromarray(grey)

@@ -14,6 +14,7 @@ from typing import BinaryIO
 
 import numpy as np
 from PIL import Image, ImageColor, UnidentifiedImageError
+from pillow_heif import register_heif_opener
 
 from generate.colours import check_kind, is_deep, to_srgb, use_full_range
 from generate.formats import FORMATS, HEAD, BadPicture, refusal, sniff
@@ -22,6 +23,7 @@ MODES = {1: "L", 3: "RGB", 4: "RGBA"}  # by the number of channels
 ANIMATED = ("GIF", "WEBP", "PNG", "AVIF")
 BLANK_FRAMES = 50  # maximum number skipped at the start of an animation
 MOST_PIXELS = 89_478_485  # limit for decoding, 256 MiB of RGB; for a JPEG, after libjpeg's scaling
+register_heif_opener(thumbnails=False, depth_images=False, aux_images=False)  # only the main picture of a file
 Image.MAX_IMAGE_PIXELS = 2**27  # Pillow refuses twice as many pixels before it decodes
 TURNS = {  # by EXIF orientation
     2: Image.Transpose.FLIP_LEFT_RIGHT,
@@ -113,8 +115,10 @@ def _skip_blank_frames(image: Image.Image) -> None:
 
 
 def _orientation(image: Image.Image) -> int:
-    """The EXIF orientation, 1 to 8; 1 if the EXIF can't be read."""
+    """The EXIF orientation, 1 to 8; 1 if the EXIF can't be read, and for HEIF, whose decoder turns the picture."""
     try:
+        if image.format == "HEIF":
+            return 1
         return int(image.getexif().get(0x0112, 1))
     except Exception:  # damaged EXIF can raise anything; viewers ignore it too
         return 1

@@ -19,6 +19,7 @@ FORMATS = {  # supported formats by Pillow's name: their suffixes, the usual one
     "BMP": (".bmp", ".dib"),
     "TIFF": (".tif", ".tiff"),
     "AVIF": (".avif",),
+    "HEIF": (".heic", ".heif", ".hif", ".heics", ".heifs"),
 }
 SUFFIXES = {suffix: name for name, suffixes in FORMATS.items() for suffix in suffixes}
 REFUSED = "a format that is not read"  # contained in every reason from `refusal`
@@ -62,7 +63,8 @@ SIGNATURES = (
     (b"gimp xcf", "XCF"),
     (b"\xd7\xcd\xc6\x9a", "WMF"),
 )
-BRANDS = {b"avif": "AVIF", b"avis": "AVIF", b"heic": "HEIC", b"heix": "HEIC", b"hevc": "HEIC", b"mif1": "HEIC"}
+HEIF = (b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"hevm", b"hevs", b"mif1", b"msf1")
+BRANDS = {b"avif": "AVIF", b"avis": "AVIF"} | dict.fromkeys(HEIF, "HEIF")
 SVG = re.compile(rb"^\s*(<\?xml.*?\?>|<!--.*?-->|<!DOCTYPE[^>]*>|\s)*<svg[\s>]", re.DOTALL)
 NETPBM = re.compile(rb"P[1-7][\s#]+[\d#WE]")
 

@@ -49,7 +49,7 @@ SHOWN = 20  # maximum number of rejected pictures to print
 def command(source: Path, dest: Path, label: tuple[str, ...], jobs: int | None, **options: Any) -> None:
     """Crop, resize and filter pictures for training.
 
-    Reads jpg, png, webp, gif, bmp, tiff and avif files below SOURCE, detected by content. First-level folders are
+    Reads jpg, png, webp, gif, bmp, tiff, avif and heic files below SOURCE, detected by content. First-level folders are
     categories. DEST/rejected.csv lists the files dropped or passed over, and why. A sheet beside DEST shows pictures
     before and after, and dropped ones. A rerun prepares only new and missing pictures.
 

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator
 
 import cv2
 import numpy as np
+import pillow_heif
 import tifffile
 from PIL import Image
 
@@ -33,6 +34,13 @@ def png16(array: np.ndarray) -> bytes:
     """OpenCV's PNG of 16 bits: grey, RGB or RGBA."""
     swap = {2: None, 3: cv2.COLOR_RGB2BGR, 4: cv2.COLOR_RGBA2BGRA}[array.shape[2] if array.ndim == 3 else 2]
     return cv2.imencode(".png", array if swap is None else cv2.cvtColor(array, swap))[1].tobytes()
+
+
+def heif10(mode: str, array: np.ndarray, **options: object) -> bytes:
+    """HEIF of 10 bits; mode is RGB, RGBA or I (grey), the array uint16."""
+    data = io.BytesIO()
+    pillow_heif.from_bytes(f"{mode};16", array.shape[1::-1], array.tobytes()).save(data, **options)
+    return data.getvalue()
 
 
 def kinds(name: str = NAMES[0], size: int = 96) -> Iterator[tuple[str, bytes]]:
@@ -61,6 +69,12 @@ def kinds(name: str = NAMES[0], size: int = 96) -> Iterator[tuple[str, bytes]]:
     yield "webp-animated.webp", encoded(rgb, "WEBP", save_all=True, append_images=[grey.convert("RGB")])
     yield "avif-rgb.avif", encoded(rgb, "AVIF", speed=10)
     yield "avif-rgba.avif", encoded(rgba, "AVIF", speed=10)
+    yield "heif-rgb.heic", encoded(rgb, "HEIF")
+    yield "heif-rgba.heic", encoded(rgba, "HEIF")
+    yield "heif-grey.heic", encoded(grey, "HEIF")
+    yield "heif-tiles.heic", encoded(rgb, "HEIF", tile_size=64)
+    for kind, mode, image in (("RGB", "RGB", rgb), ("RGBA", "RGBA", rgba), ("grey", "I", grey)):
+        yield f"heif-10-bits-{kind}.heic", heif10(mode, np.asarray(image).astype(np.uint16) * 257)
     yield "gif.gif", encoded(rgb, "GIF")
     yield "gif-animated.gif", encoded(rgb, "GIF", save_all=True, append_images=[grey.convert("RGB")], duration=9)
     for mode in ("1", "L", "P", "RGB", "RGBA"):

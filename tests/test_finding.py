@@ -22,10 +22,10 @@ from tests.nasty import emoji
 from tests.preparing import prepare
 
 SVG = b'<?xml version="1.0"?>\n<!-- made by hand -->\n<svg xmlns="http://www.w3.org/2000/svg"><rect width="9"/></svg>'
-HEIC = b"\0\0\0\x1cftypheic\0\0\0\0heicmif1miaf" + bytes(200)
+JXL = b"\0\0\0\x0cJXL \r\n\x87\n" + bytes(200)
 OTHERS = {  # name, content, the start of the reason
-    "phone.heic": (HEIC, "HEIC, a format that is not read: convert it"),
-    "iphone": (HEIC, "HEIC"),
+    "photo.jxl": (JXL, "JPEG XL, a format that is not read: convert it"),
+    "photo": (JXL, "JPEG XL"),
     "drawing.svg": (SVG, "SVG"),
     "scan.pdf": (b"%PDF-1.7\n", "PDF"),
     "old.tga": (bytes(18), "TGA"),
@@ -34,7 +34,7 @@ OTHERS = {  # name, content, the start of the reason
     "print.eps": (b"%!PS-Adobe-3.0 EPSF-3.0\n", "EPS"),
     "camera.dng": (b"II*\0\x08\0\0\0", "camera raw"),
     "icon.ico": (b"\0\0\1\0\1\0", "ICO"),
-    "next.jxl": (b"\xff\x0a" + bytes(9), "JPEG XL"),
+    "raw.cr3": (b"\0\0\0\x18ftypcrx \0\0\0\1crx isom", "camera raw"),
     "film.mp4": (b"\0\0\0\x18ftypisom\0\0\0\0isommp42", "video"),
     "notes.txt": (b"Dear picture,", "not a picture"),
     "BMI.csv": (b"BMI,weight\n", "not a picture"),
@@ -101,7 +101,7 @@ def test_prepare_counts_and_names_what_it_passes_over(tmp_path):
     assert result.exit_code == 0, result.output
     assert "7 pictures" in result.output
     assert f"1 dropped, {len(expected)} files passed over" in result.output
-    assert "HEIC, a format that is not read: convert it to PNG or JPEG: iphone, phone.heic" in result.output
+    assert "JPEG XL, a format that is not read: convert it to PNG or JPEG: photo, photo.jxl" in result.output
     assert "not a picture: BMI.csv, P1 notes, empty, notes.txt" in result.output
     dataset = json.loads((tmp_path / "out" / "dataset.json").read_text())
     files = sum(path.is_file() for path in (tmp_path / "in").rglob("*"))
@@ -126,14 +126,14 @@ def test_collect_counts_and_names_what_it_passes_over(tmp_path):
 
 def test_a_folder_of_nothing_that_is_read_says_what_it_holds(tmp_path):
     (tmp_path / "in").mkdir()
-    (tmp_path / "in" / "phone.heic").write_bytes(HEIC)
+    (tmp_path / "in" / "photo.jxl").write_bytes(JXL)
 
     prepared = prepare(tmp_path / "in", tmp_path / "out")
     collected = run(tmp_path / "in", tmp_path / "kept")
 
     assert (prepared.exit_code, collected.exit_code) == (1, 1)
-    assert "HEIC, a format that is not read: convert it to PNG or JPEG" in prepared.output
-    assert "rejected 1: HEIC, a format that is not read" in collected.output
+    assert "JPEG XL, a format that is not read: convert it to PNG or JPEG" in prepared.output
+    assert "rejected 1: JPEG XL, a format that is not read" in collected.output
     assert "None of 1 picture was kept" in collected.output
     assert "convert them to PNG or JPEG" in collected.output
 

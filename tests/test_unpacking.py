@@ -209,7 +209,7 @@ def test_every_file_of_an_archive_is_kept_rejected_or_passed_over(tmp_path, caps
     with zipfile.ZipFile(tmp_path / "in.zip", "w") as archive:
         archive.writestr("a/no suffix", picture("PNG"))
         archive.writestr("a/b.avif", picture("AVIF"))
-        archive.writestr("a/phone.heic", b"\0\0\0\x1cftypheic\0\0\0\0heicmif1miaf")
+        archive.writestr("a/photo.jxl", b"\0\0\0\x0cJXL \r\n\x87\n")
         archive.writestr("a/notes.txt", "Dear picture,")
         archive.writestr("__MACOSX/._b.avif", "resource fork")
         archive.writestr("../evil.png", picture("PNG"))
@@ -219,7 +219,7 @@ def test_every_file_of_an_archive_is_kept_rejected_or_passed_over(tmp_path, caps
 
     said = capsys.readouterr().err
     assert [row.status for row in rows] == ["kept", "kept", "failed", "kept"]
-    assert rows[2].reason == "HEIC, a format that is not read: convert it to PNG or JPEG"
+    assert rows[2].reason == "JPEG XL, a format that is not read: convert it to PNG or JPEG"
     assert len(rows[3].file.encode()) == 255
     assert "passed over 1 file, not a picture: a/notes.txt" in said
     assert "passed over 1 file, hidden: __MACOSX/._b.avif" in said
