@@ -19,7 +19,7 @@ from generate.collecting.fetching import DISTRIBUTORS, WORK, check_distributor, 
 from generate.collecting.listing import read_list
 from generate.collecting.planning import plan_rows
 from generate.collecting.polite import Manners
-from generate.collecting.provenance import FAILED, KEPT, Row, read_table, write_table
+from generate.collecting.provenance import FAILED, KEPT, LEFT, Row, read_table, write_table
 from generate.collecting.searching import COMMONS, ENGINES, FREE, LICENCES, OPENVERSE, search
 from generate.collecting.unpacking import copy_pictures, is_archive
 from generate.folders import check_dest
@@ -41,7 +41,6 @@ CURES = {  # what to do if nothing was kept, by a substring of the most frequent
     "Network is unreachable": "check the network, then try again with --retry",
     "timed out": "wait longer with --timeout-s and --retry",
     "too slow": "try again later with --retry",
-    "HTTP Error 429": "wait an hour, then ask less often with --rate 0.2 --retry",
     "HTTP Error 5": "try again later with --retry",
     "HTTP Error 401": "their servers don't show them to everybody: give another source",
     "HTTP Error 403": "say who you are with --contact and --retry, or give another source",
@@ -152,6 +151,11 @@ def command(
         click.echo(f"rejected {count}: {reason}", err=True)
     kept = sum(row.status == KEPT for row in rows)
     table = dest / "sources.csv"
+    if left := [row.reason for row in rows if row.status == LEFT]:
+        raise click.ClickException(
+            f"{kept} pictures in {dest}, {sum(reasons.values())} rejected, {len(left)} left for the next run ({left[0]}). Wait "
+            f"{'that long' if ' in ' in left[0] else 'an hour'}, then run the same command again; --rate 0.2 asks less often."
+        )
     if not kept:
         reason = next(iter(reasons), "")
         cures = CURES | (FETCHED if any(row.url for row in rows) else {})

@@ -153,6 +153,19 @@ class Handler(BaseHTTPRequestHandler):
     def get_toomany(self, name, query):
         self.send(b"later", 429, "text/plain", Retry_After="0")
 
+    def get_limited(self, name, query):
+        """A picture for the first five requests, then 429 until the server is told otherwise; ?wait= is its Retry-After."""
+        with self.server.lock:
+            many = sum(count for path, count in self.server.seen.items() if path.startswith("/limited/")) > 5
+        if self.server.later or not many:
+            self.get_good(name, query)
+        else:
+            wait = {"Retry_After": query["wait"][0]} if query else {}
+            self.send(b"later", 429, "text/plain", **wait)
+
+    def get_down(self, name, query):
+        self.send(b"later", 503, "text/plain", Retry_After="3600")
+
     def get_spoilt(self, name, query):
         """An AVIF in which bytes of the picture are inverted."""
         data = picture("AVIF")

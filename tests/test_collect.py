@@ -27,7 +27,7 @@ from generate.collecting.provenance import digest, read_table
 from generate.images import find_pictures, kind_of
 from tests.collecting import QUICK, npm_tarball, run
 from tests.conftest import EMOJI, ROOT, files, wait_until
-from tests.picture_server import picture
+from tests.picture_server import picture, serve
 
 REASONS = {  # what the server does, and what sources.csv says of it; "" where the picture is kept
     "good/a.jpg": "",
@@ -286,6 +286,58 @@ def test_what_failed_is_fetched_again_on_demand(tmp_path, server):
     again = collect(str(tmp_path / "urls.txt"), tmp_path / "out", **how, retry=True)
 
     assert [rows[0].status for rows in (first, same, again)] == ["failed", "failed", "kept"]
+
+
+@pytest.mark.parametrize(("wait", "cure"), [("", "Wait an hour"), ("?wait=0", "Wait an hour"), ("?wait=7200", "again in 7,200 s). Wait that long")])  # fmt: skip
+def test_a_host_that_answers_429_is_soon_left_alone_and_a_rerun_continues(tmp_path, monkeypatch, wait, cure):
+    monkeypatch.setattr("generate.collecting.turns.FIRST_PAUSE_S", 0.01)
+    with serve() as server:
+        manners = Manners(**QUICK | {"rate_per_s": 1000, "private_hosts": ("localhost", "127.0.0.1")})
+        monkeypatch.setattr("generate.collect.Manners", lambda *_, **__: manners)
+        urls = [f"{server.url}/limited/{number}.jpg{wait}" for number in range(150)]
+        other = f"http://127.0.0.1:{server.server_port}/good/other.jpg"
+        (tmp_path / "urls.txt").write_text("\n".join([*urls, other]))
+
+        first = run(tmp_path / "urls.txt", tmp_path / "out", "--min-size", 32)
+        asked = sum(server.seen.values())
+        rows = read_table(tmp_path / "out" / "sources.csv")
+        server.later = True
+        again = run(tmp_path / "urls.txt", tmp_path / "out", "--min-size", 32)
+
+    assert first.exit_code == 1
+    assert "6 pictures in" in first.output
+    assert "0 rejected, 145 left for the next run (busy: localhost answers 429 Too Many Requests" in first.output
+    assert f"{cure}, then run the same command again; --rate 0.2 asks less often." in first.output
+    assert asked <= 6 + 16 * 3, "requests to a host that refuses"
+    assert Counter((row.status, bool(row.file)) for row in rows) == {("kept", True): 6, ("left", False): 145}
+    assert again.exit_code == 0, again.output
+    assert "151 pictures in" in again.output
+    assert {row.status for row in read_table(tmp_path / "out" / "sources.csv")} == {"kept"}
+    assert sum(server.seen.values()) == asked + 145
+
+
+def test_a_url_that_is_refused_while_others_are_not_costs_only_itself(tmp_path, monkeypatch, server):
+    monkeypatch.setattr("generate.collecting.turns.FIRST_PAUSE_S", 0.01)
+    paths = ["down/1.jpg", "good/4.jpg", "down/2.jpg", "toomany/1.jpg", "good/5.jpg"]
+    (tmp_path / "urls.txt").write_text("\n".join(f"{server.url}/{path}" for path in paths))
+
+    rows = collect(str(tmp_path / "urls.txt"), tmp_path / "out", min_size=32, manners=Manners(**QUICK), jobs=1)
+
+    assert [row.status for row in rows[:3]] == ["failed", "kept", "failed"]
+    assert rows[0].reason == "HTTP Error 503: Service Unavailable"
+    assert rows[3].status == "left"
+
+
+def test_a_host_that_is_down_for_maintenance_is_soon_left_alone(tmp_path, monkeypatch):
+    monkeypatch.setattr("generate.collecting.turns.FIRST_PAUSE_S", 0.01)
+    with serve() as server:
+        (tmp_path / "urls.txt").write_text("\n".join(f"{server.url}/down/{number}.jpg" for number in range(50)))
+        runs = [collect(str(tmp_path / "urls.txt"), tmp_path / "out", manners=Manners(**QUICK), jobs=1) for _ in "12"]
+        asked = sum(server.seen.values())
+
+    counts = [Counter(row.status for row in rows) for rows in runs]
+    assert counts == [{"failed": 5, "left": 45}, {"failed": 10, "left": 40}], "each run makes progress"
+    assert asked == 10
 
 
 def test_dest_inside_source_is_refused(tmp_path):

@@ -26,7 +26,8 @@ import click
 from tqdm import tqdm
 
 from generate.collecting.polite import Manners, build_opener
-from generate.collecting.provenance import FAILED, KEPT, Row, check_picture, utc_now
+from generate.collecting.provenance import FAILED, KEPT, LEFT, Row, check_picture, utc_now
+from generate.collecting.turns import BUSY
 from generate.images import BadPicture, atomic_path, suffix_of, write_text
 
 DISTRIBUTORS: dict[str, Sequence[str]] = {  # and the packages each needs
@@ -60,10 +61,12 @@ def fetch(
 ) -> None:
     """Fetch the rows that have no outcome yet; `file` of each is its path below `dest`, without a suffix.
 
-    URLs that an earlier call fetched are skipped, and so are those that it failed to fetch, unless `retry` is set. Raises
+    URLs that an earlier call fetched are skipped, and so are those that it failed to fetch, unless `retry` is set; those of
+    busy hosts are not. Raises
     click.ClickException if img2dataset exits with an error; the journal then has everything that was done before.
     """
-    known = {url: row for url, row in _journal(dest).items() if not (retry and row["status"] == FAILED)}
+    again = (LEFT, FAILED) if retry else (LEFT,)
+    known = {url: row for url, row in _journal(dest).items() if row["status"] not in again}
     missing = [row for row in rows if not row.status and row.url not in known]
     if missing:
         check_distributor(distributor)
@@ -111,12 +114,13 @@ def save(url: str, file: str, data: bytes | None, reason: str, dest: Path, min_s
         except BadPicture as bad:
             data, reason = None, str(bad)
     kept = data is not None
+    left = reason.partition(":")[0] == BUSY
     return Row(
         file=file if kept else "",
         url=url,
         fetched=utc_now(),
         sha256=digest,
-        status=KEPT if kept else FAILED,
+        status=KEPT if kept else LEFT if left else FAILED,
         reason=reason,
     )
 

@@ -26,14 +26,18 @@ from dataclasses import dataclass
 from email.message import Message
 from email.utils import parsedate_to_datetime
 from functools import partial
+from http import HTTPStatus
 from typing import Any, cast
 from urllib.parse import quote, urlsplit, urlunsplit
 from urllib.response import addinfourl
+
+from generate.collecting.turns import REFUSALS, Refused, Turns, busy
 
 TOKEN = "this-stuff-does-not-exist"  # the name a site uses in `X-Robots-Tag: this-stuff-does-not-exist: noai`
 NAT64 = ipaddress.ip_network("64:ff9b::/96")  # IPv4 addresses are the last four bytes
 OPT_OUTS = {"noai", "noimageai", "noindex", "noimageindex"}
 CHUNK = 1 << 16
+REFUSING = (HTTPStatus.TOO_MANY_REQUESTS, HTTPStatus.SERVICE_UNAVAILABLE)
 
 
 @dataclass(frozen=True)
@@ -52,10 +56,6 @@ class Manners:
     def user_agent(self) -> str:
         """Name, version and a contact."""
         return f"{TOKEN}/0.1 ({self.contact or 'collects pictures for a small training set'})"
-
-
-class Refused(urllib.error.URLError):
-    """Raised for a URL that must not be fetched; the text is the reason."""
 
 
 def build_opener(manners: Manners, stop: threading.Event | None = None) -> urllib.request.OpenerDirector:
@@ -192,36 +192,25 @@ class _Open(urllib.request.AbstractHTTPHandler):
 
 
 class _Manners(urllib.request.BaseHandler):
-    """Before a request: user agent and rate limit. After it: opt-outs, size and time limits, one retry if the server asks."""
+    """Before a request: user agent and rate limit. After it: opt-outs, limits on size and time, retries if the host is busy."""
 
     handler_order = 2000  # after HTTPErrorProcessor, which follows redirects and raises errors
 
     def __init__(self, manners: Manners, stop: threading.Event) -> None:
         self.manners = manners
-        self.stop = stop
-        self.lock = threading.Lock()
-        self.next_turn: dict[str, float] = {}
+        self.turns = Turns(manners.rate_per_s, manners.max_retry_after_s, stop)
         self.http_request = self.https_request = self.before
         self.http_response = self.https_response = self.after
         self.http_error_429 = self.http_error_503 = self.wait_and_retry
 
-    def before(self, request: urllib.request.Request) -> urllib.request.Request:
+    def before(self, request: Any) -> urllib.request.Request:
         request.add_header("User-Agent", self.manners.user_agent)
-        self.wait_for_turn(urlsplit(request.full_url).hostname or "")
-        return request
-
-    def wait_for_turn(self, host: str) -> None:
-        with self.lock:
-            turn = max(self.next_turn.get(host, 0.0), time.monotonic())
-            self.next_turn[host] = turn + 1 / self.manners.rate_per_s
-        self.wait(turn - time.monotonic())
-
-    def wait(self, seconds: float) -> None:
-        if self.stop.wait(max(0.0, seconds)):
-            raise Refused("stopped")
+        request.sent = self.turns.wait_for(_host(request))
+        return cast(urllib.request.Request, request)
 
     def after(self, request: urllib.request.Request, response: Any) -> addinfourl:
         headers: Message = response.headers
+        self.turns.answered(_host(request))
         with response:
             if headers.get("TDM-Reservation", "").strip() == "1":
                 raise Refused("opted out: TDM-Reservation")
@@ -239,7 +228,7 @@ class _Manners(urllib.request.BaseHandler):
         chunks: list[bytes] = []
         size = 0
         while size <= limit and length <= limit:
-            self.wait(0)
+            self.turns.check()
             chunk = response.read1(CHUNK)
             if not chunk:
                 if size < length:
@@ -269,11 +258,29 @@ class _Manners(urllib.request.BaseHandler):
     def wait_and_retry(
         self, request: Any, response: Any, code: int, message: str, headers: Message
     ) -> addinfourl | None:
-        """Retry once after the delay in Retry-After. None passes the response to the handler that raises HTTPError."""
-        wait = seconds_of(headers.get("Retry-After", ""))
-        if getattr(request, "retried", False) or wait is None or wait > self.manners.max_retry_after_s:
+        """Ask again after a pause. None passes the response to the handler that raises HTTPError.
+
+        A URL that is refused by 429 fails with a reason that begins with BUSY, not as one that can't be fetched.
+        """
+        host, asked_s = _host(request), seconds_of(headers.get("Retry-After", ""))
+        if code != HTTPStatus.TOO_MANY_REQUESTS and asked_s is None:
             return None
-        request.retried = True
+        self.turns.refused(host, code, asked_s, request.sent)
+        request.tries = getattr(request, "tries", 0) + 1
+        if code != HTTPStatus.TOO_MANY_REQUESTS and (
+            request.tries > 1 or (asked_s or 0) > self.manners.max_retry_after_s
+        ):
+            return None
         response.close()
-        self.wait(wait)
-        return cast(addinfourl, self.parent.open(request, timeout=request.timeout))
+        if request.tries >= REFUSALS:
+            raise Refused(busy(host, code, asked_s))
+        try:
+            return cast(addinfourl, self.parent.open(request, timeout=request.timeout))
+        except urllib.error.HTTPError as error:
+            if error.code not in REFUSING:
+                self.turns.answered(host)
+            raise
+
+
+def _host(request: urllib.request.Request) -> str:
+    return urlsplit(request.full_url).hostname or ""

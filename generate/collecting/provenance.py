@@ -14,7 +14,7 @@ from pathlib import Path
 
 from generate.images import BadPicture, decode, write_text
 
-KEPT, FAILED = "kept", "failed"
+KEPT, FAILED, LEFT = "kept", "failed", "left"  # left: the next run asks for it again, since its host was busy
 
 
 @dataclass(frozen=True)
@@ -29,7 +29,7 @@ class Row:
     licence: str = ""
     fetched: str = ""  # UTC, ISO 8601
     sha256: str = ""  # of the downloaded file
-    status: str = ""  # kept, failed, or "" if not yet fetched
+    status: str = ""  # kept, failed, left, or "" if not yet fetched
     reason: str = ""
 
 
