@@ -52,6 +52,7 @@ def command(
     MODEL is one of these, detected by content. Files never run code. Licences: docs/models.md.
       runs/mine, generator.safetensors   written by `train`
       model_N.pt                         of the lightweight_gan command
+      model_N.pt                         of the stylegan2_pytorch command; .config.json beside it
       hf:owner/name, https://...         the same, downloaded once
       a folder of BigGAN-deep            config.json and weights; 1,000 categories of ImageNet
       *.pth, *.tar or *.pt of a DCGAN    its generator's weights, as PyTorch's example saves them

@@ -11,10 +11,12 @@ from pathlib import Path
 import torch
 
 from generate.model.biggan.weights import is_biggan
-from generate.model.dcgan.weights import CHECKPOINTS, is_dcgan
+from generate.model.dcgan.weights import is_dcgan
 from generate.model.family import Model
 from generate.model.fetching import local_copy, source_of
 from generate.model.generator import load_generator
+from generate.model.saved import CHECKPOINTS
+from generate.model.stylegan2_pytorch.weights import is_stylegan2_pytorch
 
 PICKLE = b"\x80"  # the first byte of pickles
 TORCH_SAVE = (
@@ -40,6 +42,10 @@ def _open(path: Path, device: torch.device | None) -> Model:
         from generate.model.biggan.model import open_biggan
 
         return open_biggan(path, device)
+    if is_stylegan2_pytorch(path):
+        from generate.model.stylegan2_pytorch.model import open_stylegan2_pytorch
+
+        return open_stylegan2_pytorch(path, device)
     if is_dcgan(path):
         from generate.model.dcgan.model import open_dcgan
 

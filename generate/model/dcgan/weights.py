@@ -5,19 +5,17 @@ generator = read_dcgan(Path("netG_epoch_24.pth"))
 
 from __future__ import annotations
 
-import zipfile
 from collections.abc import Iterator
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
 import click
-import torch
 from torch import Tensor
 
 from generate.model.dcgan.network import KERNEL, Generator, Options
+from generate.model.saved import CHECKPOINTS, check_claims, load_saved
 
-CHECKPOINTS = (".pth", ".tar", ".pt")  # that state dicts are saved under
 ANYTHING = (".pth", ".tar")  # those of them that no other family has
 OTHERS = "GAN"  # what lightweight_gan's checkpoints have in them
 DEEPEST = 3  # dicts within dicts
@@ -35,7 +33,7 @@ def is_dcgan(path: Path) -> bool:
     if path.suffix in ANYTHING:
         return True
     try:
-        stored = _load(path, "meta")
+        stored = load_saved(path, "meta")
         return isinstance(stored, dict) and OTHERS not in stored and any(_state_dicts(stored))
     except Exception:  # a stranger's file can raise anything in the loaders
         return False
@@ -47,8 +45,8 @@ def read_dcgan(path: Path) -> Generator:
     Raises click.ClickException if it is damaged, or no DCGAN's generator.
     """
     try:
-        check_sizes(path)
-        stored = list(_state_dicts(_load(path, "cpu")))
+        check_claims(path, (w for claimed in _state_dicts(load_saved(path, "meta")) for w in claimed.values()))
+        stored = list(_state_dicts(load_saved(path)))
         found = [layers for layers in map(_layers, stored) if layers]
         if not found:
             raise ValueError(_reason(stored))
@@ -60,22 +58,6 @@ def read_dcgan(path: Path) -> Generator:
             "files are read; get a damaged one again."
         ) from None
     return generator.eval()
-
-
-def check_sizes(path: Path) -> None:
-    """Raises ValueError if a file of torch.save claims arrays that are larger than itself."""
-    room = path.stat().st_size
-    if zipfile.is_zipfile(path):
-        with zipfile.ZipFile(path) as archive:
-            if sum(entry.file_size for entry in archive.infolist()) > room:
-                raise ValueError("it unpacks to more than the file has")
-    claimed = sum(w.numel() * w.element_size() for stored in _state_dicts(_load(path, "meta")) for w in stored.values())
-    if claimed > room:
-        raise ValueError(f"it claims {claimed:,} bytes of weights, but has {room:,}")
-
-
-def _load(path: Path, device: str) -> Any:
-    return torch.load(path, map_location=device, weights_only=True)
 
 
 def _state_dicts(stored: Any, depth: int = 0) -> Iterator[Weights]:
