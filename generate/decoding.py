@@ -21,6 +21,7 @@ from generate.formats import FORMATS, HEAD, BadPicture, refusal, sniff
 
 MODES = {1: "L", 3: "RGB", 4: "RGBA"}  # by the number of channels
 ANIMATED = ("GIF", "WEBP", "PNG", "AVIF")
+BLANK = 4.0  # of 255: a frame whose channels all deviate less shows nothing, even if some pixels are set
 BLANK_FRAMES = 50  # maximum number skipped at the start of an animation
 MOST_PIXELS = 89_478_485  # limit for decoding, 256 MiB of RGB; for a JPEG, after libjpeg's scaling
 register_heif_opener(thumbnails=False, depth_images=False, aux_images=False)  # only the main picture of a file
@@ -104,9 +105,10 @@ def _skip_blank_frames(image: Image.Image) -> None:
     """Seek to the first frame that is not blank, or to the first frame if all are."""
     with suppress(EOFError):
         for frame in range(1, BLANK_FRAMES):
-            if np.ptp(
-                np.asarray(image.convert("RGBA").convert("RGBa")), axis=(0, 1)
-            ).any():  # premultiplied, so that invisible pixels don't count
+            seen = np.asarray(
+                image.convert("RGBA").convert("RGBa")
+            )  # premultiplied, so that invisible pixels don't count
+            if seen.std(axis=(0, 1)).max() >= BLANK:
                 return
             image.seek(frame)
             image.load()

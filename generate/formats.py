@@ -47,6 +47,7 @@ SIGNATURES = (
     (b"MM\0*", "TIFF"),
     (b"II+\0\x08\0", "TIFF"),  # BigTIFF
     (b"MM\0+\0\x08", "TIFF"),
+    # Pillow 13.0 shows white of 16 bits as black in JPEG 2000, and ignores its colour profiles
     (b"\0\0\0\x0cjP  \r\n\x87\n", "JPEG 2000"),
     (b"\xff\x4f\xff\x51", "JPEG 2000"),
     (b"\0\0\0\x0cJXL \r\n\x87\n", "JPEG XL"),

@@ -229,6 +229,21 @@ def test_an_animation_that_begins_blank_is_its_first_frame_that_shows_something(
     assert np.asarray(image)[40:90, 40:90].std() > 20
 
 
+@pytest.mark.parametrize("format", ["GIF", "WEBP", "PNG", "AVIF"])
+@pytest.mark.parametrize(("blank", "dot"), [("white", "black"), ("black", "white"), ((0, 0, 0, 0), "red")])
+def test_a_first_frame_of_one_pixel_is_blank_too(tmp_path, format, blank, dot):
+    dotted = Image.new("RGBA", (128, 128), blank)
+    dotted.paste(dot, (5, 5, 6, 6))
+    (tmp_path / "in").mkdir()
+    (tmp_path / "in" / "a").write_bytes(
+        encoded(dotted, format, save_all=True, append_images=[emoji("food/lemon", "RGBA")], duration=[100, 200])
+    )
+
+    result = prepare(tmp_path / "in", tmp_path / "out", "--size", 64)
+
+    assert result.exit_code == 0, result.output
+
+
 def test_an_animation_of_blank_frames_is_blank():
     empty = [Image.new("RGB", (64, 64), color) for color in ("white", "black")]
     image = open_picture(io.BytesIO(encoded(empty[0], "GIF", save_all=True, append_images=empty[1:])))
@@ -258,6 +273,18 @@ def test_dark_icons_on_transparency_say_which_background_shows_them(tmp_path):
     assert "2 pictures" in white.output
     assert "dropped pizza.png: as dark or bright as its background" in white.output
     assert "such as black" in white.output
+
+
+def test_dark_icons_whose_background_stays_transparent_are_kept(tmp_path):
+    (tmp_path / "in").mkdir()
+    for name, color in (("lemon", 0), ("bread", 0), ("pizza", 255), ("banana", 0)):
+        icon = Image.new("LA", (128, 128), (color, 0))
+        icon.putalpha(emoji(f"food/{name}", "RGBA").getchannel("A"))
+        icon.save(tmp_path / "in" / f"{name}.png")
+
+    result = prepare(tmp_path / "in", tmp_path / "out", "--size", 64, "--background", "transparent")
+
+    assert "4 pictures of 64 px" in result.output, result.output
 
 
 # 7 and 9

@@ -28,7 +28,7 @@ from generate.images import BadPicture, atomic_path, fitting, open_picture, pain
 from generate.preparing.checks import check_content, check_shape, overview
 from generate.preparing.cropping import make_square
 from generate.preparing.fingerprints import Fingerprint, find_duplicates, perceptual_hash, tiny_colours
-from generate.preparing.recipe import Recipe
+from generate.preparing.recipe import TRANSPARENT, Recipe
 
 JOURNAL = ".pictures.jsonl"  # in DEST: the outcome of each picture, so that a rerun can skip it
 FEW = 64  # up to this many pictures, one process is faster
@@ -60,7 +60,7 @@ def make_one(picture: Path, target: Path, name: str, recipe: Recipe) -> Outcome:
         whole = recipe.crop == "object" or recipe.cutout != "none" or recipe.detects
         image = open_picture(io.BytesIO(data), None if whole else recipe.size)
         small = overview(image)
-        painted = overview(paint(image, recipe.paint)) if image.mode == "RGBA" else small
+        painted = _painted(image, recipe) if image.mode == "RGBA" else small
         grey = cv2.cvtColor(painted, cv2.COLOR_RGB2GRAY)
         alpha = small[..., 3] if image.mode == "RGBA" else None
         check_content(grey, alpha, recipe.min_sharpness)
@@ -75,6 +75,12 @@ def make_one(picture: Path, target: Path, name: str, recipe: Recipe) -> Outcome:
         return Outcome(name, str(reason))
     write_png(target, square)
     return Outcome(name, fingerprint=found)
+
+
+def _painted(image: Image.Image, recipe: Recipe) -> np.ndarray:
+    """The overview on the background; if that stays transparent, on black or white, whichever shows more: (H, W, 3) uint8."""
+    colors = ("black", "white") if recipe.background == TRANSPARENT else (recipe.paint,)
+    return max((overview(paint(image, color)) for color in colors), key=np.std)
 
 
 def write_png(path: Path, image: Image.Image) -> None:
