@@ -127,6 +127,9 @@ def command(
     ImageNet's "<category> <url>"; or search:TERM[,TERM...], where several terms become categories. DEST/sources.csv
     records URL, page, author, licence, time and sha256 of every picture, or why it was rejected. A rerun resumes.
 
+    A list may be a stranger's: private addresses (localhost, 192.168.0.1, a cloud's metadata server) are never fetched,
+    nor redirects to them. Pictures on a server of your own network need to be copied into a folder first.
+
     \b
     Example:
       python -m generate collect "search:pineapple" photos --limit 300

@@ -21,6 +21,7 @@ OFFLINE = sorted((ROOT / "generate").rglob("*.py"))
 
 # What several rooms share. Leaves import nothing of generate but leaves.
 LEAVES = {
+    "addresses",
     "images",
     "decoding",
     "colours",

@@ -64,7 +64,7 @@ REASONS = {  # what the server does, and what sources.csv says of it; "" where t
     "noindex/s": "opted out: X-Robots-Tag",
     "tdm/t": "opted out: TDM-Reservation",
     "loop/0": "HTTP Error 302: The HTTP server returned a redirect error that would lead to an infinite loop.",
-    "inwards/u": "private address 127.0.0.1: refused",
+    "inwards/u": "private address: 127.0.0.1",
     "file/v": "HTTP Error 302: Found - Redirection to url 'file:///etc/passwd' is not allowed",
 }
 
@@ -114,7 +114,7 @@ def test_what_is_no_url_or_private_is_a_reason_too(collected):
 
     assert reasons["nonsense"] == "not an http or https URL"
     assert reasons["ftp://localhost/x.jpg"] == "not an http or https URL"
-    assert [r for url, r in reasons.items() if "127.0.0.1" in url] == ["private address 127.0.0.1: refused"]
+    assert [r for url, r in reasons.items() if "127.0.0.1" in url] == ["private address: 127.0.0.1"]
 
 
 def test_nothing_else_is_left_on_disk(collected):
@@ -141,15 +141,26 @@ def test_the_server_is_told_who_asks(collected, server):
 
 
 def test_the_command_refuses_private_addresses(tmp_path, server):
-    (tmp_path / "urls.txt").write_text(f"{server.url}/good/private.jpg\n")
+    port, path = server.server_port, "good/private.jpg"
+    hosts = (
+        "127.0.0.1",
+        "localhost",
+        "0.0.0.0",
+        "2130706433",
+        "0x7f.1",
+        "[::1]",
+        "[::ffff:127.0.0.1]",
+        "169.254.169.254",
+    )
+    (tmp_path / "urls.txt").write_text("".join(f"http://{host}:{port}/{path}\n" for host in hosts))
 
-    result = run(tmp_path / "urls.txt", tmp_path / "out", "--jobs", 1)
+    result = run(tmp_path / "urls.txt", tmp_path / "out", "--jobs", len(hosts), "--rate", 100)
 
     assert result.exit_code == 1, result.output
-    assert "rejected 1: private address" in result.output
-    assert "None of 1 picture was kept" in result.output
+    assert f"rejected {len(hosts)}: private address" in result.output
+    assert f"None of {len(hosts)} pictures was kept" in result.output
     assert "give addresses that everybody can reach" in result.output
-    assert not server.seen["/good/private.jpg"]
+    assert not server.seen[f"/{path}"]
 
 
 @pytest.mark.slow
@@ -377,7 +388,7 @@ def test_the_other_distributors_keep_the_same_manners(tmp_path, server, distribu
         jobs=2,
     )
 
-    reasons = ["", "opted out: X-Robots-Tag", "private address 127.0.0.1: refused", "too large: over 200,000 bytes"]
+    reasons = ["", "opted out: X-Robots-Tag", "private address: 127.0.0.1", "too large: over 200,000 bytes"]
     assert [row.reason for row in rows] == reasons
 
 

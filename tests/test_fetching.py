@@ -23,7 +23,10 @@ from generate.model.networks import NetworkOptions, build_generator
 from tests.conftest import ROOT
 from tests.model_hub import COMMIT, Hub, environment, serve
 
-REDIRECTS = {"/to-http": "which is not https: nothing was fetched", "/inside": "a private address: nothing was fetched"}
+REDIRECTS = {
+    "/to-http": "which is not https: nothing was fetched",
+    "/inside": "at the private address 127.0.0.1: nothing was fetched",
+}
 
 
 @pytest.fixture(scope="module")

@@ -12,9 +12,7 @@ from __future__ import annotations
 
 import http.client
 import io
-import ipaddress
 import re
-import socket
 import ssl
 import string
 import threading
@@ -31,10 +29,10 @@ from typing import Any, cast
 from urllib.parse import quote, urlsplit, urlunsplit
 from urllib.response import addinfourl
 
+from generate.addresses import addresses_of, is_public
 from generate.collecting.turns import REFUSALS, Refused, Turns, busy
 
 TOKEN = "this-stuff-does-not-exist"  # the name a site uses in `X-Robots-Tag: this-stuff-does-not-exist: noai`
-NAT64 = ipaddress.ip_network("64:ff9b::/96")  # IPv4 addresses are the last four bytes
 OPT_OUTS = {"noai", "noimageai", "noindex", "noimageindex"}
 CHUNK = 1 << 16
 REFUSING = (HTTPStatus.TOO_MANY_REQUESTS, HTTPStatus.SERVICE_UNAVAILABLE)
@@ -103,19 +101,13 @@ def opts_out(tags: list[str]) -> bool:
 
 def check_public(host: str, port: int) -> None:
     """Raises Refused if any address of the host is private, loopback, link-local, reserved or multicast."""
-    for *_, address in socket.getaddrinfo(host, port, type=socket.SOCK_STREAM):
-        _check_address(str(address[0]))
+    for address in addresses_of(host, port):
+        _check_address(address)
 
 
-def _check_address(text: str) -> None:
-    address: Any = ipaddress.ip_address(text.partition("%")[0])
-    if address.version == 6:
-        if address in NAT64:
-            address = ipaddress.ip_address(address.packed[-4:])
-        else:
-            address = address.ipv4_mapped or address.sixtofour or address
-    if not address.is_global or address.is_multicast:
-        raise Refused(f"private address {text}: refused")
+def _check_address(address: str) -> None:
+    if not is_public(address):
+        raise Refused(f"private address: {address}")
 
 
 def encode_url(url: str) -> str:

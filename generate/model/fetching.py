@@ -11,27 +11,22 @@ import hashlib
 import json
 import os
 from fnmatch import fnmatch
-from ipaddress import ip_address
 from pathlib import Path
-from socket import getaddrinfo
 from typing import Any
-from urllib.parse import unquote, urljoin, urlsplit
+from urllib.parse import unquote, urlsplit
 
 import click
-import requests
 from tqdm import tqdm
 
 from generate.images import atomic_path, write_text
+from generate.model.redirects import WEB, answer_to
 from generate.units import size_text
 
 HUB = "hf:"
-WEB = "https://"
 FILES = ("config.json", "*.safetensors", "*.bin", "*.pt", "*.pth", "*.pkl")  # what any family needs
 SINGLE_FILES = (".pkl", ".pt", ".pth")  # complete models in one file
 LARGEST = 8_000_000_000  # bytes
 SOURCE = "source.json"  # beside the files: where they are from
-TIMEOUT_S = 30.0
-MOST_REDIRECTS = 10
 CHUNK = 1 << 20
 
 
@@ -150,32 +145,12 @@ def _newest_cached(name: str, repository: str, file: str) -> Path | None:
     return max(found)[1] if found else None
 
 
-def _answer_to(url: str) -> requests.Response:
-    """Ask for a URL, following redirects. Every address but the given host's is checked before it is asked.
-
-    Raises click.ClickException for a redirect to another scheme than https, or to a private address of another host.
-    """
-    first, asked = urlsplit(url).hostname, url
-    for _ in range(MOST_REDIRECTS):
-        answer = requests.get(asked, stream=True, timeout=TIMEOUT_S, allow_redirects=False)
-        if not answer.is_redirect:
-            return answer
-        answer.close()
-        asked = urljoin(asked, answer.headers["Location"])
-        if not asked.startswith(WEB):
-            raise click.ClickException(f"{url} redirects to {asked}, which is not https: nothing was fetched.")
-        host = urlsplit(asked).hostname or ""
-        if host != first and not all(ip_address(str(found[4][0])).is_global for found in getaddrinfo(host, 443)):
-            raise click.ClickException(f"{url} redirects to {asked}, a private address: nothing was fetched.")
-    raise click.ClickException(f"{url} redirects more than {MOST_REDIRECTS} times: nothing was fetched.")
-
-
 def _from_web(url: str) -> Path:
     name = Path(unquote(urlsplit(url).path)).name or "model"
     home = _home() / hashlib.sha256(url.encode()).hexdigest()[:16]
     path = home / name
     if not path.exists():
-        with _answer_to(url) as answer:
+        with answer_to(url) as answer:
             answer.raise_for_status()
             length = int(answer.headers.get("Content-Length") or 0)
             _check_size(url, length)
