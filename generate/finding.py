@@ -64,13 +64,13 @@ def why_not(path: Path, folder: Path) -> str:
     """Why a file is skipped; "" for a picture. Opens only files without a known suffix."""
     if is_hidden(path.relative_to(folder)):
         return HIDDEN
-    if not path.is_file():
-        return "a link to nothing" if path.is_symlink() and not path.exists() else "not a file"
-    if not is_utf8(str(path.relative_to(folder))):
-        return NOT_UTF8
-    if path.suffix.lower() in SUFFIXES:
-        return ""
     try:
+        if not path.is_file():
+            return "a link to nothing" if path.is_symlink() and not path.exists() else "not a file"
+        if not is_utf8(str(path.relative_to(folder))):
+            return NOT_UTF8
+        if path.suffix.lower() in SUFFIXES:
+            return ""
         with path.open("rb") as file:
             return why_not_content(path, file.read(HEAD))
     except OSError as error:

@@ -6,6 +6,10 @@ import io
 import json
 import os
 import random
+import re
+import subprocess
+import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -17,7 +21,7 @@ from generate.finding import look_through, passed_over_lines, printable
 from generate.formats import FORMATS, HEAD, sniff
 from generate.images import find_pictures
 from tests.collecting import run
-from tests.conftest import EMOJI
+from tests.conftest import EMOJI, ROOT
 from tests.nasty import emoji
 from tests.preparing import prepare
 
@@ -210,10 +214,47 @@ def test_a_dest_behind_a_link_is_refused(tmp_path):
     assert "choose another DEST" in " ".join(result.output.split())
 
 
-@pytest.mark.skipif(os.geteuid() == 0, reason="root may read everything")
-def test_a_folder_that_can_not_be_read_is_named(tmp_path):
-    (tmp_path / "closed").mkdir(mode=0)
-    assert [reason for _, reason in look_through(tmp_path).passed_over] == ["can't be read: Permission denied"]
+AS_ANYBODY = ["setpriv", "--bounding-set=-dac_override,-dac_read_search"] if os.geteuid() == 0 else []
+
+
+@pytest.fixture
+def closed(tmp_path: Path) -> Iterator[Path]:
+    """A folder with a picture that this user may read, and files and folders that nobody without privileges may."""
+    if AS_ANYBODY and subprocess.run([*AS_ANYBODY, "true"], capture_output=True).returncode:
+        pytest.skip("root can't give up its privileges here")
+    folder = tmp_path / "in"
+    modes = {
+        "closed.png": 0,
+        "closed": 0,
+        "closed.txt": 0,
+        "shut/a.png": 0o644,
+        "listed/b.png": 0o644,
+        "entered/c": 0o644,
+    }
+    for name, mode in {"lemon.png": 0o644, **modes}.items():
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        emoji("food/lemon", size=256).save(folder / name, "PNG")
+        (folder / name).chmod(mode)
+    shut = {"shut": 0, "listed": 0o444, "entered": 0o111}
+    for name, mode in shut.items():
+        (folder / name).chmod(mode)
+    yield folder
+    for name in shut:
+        (folder / name).chmod(0o755)
+
+
+@pytest.mark.parametrize(("job", "table"), [("prepare", "rejected.csv"), ("collect", "sources.csv")])
+def test_what_may_not_be_read_is_counted_and_named(closed, tmp_path, job, table):
+    command = [*AS_ANYBODY, sys.executable, "-m", "generate", job, str(closed), str(tmp_path / "out")]
+
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=60)
+
+    assert done.returncode == 0, done.stderr
+    assert re.search(r"\b1 pictures?\b", done.stdout)
+    named = done.stderr + (tmp_path / "out" / table).read_text()
+    for name in ("closed.png", "closed", "closed.txt", "shut", "listed/b.png", "entered"):
+        assert re.search(rf"(^|[ /]){re.escape(name)}\b", named, re.MULTILINE), name
+    assert "can't be read: Permission denied" in named
 
 
 # Names

@@ -228,10 +228,7 @@ def _copy(source: Folder | Zip | Tar, member: Member, dest: Path, row: Row, min_
     try:
         if member.reason:
             raise BadPicture(member.reason)
-        with source.open(member) as file:
-            data = file.read(MAX_BYTES + 1)
-        if len(data) > MAX_BYTES:
-            raise BadPicture(f"too large: over {MAX_BYTES:,} bytes")
+        data = _read(source, member)
         check_picture(data, min_size)
         if not target.exists():
             with atomic_path(target) as temporary:
@@ -241,6 +238,18 @@ def _copy(source: Folder | Zip | Tar, member: Member, dest: Path, row: Row, min_
         if isinstance(error, OSError) and error.errno in NOT_THE_PICTURES:
             raise
         return replace(row, file="", status=FAILED, reason=str(error) or type(error).__name__)
+
+
+def _read(source: Folder | Zip | Tar, member: Member) -> bytes:
+    """The member's content. Raises BadPicture if it is too large or its file can't be read."""
+    try:
+        with source.open(member) as file:
+            data = file.read(MAX_BYTES + 1)
+    except OSError as error:
+        raise BadPicture(f"can't be read: {error.strerror or error}") from None
+    if len(data) > MAX_BYTES:
+        raise BadPicture(f"too large: over {MAX_BYTES:,} bytes")
+    return data
 
 
 def _npm_package(source: Folder | Zip | Tar, members: Sequence[Member]) -> dict[str, str]:
