@@ -31,6 +31,7 @@ SEARCH = "search:"
 RECORD = "collect.json"  # in DEST: what was collected, and how
 CURES = {  # what to do if nothing was kept, by a substring of the most frequent reason
     REFUSED: "convert them to PNG or JPEG",
+    "can't be read": "allow this user to read them, then run the same command again",
     "too small": "allow smaller ones with --min-size and another DEST",
     "too large": "allow larger ones with --max-mb and --retry",
     "private address": "give addresses that everybody can reach",

@@ -132,6 +132,8 @@ def _with_gamma(image: Image.Image) -> Image.Image:
 
 def _with_profile(image: Image.Image, profile: bytes | None) -> Image.Image:
     """Convert by the embedded profile; without a usable profile, assume sRGB."""
+    if image.mode == "L" and profile and profile[16:20] == b"RGB ":
+        image = image.convert("RGB")
     transform = _lab() if image.mode == "LAB" else _transform(profile, image.mode) if profile else None
     if transform is None:
         return image if image.mode == "RGB" else image.convert("RGB")

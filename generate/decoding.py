@@ -16,6 +16,7 @@ import numpy as np
 from PIL import Image, ImageColor, UnidentifiedImageError
 from pillow_heif import register_heif_opener
 
+from generate.code_points import named_profile
 from generate.colours import check_kind, is_deep, to_srgb, use_full_range
 from generate.formats import FORMATS, HEAD, BadPicture, refusal, sniff
 
@@ -98,6 +99,8 @@ def _decoded(data: bytes, shrink_to: int | None) -> Image.Image:
         image.load()
         if image.format in ANIMATED and getattr(image, "is_animated", False):
             _skip_blank_frames(image)
+        if (profile := named_profile(image, data)) is not None:
+            image.info |= {"icc_profile": profile, "gamma": None}
         return upright(to_srgb(use_full_range(image, data) if deep else image), _orientation(image))
 
 

@@ -25,6 +25,7 @@ LEAVES = {
     "images",
     "decoding",
     "colours",
+    "code_points",
     "finding",
     "formats",
     "devices",

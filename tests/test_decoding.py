@@ -187,6 +187,23 @@ def test_profiles_of_grey_are_applied(mode):
     assert far(made.convert("L"), shown) < 4
 
 
+@pytest.mark.parametrize("kind", ["grey", "CMYK", "3 bytes", "cut", "without tags"])
+@pytest.mark.parametrize("format", ["PNG", "JPEG", "TIFF", "WEBP", "AVIF", "HEIF"])
+def test_a_profile_that_does_not_fit_changes_nothing(kind, format):
+    srgb = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
+    cmyk = linear_profile()[:16] + b"CMYK" + linear_profile()[20:]
+    unfit = {
+        "grey": grey_profile(),
+        "CMYK": cmyk,
+        "3 bytes": b"abc",
+        "cut": srgb[:300],
+        "without tags": srgb[:128] + bytes(4),
+    }
+    lemon = emoji("food/lemon")
+
+    assert far(open_picture(io.BytesIO(encoded(lemon, format, icc_profile=unfit[kind]))), lemon) < 3
+
+
 def test_a_png_that_says_its_gamma_is_shown_as_browsers_do():
     data = encoded(emoji("food/lemon"), "PNG")
     body = b"gAMA" + struct.pack(">I", 100_000)
