@@ -5,24 +5,20 @@ prepare_session(client._http, client._connection.API_BASE_URL, operations, large
 
 from __future__ import annotations
 
-import http.client
-import io
 import re
-import socket
-import time
 from collections import Counter
-from contextlib import suppress
+from functools import partial
 from typing import Any
 
 import requests
 from requests.adapters import HTTPAdapter
 from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
 
+from gallery.bounded import BoundedResponse, limit_decoded
 from gallery.errors import TooLarge
 from gallery.reasons import RETRYABLE
 
 CONNECTIONS = 64  # in the pool; further concurrent calls wait for one
-MAX_TIMEOUTS = 10  # a whole response may take so many times the timeout, which bounds each read
 MAX_ERROR_BYTES = 1 << 16  # read of an error response
 
 
@@ -57,6 +53,7 @@ class _Connections(HTTPAdapter):
             one_object = re.search(r"/o/[^/?]+", request.url or "") is not None
             self._operations["B" if request.method == "GET" and one_object else "A"] += 1
         response = super().send(request, *args, **kwargs)
+        limit_decoded(response.raw, self._largest)
         if not response.ok:
             _read_some(response)
             if not _is_error(response):  # the client library would fail on it with an AttributeError
@@ -101,54 +98,9 @@ class _Connections(HTTPAdapter):
 def _bounded(pool: type[Any], largest: int) -> type[Any]:
     """Return a subclass of the pool whose responses are bounded."""
 
-    def answer(connected: socket.socket, **options: Any) -> _Answer:
-        return _Answer(connected, largest, **options)
-
-    connection = type("Connection", (pool.ConnectionCls,), {"response_class": staticmethod(answer)})
+    response = partial(BoundedResponse, largest=largest)
+    connection = type("Connection", (pool.ConnectionCls,), {"response_class": staticmethod(response)})
     return type("Pool", (pool,), {"ConnectionCls": connection})
-
-
-class _Answer(http.client.HTTPResponse):
-    """A response that is read through `_Bounded`, from its first line on."""
-
-    def __init__(self, connected: socket.socket, largest: int, **options: Any) -> None:
-        super().__init__(connected, **options)
-        self.fp.close()
-        self.fp = io.BufferedReader(_Bounded(connected, largest))
-
-
-class _Bounded(io.RawIOBase):
-    """The bytes of a response. Raises TimeoutError if it takes too long in all, TooLarge if it has too many bytes.
-
-    A socket's timeout bounds only each read: at a byte per second, a response would never time out.
-    """
-
-    def __init__(self, connected: socket.socket, largest: int) -> None:
-        self._socket = connected
-        self._file: Any = connected.makefile("rb", buffering=0)
-        self._timeout_s = connected.gettimeout() or 60.0
-        self._until = time.monotonic() + MAX_TIMEOUTS * self._timeout_s
-        self._left = largest + MAX_ERROR_BYTES  # room for the headers
-
-    def readable(self) -> bool:
-        return True
-
-    def readinto(self, buffer: Any) -> int | None:
-        left_s = self._until - time.monotonic()
-        if left_s <= 0:
-            raise TimeoutError("the response did not end")
-        self._socket.settimeout(min(left_s, self._timeout_s))
-        count: int | None = self._file.readinto(buffer)
-        self._left -= count or 0
-        if self._left < 0:
-            raise TooLarge("an endless response")
-        return count
-
-    def close(self) -> None:
-        with suppress(OSError):  # the connection may be closed already
-            self._socket.settimeout(self._timeout_s)
-        self._file.close()
-        super().close()
 
 
 def _read_some(response: requests.Response) -> None:

@@ -3,9 +3,14 @@
 from __future__ import annotations
 
 import gzip
+import tracemalloc
+import zlib
 from base64 import b64encode
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 
+import brotli
 import pytest
 import requests
 
@@ -214,7 +219,7 @@ def test_no_answer_of_somebody_else_is_taken_for_an_object(proxy, cloud_url, str
     ids=["a line", "headers", "continue", "chunks", "a body", "an error"],
 )
 def test_an_answer_without_end_ends(proxy, cloud_url, monkeypatch, answer, drip):
-    monkeypatch.setattr("gallery.connections.MAX_TIMEOUTS", 1)
+    monkeypatch.setattr("gallery.bounded.MAX_TIMEOUTS", 1)
     bucket = open_bucket(cloud_url, patience_s=0.2)
     proxy.say(answer, drip)
 
@@ -230,6 +235,50 @@ def test_what_is_too_large_is_not_read(proxy, cloud_url, length):
 
     with pytest.raises(TooLarge, match=r"0\.jpg in gs://.* is larger than the limit of 200,000 bytes\.$"):
         bucket.read("0.jpg")
+
+
+def deflated(length: int, times: int, pack: Callable[[bytes], bytes]) -> bytes:
+    """So many zeros, compressed repeatedly."""
+    data = bytes(length)
+    for _ in range(times):
+        data = pack(data)
+    return data
+
+
+BOMBS = {
+    "gzip": deflated(100_000_000, 1, gzip.compress),
+    "deflate": deflated(100_000_000, 1, zlib.compress),
+    "br": deflated(100_000_000, 1, partial(brotli.compress, quality=1)),
+    "gzip, gzip": deflated(100_000_000, 2, gzip.compress),
+}
+
+
+@pytest.mark.parametrize("encoding", BOMBS)
+@pytest.mark.parametrize("chunked", [False, True], ids=["length", "chunked"])
+def test_what_is_too_large_when_decompressed_is_not_read(proxy, cloud_url, encoding, chunked):
+    bomb = BOMBS[encoding]
+    bucket = open_bucket(cloud_url, patience_s=1, largest=1_000_000)
+    body = b"%x\r\n%s\r\n0\r\n\r\n" % (len(bomb), bomb) if chunked else bomb
+    length = b"Transfer-Encoding: chunked" if chunked else b"Content-Length: %d" % len(bomb)
+    head = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nX-Goog-Generation: 7\r\nContent-Encoding: %s\r\n%s\r\n\r\n"
+    proxy.say(head % (encoding.encode(), length) + body)
+    tracemalloc.start()
+
+    try:
+        for call in (lambda: bucket.read("0.jpg"), lambda: list(bucket.names())):
+            with pytest.raises(TooLarge, match="is larger than the limit of 1,000,000 bytes"):
+                call()
+        assert tracemalloc.get_traced_memory()[1] < 20_000_000
+    finally:
+        tracemalloc.stop()
+
+
+def test_an_object_stored_compressed_is_read(proxy, cloud_url):
+    bucket = open_bucket(cloud_url, patience_s=1, largest=1_000_000)
+    packed = gzip.compress(b"hello" * 1000)
+    for lines in ([b"Content-Encoding: gzip"], []):
+        proxy.say(said(packed, *lines))
+        assert bucket.read("0.jpg") == (b"hello" * 1000 if lines else packed)
 
 
 def test_a_login_that_is_not_accepted_comes_with_its_cure(proxy, cloud_url):
