@@ -244,6 +244,29 @@ class Handler(BaseHTTPRequestHandler):
         body = pack.get(encoding, lambda data: data)(picture())
         self.send(body, Content_Encoding={"bomb": "gzip", "torn": "gzip"}.get(encoding, encoding))
 
+    def get_more(self, name, query):
+        """More than its length says."""
+        self.send(picture() + bytes(1000), Content_Length=str(len(picture())))
+        self.close_connection = True
+
+    def get_forever(self, name, query):
+        """An answer without end: of headers, say, for /forever/headers.jpg."""
+        head = b"HTTP/1.1 200 OK\r\nContent-Type: image/jpeg\r\nTransfer-Encoding: chunked\r\n\r\n"
+        start, more = {
+            "line": (b"HTTP/1.1 200 O", b"K"),
+            "headers": (b"HTTP/1.1 200 OK\r\n", b"X-Y: z\r\n"),
+            "continue": (b"", b"HTTP/1.1 100 Continue\r\n\r\n"),
+            "chunks": (head, b"1\r\nx\r\n"),
+            "size": (head, b"0"),
+            "trailers": (head + b"0\r\n", b"X-Y: z\r\n"),
+        }[name.partition(".")[0]]
+        try:
+            self.wfile.write(start)
+            while not self.server.stopping.wait(0.1):
+                self.wfile.write(more)
+        except OSError:
+            self.close_connection = True
+
     def get_nolength(self, name, query):
         self.send(picture(), Content_Length={"word": "long", "minus": "-5", "none": ""}[name.partition(".")[0]])
         self.close_connection = True

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import http.client
 import socket
 
 import pytest
@@ -28,6 +29,15 @@ def test_a_name_that_changes_its_address_is_caught_once_connected(server, monkey
         build_opener(Manners()).open(f"http://rebinding.example:{server.server_port}/good/x.jpg", timeout=5)
 
     assert sum(server.seen.values()) == before
+
+
+@pytest.mark.parametrize("kind", ["line", "headers", "continue", "chunks", "size", "trailers"])
+def test_an_answer_without_end_ends(server, monkeypatch, kind):
+    monkeypatch.setattr("gallery.bounded.MAX_TIMEOUTS", 1)
+    manners = Manners(**QUICK | {"timeout_s": 0.5, "total_s": 0.5})
+
+    with pytest.raises((OSError, http.client.HTTPException), match=r"not whole after 0\.5 s|did not end|timed out"):
+        build_opener(manners).open(f"{server.url}/forever/{kind}.jpg", timeout=0.5)
 
 
 @pytest.fixture(scope="module")

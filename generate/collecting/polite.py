@@ -29,6 +29,7 @@ from typing import Any, cast
 from urllib.parse import quote, urlsplit, urlunsplit
 from urllib.response import addinfourl
 
+from gallery.bounded import BoundedResponse
 from generate.addresses import addresses_of, is_public
 from generate.collecting.turns import REFUSALS, Refused, Turns, busy
 
@@ -67,7 +68,7 @@ def build_opener(manners: Manners, stop: threading.Event | None = None) -> urlli
     opener.addheaders = [("User-agent", manners.user_agent)]
     for handler in (
         _Ascii(),
-        _Open(manners.private_hosts),
+        _Open(manners),
         _Manners(manners, stop or threading.Event()),
         _Redirects(),
         urllib.request.UnknownHandler(),
@@ -165,9 +166,10 @@ class _Redirects(urllib.request.HTTPRedirectHandler):
 
 
 class _Open(urllib.request.AbstractHTTPHandler):
-    def __init__(self, private_hosts: tuple[str, ...]) -> None:
+    def __init__(self, manners: Manners) -> None:
         super().__init__()
-        self.private_hosts = private_hosts
+        self.private_hosts = manners.private_hosts
+        self.largest = manners.max_bytes
         self.context = ssl.create_default_context()  # reads the trust store, or SSL_CERT_FILE, once
         self.http_request = self.https_request = self.do_request_
 
@@ -180,6 +182,7 @@ class _Open(urllib.request.AbstractHTTPHandler):
     def connection(self, kind: type[_HTTPConnection], host: str, **options: Any) -> _HTTPConnection:
         made = kind(host, **options)
         made.may_be_private = made.host in self.private_hosts
+        made.response_class = partial(BoundedResponse, largest=self.largest)  # type: ignore[assignment]
         return made
 
 
@@ -213,6 +216,7 @@ class _Manners(urllib.request.BaseHandler):
             length = headers.get("Content-Length", "").strip()
             body = self.read(response, int(length) if length.isdecimal() else -1)
         body = self.decompress(body, headers.get("Content-Encoding", "identity").strip().lower())
+        del headers["Content-Encoding"], headers["Content-Length"]  # a redirect or a retry comes through here twice
         return addinfourl(io.BytesIO(body), headers, response.url, response.status)
 
     def read(self, response: Any, length: int) -> bytes:
