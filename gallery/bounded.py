@@ -1,7 +1,6 @@
 """HTTP responses limited in time and size, whatever the server sends.
 
-connection.response_class = partial(BoundedResponse, largest=128_000_000)  # of http.client
-limit_decoded(response.raw, 128_000_000)  # of requests
+limit_decoded(requests_response.raw, largest=128_000_000)
 """
 
 from __future__ import annotations
