@@ -27,8 +27,7 @@ LAYERS = [[False, 16, 16], [True, 16, 16], [False, 16, 8], [True, 8, 4], [False,
 EXACT = (0.02, 0.4, 1.0)  # truncations that statistics are known for
 
 
-@pytest.fixture(scope="module")
-def published(tmp_path_factory) -> Path:
+def write_biggan(folder: Path) -> Path:
     """A small BigGAN-deep of 32 px with random weights, as the package saves it."""
     config = {"output_dim": 32, "z_dim": 16, "class_embed_dim": 16, "channel_width": 8, "num_classes": 1000, "layers": LAYERS,
                   "attention_layer_position": 3, "eps": 1e-4, "n_stats": 51}  # fmt: skip
@@ -44,10 +43,15 @@ def published(tmp_path_factory) -> Path:
     model.train()
     for _ in range(3):  # spectral norm's power iteration
         model(torch.randn(2, 16), torch.eye(1000)[:2], 1.0)
-    folder = tmp_path_factory.mktemp("published")
+    folder.mkdir(parents=True, exist_ok=True)
     torch.save(model.state_dict(), folder / "pytorch_model.bin")
     (folder / "config.json").write_text(json.dumps(config))
     return folder
+
+
+@pytest.fixture(scope="module")
+def published(tmp_path_factory) -> Path:
+    return write_biggan(tmp_path_factory.mktemp("published"))
 
 
 @pytest.fixture(scope="module")

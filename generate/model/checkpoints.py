@@ -21,6 +21,7 @@ from torch import Tensor, nn
 
 from generate.images import atomic_path, write_text
 from generate.model.networks import NetworkOptions, build_discriminator, build_generator, package
+from generate.model.saved import check_claims, load_saved
 
 CONFIG = ".config.json"
 HUB_MODEL = "model.pt"  # the name of a checkpoint on the Hugging Face hub
@@ -53,8 +54,10 @@ def read_checkpoint(path: Path) -> Checkpoint:
         )
     try:
         config = json.loads(config_path.read_text(encoding="utf-8"))
-        stored = torch.load(path, map_location="cpu", weights_only=True)
+        stored = load_saved(path)
         weights = stored["GAN"]
+        for prefix in ("G.", "GE.", "D."):
+            check_claims(path, _part(weights, prefix).values())
         generator = _part(weights, "G.")
         network = NetworkOptions(
             size=config["image_size"],

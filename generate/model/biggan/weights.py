@@ -17,6 +17,8 @@ from safetensors.torch import load_file
 from torch import Tensor
 
 from generate.model.biggan.network import Generator, Options
+from generate.model.checkpoints import misfit
+from generate.model.saved import check_claims, load_saved
 
 CONFIG = "config.json"
 WEIGHTS = ("model.safetensors", "pytorch_model.bin")
@@ -46,14 +48,16 @@ def read_biggan(path: Path) -> tuple[Generator, Tensor, Path]:
     if file is None:
         raise click.ClickException(f"{path} has neither {' nor '.join(WEIGHTS)}: download one of them beside {CONFIG}.")
     try:
-        if file.suffix == ".safetensors":
-            stored = load_file(file)
-        else:
-            stored = torch.load(file, map_location="cpu", weights_only=True)
+        stored = load_file(file) if file.suffix == ".safetensors" else load_saved(file)
+        check_claims(file, (weight for weight in stored.values() if isinstance(weight, Tensor)))
         weights = fold_spectral_norms({str(name): weight for name, weight in stored.items()})
         embeddings = weights.pop("embeddings.weight").T
-        generator = Generator(options)
-        generator.load_state_dict({name.removeprefix("generator."): weight for name, weight in weights.items()})
+        weights = {name.removeprefix("generator."): weight for name, weight in weights.items()}
+        with torch.device("meta"):  # shapes without memory, until they are known to be true
+            generator = Generator(options)
+        if reason := misfit(generator, weights):
+            raise ValueError(reason)
+        generator.load_state_dict(weights, assign=True)
         if embeddings.shape != (options.num_classes, options.class_embed_dim):
             raise ValueError(f"embeddings of {tuple(embeddings.shape)}")
     except Exception as error:  # a stranger's file can raise anything in the loaders
