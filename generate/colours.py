@@ -6,6 +6,7 @@ python -c "from generate.colours import *; to_srgb(Image.open('16 bits.tif')).sh
 from __future__ import annotations
 
 import io
+from contextlib import suppress
 from functools import lru_cache
 from typing import Any
 
@@ -17,8 +18,8 @@ from generate.formats import BadPicture
 DEPTHS = (8, 10, 12, 14, 16, 24, 32)  # actual bit depths that cameras and scanners store in 16 or 32 bits
 SIGNED = (7, 15, 31)
 SAME = 2  # of 255: a profile that changes no colour by more is sRGB with rounded curves
-PHOTOMETRIC, BITS, PLANAR, SAMPLE_FORMAT, ORIENTATION = 262, 258, 284, 339, 274  # TIFF tags
-WHITE_IS_ZERO, IN_PLANES, INTEGERS = 0, 2, 2
+PHOTOMETRIC, BITS, PLANAR, SAMPLE_FORMAT, SUBFILE = 262, 258, 284, 339, 254  # TIFF tags
+WHITE_IS_ZERO, IN_PLANES, INTEGERS, REDUCED = 0, 2, 2, 1
 
 
 def check_kind(image: Image.Image) -> None:
@@ -27,9 +28,26 @@ def check_kind(image: Image.Image) -> None:
         raise BadPicture("a TIFF of more than 8 bits in planes, a kind that is not read: save it as PNG")
 
 
+def skip_thumbnails(image: Image.Image) -> None:
+    """Seek to the first page of a TIFF that is not a smaller version of another, if there is one."""
+    with suppress(EOFError):
+        while (_tag(image, SUBFILE) or 0) & REDUCED:
+            image.seek(image.tell() + 1)
+        return
+    image.seek(0)
+
+
 def is_deep(image: Image.Image) -> bool:
     """Whether Pillow will drop the lower 8 of 16 bits of a colour picture. Call it before decoding."""
-    return _tag(image, ORIENTATION) in (None, 1) and any("16" in str(tile.args) for tile in getattr(image, "tile", ()))
+    return any("16" in str(tile.args) for tile in getattr(image, "tile", ()))
+
+
+def scale_transparency(image: Image.Image) -> None:
+    """Scale a PNG's transparent grey of 2 or 4 bits to the 8 bits that Pillow decodes to. Call it before decoding."""
+    stored = [tile.args for tile in getattr(image, "tile", ())]
+    bits = 2 if stored == ["L;2"] else 4 if stored == ["L;4"] else 0
+    if bits and isinstance(image.info.get("transparency"), int):
+        image.info["transparency"] *= 255 // (2**bits - 1)
 
 
 def use_full_range(image: Image.Image, data: bytes) -> Image.Image:
@@ -63,6 +81,8 @@ def to_srgb(image: Image.Image) -> Image.Image:
         image, alpha = _grey(image, signed)
     elif image.has_transparency_data:
         alpha = image.convert("RGBA").getchannel("A")
+        if image.format == "BMP" and alpha.getextrema() == (0, 0):  # an unused channel, as viewers see it
+            alpha = None
         grey = image.mode in ("1", "L", "LA", "La")
         gamma = image.info.get("gamma")
         image = (

@@ -17,7 +17,7 @@ from PIL import Image, ImageColor, UnidentifiedImageError
 from pillow_heif import register_heif_opener
 
 from generate.code_points import named_profile
-from generate.colours import check_kind, is_deep, to_srgb, use_full_range
+from generate.colours import check_kind, is_deep, scale_transparency, skip_thumbnails, to_srgb, use_full_range
 from generate.formats import FORMATS, HEAD, BadPicture, refusal, sniff
 
 MODES = {1: "L", 3: "RGB", 4: "RGBA"}  # by the number of channels
@@ -83,11 +83,13 @@ def suffix_of(path: Path | BinaryIO) -> str:
 def _opened(path: Path | BinaryIO) -> Iterator[Image.Image]:
     """Open the file with Pillow, only as one of FORMATS: other decoders, such as Ghostscript, are never started."""
     with _bad_pictures(path), Image.open(path, formats=list(FORMATS)) as image:
+        skip_thumbnails(image)
         yield image
 
 
 def _decoded(data: bytes, shrink_to: int | None) -> Image.Image:
     with Image.open(io.BytesIO(data), formats=list(FORMATS)) as image:
+        skip_thumbnails(image)
         if image.format in ("JPEG", "MPO"):
             scale = min(image.size) / (1.9 * shrink_to) if shrink_to else 1.0
             scale = max(scale, 2.0 if image.width * image.height > MOST_PIXELS else 1.0)
@@ -96,6 +98,7 @@ def _decoded(data: bytes, shrink_to: int | None) -> Image.Image:
             raise Image.DecompressionBombError
         check_kind(image)
         deep = is_deep(image)
+        scale_transparency(image)
         image.load()
         if image.format in ANIMATED and getattr(image, "is_animated", False):
             _skip_blank_frames(image)

@@ -6,8 +6,10 @@ import csv
 import io
 import json
 import random
+import struct
 import subprocess
 import sys
+import zlib
 from pathlib import Path
 
 import cv2
@@ -16,7 +18,7 @@ import pytest
 import tifffile
 from PIL import Image
 
-from generate.decoding import open_picture, paint
+from generate.decoding import open_picture, paint, size_of
 from generate.formats import BadPicture
 from generate.images import find_pictures, load_pictures
 from tests.conftest import ROOT
@@ -92,6 +94,67 @@ def test_colour_of_sixteen_bits_is_what_another_decoder_reads(top, channels, for
     assert np.abs(made[..., :3] - read[..., :3] / top * 255).max() <= 2
     if channels == 4:
         assert (made[..., 3] == 255).all()
+
+
+@pytest.mark.parametrize("orientation", range(1, 9))
+def test_a_turned_tiff_of_twelve_bits_is_no_darker(orientation):
+    lemon = emoji("food/lemon").crop((0, 0, 128, 80))
+    turned = [(274, "H", 1, orientation, True)]
+    array = np.asarray(lemon).astype(np.uint16)
+
+    deep = open_picture(io.BytesIO(tiff(array * 16, photometric="rgb", extratags=turned)))
+    shallow = open_picture(io.BytesIO(tiff(np.asarray(lemon), photometric="rgb", extratags=turned)))
+
+    assert deep.size == shallow.size
+    assert np.abs(np.asarray(deep, int) - np.asarray(shallow, int)).max() <= 2
+
+
+@pytest.mark.parametrize("pages", [(24, 96), (24, 48, 96)])
+def test_thumbnails_before_the_picture_are_skipped(pages):
+    file = io.BytesIO()
+    with tifffile.TiffWriter(file) as writer:
+        for side in pages:
+            writer.write(np.asarray(emoji("food/lemon", size=side)), photometric="rgb", subfiletype=int(side < 96))
+
+    assert size_of(file) == open_picture(file).size == (96, 96)
+
+
+def test_a_file_of_only_a_thumbnail_is_that():
+    file = io.BytesIO(tiff(np.asarray(emoji("food/lemon", size=24)), photometric="rgb", subfiletype=1))
+    assert size_of(file) == open_picture(file).size == (24, 24)
+
+
+@pytest.mark.parametrize("bits", [1, 2, 4, 8])
+def test_one_transparent_grey_of_few_bits_is_transparent(bits):
+    shades = np.asarray(emoji("food/lemon", "L", 96)) >> (8 - bits)
+    rows = np.packbits(np.unpackbits(shades[..., None], axis=2)[..., 8 - bits :].reshape(96, -1), axis=1)
+    clear = int(shades[0, 0])
+    parts = {
+        b"IHDR": struct.pack(">IIBBBBB", 96, 96, bits, 0, 0, 0, 0),
+        b"tRNS": struct.pack(">H", clear),
+        b"IDAT": zlib.compress(b"".join(b"\0" + row.tobytes() for row in rows)),
+        b"IEND": b"",
+    }
+    chunks = (
+        struct.pack(">I", len(b)) + name + b + struct.pack(">I", zlib.crc32(name + b)) for name, b in parts.items()
+    )
+
+    alpha = np.asarray(open_picture(io.BytesIO(b"\x89PNG\r\n\x1a\n" + b"".join(chunks))))[..., 3]
+
+    assert ((alpha == 0) == (shades == clear)).all()
+
+
+def test_an_unused_channel_of_a_bmp_is_not_transparency():
+    lemon = np.asarray(emoji("food/lemon", size=96))
+    pixels = np.dstack([lemon[::-1, :, ::-1], np.zeros((96, 96), np.uint8)]).tobytes()
+    masks = struct.pack("<IIII4s", 0xFF0000, 0xFF00, 0xFF, 0xFF000000, b"BGRs")
+    header = struct.pack("<IiiHHIIiiII", 108, 96, 96, 1, 32, 3, len(pixels), 0, 0, 0, 0) + masks + bytes(48)
+    data = b"BM" + struct.pack("<IHHI", 122 + len(pixels), 0, 0, 122) + header + pixels
+
+    made = open_picture(io.BytesIO(data))
+
+    assert made.mode == "RGB"
+    assert (np.asarray(made) == lemon).all()
 
 
 def test_planes_of_eight_bits_are_read():
