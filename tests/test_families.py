@@ -1,0 +1,85 @@
+"""Every family of models alike: a seed is its picture, whoever draws it; less truncation is less variety; and onto a page."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+import requests
+from click.testing import CliRunner
+from PIL import Image
+
+from generate.__main__ import main
+from tests.conftest import ROOT, files, picture_in
+from tests.families import CATEGORY, WRITERS, write_family
+from tests.model_hub import environment, serve
+
+
+@pytest.fixture(scope="module")
+def models(tmp_path_factory):
+    """MODEL by family."""
+    folder = tmp_path_factory.mktemp("families")
+    return {name: write_family(name, folder / name) for name in WRITERS}
+
+
+@pytest.fixture
+def sample(models):
+    """sample(family, dest, *options, **environment) draws PNGs, of one category where the family has any."""
+
+    def sample(family, dest, *options, **environment):
+        command = ["sample", models[family], dest, "--format", "png", "--device", "cpu", *options]
+        command += ["--category", CATEGORY[family]] if family in CATEGORY else []
+        result = CliRunner(env=environment).invoke(main, [*map(str, command)])
+        assert result.exit_code == 0, result.output
+        return {name: data for name, data in files(dest).items() if name.endswith(".png")}
+
+    return sample
+
+
+@pytest.mark.parametrize("family", WRITERS)
+def test_the_same_seeds_are_the_same_bytes_again_and_in_two_ranks(sample, tmp_path, family):
+    drawn = sample(family, tmp_path / "one", "--count", 5)
+    again = sample(family, tmp_path / "again", "--seeds", "3-4,0-2")
+    for rank in "01":
+        shared = sample(family, tmp_path / "two", "--count", 5, RANK=rank, WORLD_SIZE="2")
+        assert len(shared) == (5 if rank == "1" else 3)
+
+    assert len(set(drawn.values())) == 5
+    assert again == drawn
+    assert shared == drawn
+
+
+@pytest.mark.parametrize("family", WRITERS)
+def test_truncation_0_3_is_less_varied_than_1(sample, tmp_path, family):
+    """By the standard deviation of pixels over the seeds."""
+
+    def variety(truncation: float) -> float:
+        dest = tmp_path / str(truncation)
+        sample(family, dest, "--count", 12, "--truncation", truncation)
+        pictures = [np.asarray(Image.open(path).convert("RGB"), float) for path in sorted(dest.rglob("*.png"))]
+        return float(np.stack(pictures).std(axis=0).mean())
+
+    assert 0 < variety(0.3) < 0.85 * variety(1.0)
+
+
+def test_a_lightweight_gan_of_the_hub_gets_from_its_name_to_a_page_with_its_category(models, tmp_path, site):
+    repository = files(models["lightweight-gan"])
+    assert sorted(repository) == ["config.json", "model.pt"]
+    (tmp_path / "bucket").mkdir()
+
+    def generate(*arguments: str) -> None:
+        command = [sys.executable, "-m", "generate", *arguments]
+        settings = os.environ | environment(hub, str(tmp_path)) | {"PYTHONPATH": str(ROOT)}
+        done = subprocess.run(command, cwd=tmp_path, env=settings, capture_output=True, text=True, timeout=120)
+        assert done.returncode == 0, done.stderr
+
+    with serve({"anna/flowers": repository}) as hub:
+        generate("sample", "hf:anna/flowers", "samples/flower", "--count", "4", "--device", "cpu")
+    generate("publish", "samples", "bucket")
+
+    page = requests.get(f"{site(str(tmp_path / 'bucket'))}/c/flower", timeout=10)
+    assert "<title>This Flower Does Not Exist" in page.text
+    assert picture_in(page.content) in files(tmp_path / "samples" / "flower").values()
