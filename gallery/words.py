@@ -15,15 +15,18 @@ SINGULAR = frozenset(  # other words that are singular: no rule tells Christmas 
     "versailles pancreas kudos cosmos lagos laos ethos pathos chaos rhinoceros asbestos thermos albatros "
     "physics mathematics athletics gymnastics ceramics graphics economics politics news swiss gas lens canvas atlas "
     "bias alias series species gallows barracks crossroads headquarters corps biceps triceps molasses measles caries "
-    "rabies diabetes opera data".split()
+    "rabies scabies diabetes opera data agenda aries barbados pharos means".split()
 )
-SPECIMENS = frozenset("abdomen amen cyclamen lumen omen ramen regimen semen specimen stamen".split())  # one of them
+SPECIMENS = frozenset(  # singular words in -men
+    "abdomen acumen albumen amen bitumen bremen carmen cyclamen dolmen gravamen hymen lumen omen ramen regimen rumen semen "
+    "specimen stamen turkmen yemen".split()
+)
 PLURAL_ONLY = frozenset(  # words that have no singular in the meaning that pictures show
     "trousers pants shorts jeans tights leggings pyjamas pajamas knickers panties underpants sweatpants breeches slacks "
     "dungarees overalls khakis chinos culottes clothes trunks jodhpurs leotards briefs undies lederhosen "
     "glasses eyeglasses spectacles sunglasses goggles binoculars headphones earphones earbuds "
     "scissors shears tweezers pliers pincers tongs forceps clippers nippers callipers calipers secateurs scales "
-    "bellows stairs suspenders braces handcuffs cattle police groceries outskirts remains thanks goods".split()
+    "tapas alps andes bellows stairs suspenders braces handcuffs cattle police groceries outskirts remains thanks goods".split()
 )
 PLURALS = {  # the singulars of plurals that rules get wrong
     f"{word}s": word

@@ -55,7 +55,8 @@ def test_names_are_singular(plural, expected):
 @pytest.mark.parametrize(
     "word",
     "glass cactus lens canvas atlas gas Christmas Texas bias iris virus Paris GPS NASA news children's chaos alias "
-    "scissors sheep Mars Mercedes Adidas crossroads opera Orleans as s".split(),
+    "scissors sheep Mars Mercedes Adidas crossroads opera Orleans as s "
+    "ramen Ramen specimen omen Carmen Yemen cyclamen agenda tapas Andes Barbados scabies".split(),
 )
 def test_what_is_singular_keeps_its_s(word):
     assert singular(word) == word

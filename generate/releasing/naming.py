@@ -27,7 +27,7 @@ from gallery.names import (
 from gallery.names import headline as headline
 from gallery.names import slug_of as slug_of
 from gallery.release import NAMED_TOGETHER, Category, names_name
-from gallery.words import NO_PLURALS, PLURAL_ONLY, PLURALS, SINGULAR, plain_article
+from gallery.words import NO_PLURALS, PLURAL_ONLY, PLURALS, SINGULAR, SPECIMENS, plain_article
 from generate.model.imagenet import imagenet_kinds
 
 THIS = re.compile(r"This (.+) Does Not Exist", re.IGNORECASE)
@@ -103,7 +103,7 @@ def default_title(categories: list[Category]) -> str:
 def singular(word: str) -> str:
     """faces -> face, iPhones -> iPhone; singular words are unchanged: food, glass, lens, Christmas, GPS."""
     many = word.lower()  # inflect treats capitalised words as family names: the Joneses
-    if len(many) < 3 or many in SINGULAR or many in PLURAL_ONLY or word.isupper():
+    if len(many) < 3 or many in SINGULAR | SPECIMENS | PLURAL_ONLY or word.isupper():
         return word
     one = PLURALS.get(many) or _singular(many)
     same = sum(1 for _ in takewhile(lambda pair: pair[0] == pair[1], zip(many, one, strict=False)))
