@@ -11,15 +11,19 @@ from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from threading import Thread
 from typing import Any
+from urllib.parse import unquote
 
 from huggingface_hub import ModelCard
 
-COMMIT = "0123456789abcdef0123456789abcdef01234567"
+COMMIT = "0123456789abcdef0123456789abcdef01234567"  # the last one
+FIRST = "89abcdef0123456789abcdef0123456789abcdef"
+REVISIONS = {"main": COMMIT, "v1": FIRST, "old/pets": FIRST, "refs/pr/3": FIRST, COMMIT: COMMIT, FIRST: FIRST}
 Repositories = dict[str, dict[str, bytes]]  # files by name, by owner/name
 
 
 class Hub(BaseHTTPRequestHandler):
-    """Serves the server's `repositories`, and notes in `asked` what was asked for. It keeps no history: all is one commit."""
+    """Serves the server's `repositories`, and notes in `asked` what was asked for. Every repository has the same
+    REVISIONS, and the same files in each of them."""
 
     protocol_version = "HTTP/1.1"
     server: Any
@@ -40,18 +44,22 @@ class Hub(BaseHTTPRequestHandler):
         self.server.asked.append(self.path)
         repositories: Repositories = self.server.repositories
         path = self.path.partition("?")[0]
-        about = "/".join(path.removeprefix("/api/models/").split("/")[:2])
-        repository, _, name = path.removeprefix("/").partition(f"/resolve/{COMMIT}/")
-        if path.startswith("/api/models/") and about in repositories:
+        about, _, revision = path.removeprefix("/api/models/").partition("/revision/")
+        commit = REVISIONS.get(unquote(revision) or "main")
+        found = re.fullmatch(f"/(.+)/resolve/({COMMIT}|{FIRST})/(.+)", path)
+        repository, at, name = found.groups() if found else ("", "", "")
+        if path.startswith("/api/models/") and about in repositories and commit is None:
+            self.answer(404, b"{}", X_Error_Code="RevisionNotFound")
+        elif path.startswith("/api/models/") and about in repositories:
             siblings: list[dict[str, Any]] = [
                 {"rfilename": name, "size": len(data)} for name, data in repositories[about].items()
             ]
             if about in self.server.unsized:
                 siblings = [{"rfilename": sibling["rfilename"]} for sibling in siblings]
-            self.answer_json({"id": about, "sha": COMMIT, "siblings": siblings})
+            self.answer_json({"id": about, "sha": commit, "siblings": siblings})
         elif name in repositories.get(repository, {}):
             data = repositories[repository][name]
-            self.answer(200, data, ETag=f'"{hashlib.sha256(data).hexdigest()}"', X_Repo_Commit=COMMIT)
+            self.answer(200, data, ETag=f'"{hashlib.sha256(data).hexdigest()}"', X_Repo_Commit=at)
         else:
             self.answer(404, b"{}", X_Error_Code="RepoNotFound")
 

@@ -17,11 +17,14 @@ from typing import Any
 import pytest
 import torch
 import trustme
+from click.testing import CliRunner
 
+from generate.__main__ import main
 from generate.model.generator import save_generator
 from generate.model.networks import NetworkOptions, build_generator
 from tests.conftest import ROOT
-from tests.model_hub import COMMIT, Hub, environment, serve
+from tests.model_hub import COMMIT, FIRST, Hub, environment, serve
+from tests.test_stylegan2_pytorch import write as checkpoint
 
 REDIRECTS = {
     "/to-http": "which is not https: nothing was fetched",
@@ -62,7 +65,9 @@ class Web(Hub):
 def hub(model) -> Iterator[Any]:
     """A hub with `me/pets`, the model and a script that nobody may fetch, and with odd ones."""
     files = {"generator.safetensors": model.read_bytes(), "config.json": b"{}", "setup.py": b"open('ran', 'w')"}
+    flowers = checkpoint(model.parent / "flowers")
     repositories = {
+        "me/flowers": {f"models/x/{path.name}": path.read_bytes() for path in flowers.parent.iterdir()},
         "me/pets": files,
         "me/nested": {"cats/generator.safetensors": model.read_bytes()},
         "me/several": {"model_1.pt": b"1", "model_2.pt": b"2"},
@@ -158,6 +163,84 @@ def test_one_file_of_it_can_be_named(sample, tmp_path):
     missing = sample("hf:me/pets/other.pkl")
     assert missing.returncode == 1
     assert "has no other.pkl: it has config.json, generator.safetensors, setup.py" in missing.stderr
+
+
+def source(folder: Path) -> dict[str, object]:
+    found: dict[str, object] = json.loads((folder / "samples" / "samples.json").read_text())["source"]
+    return found
+
+
+@pytest.mark.parametrize(
+    ("name", "commit"),
+    [("hf:me/pets@old%2Fpets", FIRST), ("hf:me/pets@refs/pr/3/generator.safetensors", FIRST)],
+)
+def test_a_revision_can_be_named(sample, hub, tmp_path, name, commit):
+    before = len(hub.asked)
+    result = sample(name)
+
+    assert result.returncode == 0, result.stderr
+    assert all(f"/resolve/{commit}/" in path for path in hub.asked[before:] if "/resolve/" in path)
+    assert (source(tmp_path)["from"], source(tmp_path)["revision"]) == (name, commit)
+
+
+@pytest.mark.parametrize(
+    ("name", "sentence"),
+    [
+        ("hf:me/pets@", "hf:me/pets@ has the revision '', which is not a branch, tag or commit: write one after the @"),
+        ("hf:me/pets@/generator.safetensors", "has the revision ''"),
+        ("hf:me/pets@..", "has the revision '..'"),
+        ("hf:me/pets@..%2F..%2Fdogs", "has the revision '../../dogs'"),
+        ("hf:me/pets@v1..v2", "has the revision 'v1..v2'"),
+        ("hf:me/pets@v 1", "has the revision 'v 1'"),
+        ("hf:me/pets@-v1", "has the revision '-v1'"),
+        ("hf:me/pets@v1@v2", "has the revision 'v1@v2'"),
+        ("hf:me/pets@v1\n", "has the revision 'v1\\n'"),
+        ("hf:me/@v1", "hf:me/@v1 is not the name of a model: write hf:owner/name, hf:owner/name@revision,"),
+        ("hf:me@v1/pets", "is not the name of a model"),
+    ],
+)
+def test_an_odd_revision_is_one_sentence(tmp_path, monkeypatch, name, sentence):
+    monkeypatch.chdir(tmp_path)
+    result = CliRunner().invoke(main, ["sample", name, "samples", "--count", "1"])
+
+    assert result.exit_code == 1
+    assert result.output.startswith("Error: hf:me")
+    assert sentence in result.output
+
+
+def test_an_unknown_revision_is_one_sentence(sample):
+    result = sample("hf:me/pets@v9")
+
+    (line,) = result.stderr.splitlines()
+    assert result.returncode == 1
+    assert line == "Error: hf:me/pets has no branch, tag or commit 'v9': its page on the hub lists them under Files."
+
+
+@pytest.mark.slow
+def test_offline_a_name_is_what_it_was_last(sample, tmp_path):
+    def drawn_from(name: str, **environment: str) -> tuple[object, object]:
+        shutil.rmtree(tmp_path / "samples", ignore_errors=True)
+        result = sample(name, **environment)
+        assert result.returncode == 0, result.stderr
+        return source(tmp_path)["from"], source(tmp_path)["revision"]
+
+    offline = {"HF_ENDPOINT": "http://127.0.0.1:9"}
+    for name in ("hf:me/pets", "hf:me/pets@v1"):
+        drawn_from(name)
+
+    assert drawn_from("hf:me/pets@v1", **offline) == ("hf:me/pets@v1", FIRST)
+    assert drawn_from("hf:me/pets", **offline) == ("hf:me/pets", COMMIT)
+    assert drawn_from(f"hf:me/pets@{FIRST}", **offline) == (f"hf:me/pets@{FIRST}", FIRST)  # never fetched by that name
+    missing = sample("hf:me/pets@v2", **offline)
+    assert missing.returncode == 1
+    assert missing.stderr.splitlines()[-1].startswith("Error: hf:me/pets@v2 can't be fetched (")
+
+
+def test_the_hidden_configuration_beside_a_checkpoint_comes_along(sample, tmp_path):
+    result = sample("hf:me/flowers/models/x/model_7.pt")
+
+    assert result.returncode == 0, result.stderr
+    assert list(source(tmp_path)["sha256"]) == ["models/x/.config.json", "models/x/model_7.pt"]
 
 
 def test_a_file_in_a_folder_of_it_is_recorded_too(sample, tmp_path):

@@ -1,4 +1,4 @@
-"""Download models: `hf:owner/name[/file]` from the Hugging Face hub, or the https:// URL of a file.
+"""Download models: `hf:owner/name[@revision][/file]` from the Hugging Face hub, or the https:// URL of a file.
 
 path = local_copy("hf:owner/name")  # a folder in ~/.cache/this-stuff-does-not-exist
 
@@ -10,6 +10,9 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import re
+import time
+from dataclasses import dataclass
 from fnmatch import fnmatch
 from pathlib import Path
 from typing import Any
@@ -23,11 +26,15 @@ from generate.model.redirects import WEB, answer_to
 from generate.units import size_text
 
 HUB = "hf:"
-FILES = ("config.json", "*.safetensors", "*.bin", "*.pt", "*.pth", "*.pkl")  # what any family needs
+CONFIGS = ("config.json", ".config.json")
+FILES = (*CONFIGS, "*.safetensors", "*.bin", "*.pt", "*.pth", "*.pkl")  # what any family needs
 SINGLE_FILES = (".pkl", ".pt", ".pth")  # complete models in one file
 LARGEST = 8_000_000_000  # bytes
 SOURCE = "source.json"  # beside the files: where they are from
 CHUNK = 1 << 20
+PULL_REQUEST = re.compile(r"@refs/pr/(\d+)(?=/|$)")  # the revisions whose names have slashes
+REVISION = re.compile(r"(?!.*\.\.)\w[\w.+/-]*")  # a branch, tag or commit
+COMMIT = re.compile(r"[0-9a-f]{7,40}")
 
 
 class ModelPath(click.ParamType[Path]):
@@ -65,11 +72,8 @@ def local_copy(name: str) -> Path:
 def source_of(path: Path) -> dict[str, Any] | None:
     """Return where a model was downloaded from (name, revision, checksums), None for a local model."""
     for file in [path / SOURCE] if path.is_dir() else [_record_of(path), path.parent / SOURCE]:
-        try:
-            found = json.loads(file.read_text(encoding="utf-8"))
-        except (OSError, ValueError, RecursionError):
-            continue
-        if isinstance(found, dict):
+        if found := _read_source(file):
+            found.pop("names", None)
             return found
     return None
 
@@ -79,32 +83,78 @@ def _record_of(file: Path) -> Path:
     return file.with_name(f"{file.name}.{SOURCE}")
 
 
+@dataclass(frozen=True)
+class _HubName:
+    """What hf:owner/name[@revision][/file] says."""
+
+    repository: str  # owner/name
+    revision: str | None
+    file: str  # "" for the whole repository
+
+    @property
+    def folder(self) -> str:
+        """The beginning of its folders' names in the cache."""
+        return self.repository.replace("/", "--")
+
+
+def _read_name(name: str) -> _HubName:
+    """Raises click.ClickException for any other name. A slash in a revision is written %2F, as in the hub's own addresses."""
+    owner, repository, file = [*PULL_REQUEST.sub(r"@refs%2Fpr%2F\1", name.removeprefix(HUB)).split("/", 2), "", ""][:3]
+    repository, at, revision = repository.partition("@")
+    if not owner or not repository or "@" in owner:
+        raise click.ClickException(
+            f"{name} is not the name of a model: write hf:owner/name, hf:owner/name@revision, or hf:owner/name/file.pkl."
+        )
+    revision = unquote(revision)
+    if at and not REVISION.fullmatch(revision):
+        raise click.ClickException(
+            f"{name} has the revision {revision!r}, which is not a branch, tag or commit: write one after the @, as in "
+            f"hf:{owner}/{repository}@main, or leave out the @."
+        )
+    return _HubName(f"{owner}/{repository}", revision or None, file)
+
+
 def _from_hub(name: str) -> Path:
     from huggingface_hub import HfApi, hf_hub_download  # imported late: few need it
-    from huggingface_hub.errors import HfHubHTTPError
+    from huggingface_hub.errors import HfHubHTTPError, RevisionNotFoundError
 
-    owner, repository, file = [*name.removeprefix(HUB).split("/", 2), "", ""][:3]
-    if not owner or not repository:
-        raise click.ClickException(
-            f"{name} is not the name of a model: write hf:owner/name, or hf:owner/name/file.pkl."
-        )
+    asked = _read_name(name)
     try:
-        info = HfApi().model_info(f"{owner}/{repository}", files_metadata=True)
+        info = HfApi().model_info(asked.repository, revision=asked.revision, files_metadata=True)
+    except RevisionNotFoundError:
+        raise click.ClickException(
+            f"{HUB}{asked.repository} has no branch, tag or commit {asked.revision!r}: its page on the hub lists them under Files."
+        ) from None
     except Exception as error:  # the network's libraries raise many kinds
         answered = isinstance(error, HfHubHTTPError) and error.response.status_code < 500
-        cached = None if answered else _newest_cached(name, f"{owner}--{repository}", file)
+        cached = None if answered else _newest_cached(name, asked)
         if cached is None:
             raise
         click.echo(
-            f"{name}: the hub does not answer, so the cached copy in {cached.parent if file else cached} is used."
+            f"{name}: the hub does not answer, so the cached copy in {cached.parent if asked.file else cached} is used."
         )
         return cached
-    there = {sibling.rfilename: sibling.size for sibling in info.siblings or []}
-    wanted = [
-        one for one in there if one == file or (not file and "/" not in one and any(fnmatch(one, p) for p in FILES))
-    ]
-    if file and "config.json" in there:
-        wanted.append("config.json")
+    wanted = _wanted(name, asked.file, {sibling.rfilename: sibling.size for sibling in info.siblings or []})
+    home = _home() / f"{asked.folder}@{(info.sha or 'unknown')[:12]}"
+    for one in wanted:
+        hf_hub_download(asked.repository, one, revision=info.sha, local_dir=home)
+    path = home / asked.file if asked.file else _only(home)
+    record = _record_of(path) if asked.file else home / SOURCE
+    names = (_read_source(record) or {}).get("names", {}) | {name: time.time()}
+    _write_source(record, {"from": name, "revision": info.sha, "sha256": _digests(home, wanted), "names": names})
+    return path
+
+
+def _wanted(name: str, file: str, there: dict[str, int | None]) -> list[str]:
+    """Choose among a repository's files, given with their sizes: that file and its configuration, or what any family needs.
+
+    Raises click.ClickException if the model is not there, is one of several, or too large.
+    """
+    if file:
+        beside = [(Path(file).parent / config).as_posix() for config in CONFIGS]
+        wanted = [one for one in there if one == file or one in beside]
+    else:
+        wanted = [one for one in there if "/" not in one and any(fnmatch(one, pattern) for pattern in FILES)]
     if not wanted or (file and file not in there):
         raise click.ClickException(
             f"{name} has {f'no {file}' if file else 'no weights'}: it has {', '.join(sorted(there)) or 'no files'}."
@@ -119,30 +169,24 @@ def _from_hub(name: str) -> Path:
             f"{name} does not say how large {unsized[0]} is: download it yourself and give its path."
         )
     _check_size(name, sum(there[one] or 0 for one in wanted))
-    home = _home() / f"{owner}--{repository}@{(info.sha or 'unknown')[:12]}"
-    for one in wanted:
-        hf_hub_download(f"{owner}/{repository}", one, revision=info.sha, local_dir=home)
-    path = home / file if file else _only(home)
-    _write_source(
-        _record_of(path) if file else home / SOURCE,
-        {"from": name, "revision": info.sha, "sha256": _digests(home, wanted)},
-    )
-    return path
+    return wanted
 
 
-def _newest_cached(name: str, repository: str, file: str) -> Path | None:
-    """Return the last complete download of the same name, None if there is none; SOURCE is written last."""
+def _newest_cached(name: str, asked: _HubName) -> Path | None:
+    """Return the last complete download of the same name or commit, None if there is none; SOURCE is written last."""
     found = []
-    for home in _home().glob(f"{repository}@*"):
-        record = _record_of(home / file) if file else home / SOURCE
-        source = source_of(home / file if file else home) or {}
-        if (
-            record.is_file()
-            and source.get("from") == name
-            and all((home / one).is_file() for one in source.get("sha256", {}))
-        ):
-            found.append((record.stat().st_mtime, home / file if file else _only(home)))
-    return max(found)[1] if found else None
+    for home in _home().glob(f"{asked.folder}@*"):
+        record = _record_of(home / asked.file) if asked.file else home / SOURCE
+        source = _read_source(record) or {}
+        names = source.get("names", {})  # when each was fetched
+        commit = COMMIT.fullmatch(asked.revision or "") and source.get("revision", "").startswith(str(asked.revision))
+        if (name in names or commit) and all((home / one).is_file() for one in source.get("sha256", {})):
+            found.append((names.get(name, 0.0), record, source))
+    if not found:
+        return None
+    _, record, source = max(found, key=lambda one: one[0])
+    _write_source(record, source | {"from": name})
+    return record.parent / Path(asked.file).name if asked.file else _only(record.parent)
 
 
 def _from_web(url: str) -> Path:
@@ -196,6 +240,14 @@ def _digests(home: Path, names: list[str]) -> dict[str, str]:
         with (home / name).open("rb") as file:
             digests[name] = hashlib.file_digest(file, "sha256").hexdigest()
     return digests
+
+
+def _read_source(record: Path) -> dict[str, Any] | None:
+    try:
+        found = json.loads(record.read_text(encoding="utf-8"))
+    except (OSError, ValueError, RecursionError):
+        return None
+    return found if isinstance(found, dict) else None
 
 
 def _write_source(record: Path, source: dict[str, Any]) -> None:
