@@ -53,12 +53,12 @@ def command(
       runs/mine, generator.safetensors   written by `train`
       model_N.pt                         of the lightweight_gan command
       model_N.pt                         of the stylegan2_pytorch command; .config.json beside it
-      hf:owner/name, https://...         the same, downloaded once; hf:owner/name@revision
       a folder of BigGAN-deep            config.json and weights; 1,000 categories of ImageNet
       *.pth, *.tar or *.pt of a DCGAN    its generator's weights, as PyTorch's example saves them
-      *.pkl of StyleGAN2-ADA             in PyTorch, with and without categories
+      *.pkl of StyleGAN2-ADA             in PyTorch
       *.pkl of StyleGAN2 in Flax         as of This Food Does Not Exist
-      *.pkl of StyleGAN2 in TensorFlow   the originals, without categories
+      *.pkl of StyleGAN2 in TensorFlow   the originals
+      hf:owner/name, https://...         any of these, downloaded once; also hf:owner/name@revision
 
     \b
     Example:

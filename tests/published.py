@@ -197,6 +197,7 @@ def write_flax(path: Path, found: Example, protocol: int = 4, **more: Any) -> Pa
 def write_tensorflow(path: Path, found: Example, protocol: int = 4, **options: Any) -> Path:
     """A network of StyleGAN2's original implementation."""
     arrays = theirs(found)
+    categories = len(arrays.get("mapping.embed.weight", ()))
     with stand_ins("dnnlib.tflib.network.Network", "dnnlib.util.EasyDict") as (network, easy):
 
         def made(name: str, variables: dict[str, np.ndarray], **components: Any) -> Any:
@@ -204,7 +205,7 @@ def write_tensorflow(path: Path, found: Example, protocol: int = 4, **options: A
             one.__dict__.update(
                 version=4,
                 name=name,
-                static_kwargs=easy(resolution=32, num_channels=3, label_size=0, **options),
+                static_kwargs=easy({"resolution": 32, "num_channels": 3, "label_size": categories, **options}),
                 components=easy(components),
                 build_module_src=SOURCE,
                 build_func_name="G_main",
@@ -215,7 +216,9 @@ def write_tensorflow(path: Path, found: Example, protocol: int = 4, **options: A
         mapping, synthesis = {}, {}
         for key, array in arrays.items():
             part, _, rest = key.partition(".")
-            if part == "mapping" and rest != "w_avg":
+            if rest.startswith("embed"):  # the original has no bias there
+                mapping |= {"LabelConcat/weight": array} if rest == "embed.weight" else {}
+            elif part == "mapping" and rest != "w_avg":
                 mapping[rest.replace("fc", "Dense").replace(".", "/")] = array
             elif not key.endswith(("resample_filter", "w_avg")):
                 synthesis |= _tensorflow_variable(rest, array)

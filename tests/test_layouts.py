@@ -104,11 +104,35 @@ def test_another_network_than_ours_is_named(tmp_path, part, options, what):
         read_published(write_ada(tmp_path / "network.pkl", replace(found, options=changed)))
 
 
-def test_a_tensorflow_network_with_categories_or_other_layers_is_named(tmp_path):
-    with pytest.raises(Refused, match="mapping/embed/weight"):
-        read_published(write_tensorflow(tmp_path / "network.pkl", example("conditional")))
-    with pytest.raises(Refused, match="architecture 'orig'"):
-        read_published(write_tensorflow(tmp_path / "network.pkl", example("unconditional"), architecture="orig"))
+def test_a_tensorflow_network_joins_latent_and_category_before_it_normalizes(tmp_path):
+    found = example("conditional")
+    arrays = {name.removeprefix("mapping."): array.astype(np.float64) for name, array in found.arrays.items()}
+
+    published = read_published(write_tensorflow(tmp_path / "network.pkl", found))
+
+    x = np.concatenate([found.latents, np.eye(3)[found.numbers] @ arrays["embed.weight"].T], axis=1)
+    x /= np.sqrt((x**2).mean(axis=1, keepdims=True) + 1e-8)
+    for layer in range(sum(name.startswith("fc") for name in arrays) // 2):
+        weight, bias = arrays[f"fc{layer}.weight"], arrays[f"fc{layer}.bias"]
+        x = x @ weight.T * (0.01 / np.sqrt(weight.shape[1])) + 0.01 * bias
+        x = np.where(x < 0, 0.2 * x, x) * np.sqrt(2)
+    mapping = build_generator(published.arrays, published.clamp).mapping
+    w = mapping(torch.from_numpy(found.latents).float(), torch.tensor(found.numbers))
+    assert np.abs(w.numpy() - x).max() < 1e-5
+
+
+@pytest.mark.parametrize(
+    ("kind", "options", "sentence"),
+    [
+        ("conditional", {"label_size": 4}, "has weights of 3 categories, which is not its label_size"),
+        ("unconditional", {"label_size": 4}, "has weights of 0 categories, which is not its label_size"),
+        ("conditional", {"normalize_latents": False}, "normalize_latents False"),
+        ("unconditional", {"architecture": "orig"}, "architecture 'orig'"),
+    ],
+)
+def test_another_tensorflow_network_is_named(tmp_path, kind, options, sentence):
+    with pytest.raises(Refused, match=sentence):
+        read_published(write_tensorflow(tmp_path / "network.pkl", example(kind), **options))
 
 
 def test_another_filter_is_named(tmp_path):

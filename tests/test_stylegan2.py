@@ -33,8 +33,9 @@ def generate(*arguments: object) -> str:
         (write_ada, "conditional", "sushi-roll", "This Sushi Roll Does Not Exist"),
         (write_flax, "conditional", "cheesecake", "This Cheesecake Does Not Exist"),
         (write_tensorflow, "unconditional", "cake", "This Cake Does Not Exist"),
+        (write_tensorflow, "conditional", "pineapple", "This Pineapple Does Not Exist"),
     ],
-    ids=["ada", "flax", "tensorflow"],
+    ids=["ada", "flax", "tensorflow", "tensorflow with categories"],
 )
 def test_from_a_published_file_to_a_website(tmp_path, site, write, kind, category, title):
     model = write(tmp_path / "food.pkl", example(kind))

@@ -4,9 +4,9 @@ published = read_published(Path("ffhq.pkl"))
 
 - StyleGAN2-ADA (PyTorch): a dict whose G_ema is a module with its source code. Only its arrays and options are read.
 - Flax (This Food Does Not Exist): a dict of params_ema_G and config, written by dill.
-- TensorFlow (the original StyleGAN2): a tuple (G, D, Gs) of networks with their variables; only unconditional ones.
+- TensorFlow (the original StyleGAN2): a tuple (G, D, Gs) of networks with their variables.
 
-The names are mapping.fc<n>, mapping.embed, mapping.w_avg and synthesis.b<size>.<conv0, conv1, torgb, const>.
+The names are mapping.fc<n>, mapping.embed (mapping.label_concat in TensorFlow), mapping.w_avg and synthesis.b<size>.<conv0, conv1, torgb, const>.
 """
 
 from __future__ import annotations
@@ -33,9 +33,15 @@ IGNORED_PACKAGES = ("dill._dill.", "flax.", "flaxmodels.", "jax.", "optax.", "tr
 LARGEST_FILE = 4 * 2**30  # bytes; the largest published file has a tenth of that
 MOST_MODULES, LONGEST_NAME = 1000, 100
 STANDARD_FILTER = np.outer((1, 3, 3, 1), (1, 3, 3, 1)) / 64
-DEFAULTS = {"architecture": "skip", "activation": "lrelu", "nonlinearity": "lrelu", "mapping_nonlinearity": "lrelu"}
+DEFAULTS: dict[str, Any] = {
+    "normalize_latents": True,
+    "architecture": "skip",
+    "activation": "lrelu",
+    "nonlinearity": "lrelu",
+    "mapping_nonlinearity": "lrelu",
+}
 TENSORFLOW_NAMES = re.compile(
-    r"mapping/Dense\d+/(weight|bias)|synthesis/(noise\d+|lod|4x4/Const/const)"
+    r"mapping/Dense\d+/(weight|bias)|mapping/LabelConcat/weight|synthesis/(noise\d+|lod|4x4/Const/const)"
     r"|synthesis/\d+x\d+/(Conv|Conv0_up|Conv1|ToRGB)/(weight|bias|mod_weight|mod_bias|noise_strength)"
 )
 RATES = ("lr_multiplier", "mapping_lrmul")
@@ -139,7 +145,7 @@ def _check_options(options: Mapping[str, Any]) -> None:
     """Raise Refused for options that our network doesn't implement."""
     for name, expected in DEFAULTS.items():
         if (chosen := options.get(name, expected)) != expected:
-            chosen = repr(chosen[:40]) if isinstance(chosen, str) else type(chosen).__name__
+            chosen = repr(chosen)[:40] if isinstance(chosen, str | bool) else type(chosen).__name__
             raise Refused(f"is a network with the {name} {chosen}; only {expected} is supported")
     if options.get("resample_kernel", [1, 3, 3, 1]) != [1, 3, 3, 1]:
         raise Refused("is a network with another resample_kernel than 1, 3, 3, 1")
@@ -241,8 +247,6 @@ def _is_network(value: object) -> bool:
 def _from_tensorflow(network: Made, arrays: _Arrays) -> Published:
     options = _in(network.state, "static_kwargs")
     _check_options(options)
-    if options.get("label_size"):
-        raise Refused("is a conditional TensorFlow network; only unconditional ones are supported")
     found = {name: value for part in ("mapping", "synthesis") for name, value in _variables(network, part)}
     arrays["mapping.w_avg"] = arrays.read(dict(_variables(network, "")).get("dlatent_avg"))
     if unknown := [name for name in found if not TENSORFLOW_NAMES.fullmatch(name)]:
@@ -257,6 +261,11 @@ def _from_tensorflow(network: Made, arrays: _Arrays) -> Published:
             arrays[f"synthesis.{which}.noise_const"] = noise.reshape(noise.shape[-2:])
         elif match := re.fullmatch(r"synthesis/(\d{1,4})x\1/(Conv|Conv0_up|Conv1|ToRGB)/weight", name):
             _tensorflow_layer(arrays, found, match[1], match[2])
+        elif name == "mapping/LabelConcat/weight":
+            arrays["mapping.label_concat.weight"] = arrays.read(value)
+    categories = len(arrays["mapping.label_concat.weight"]) if "mapping.label_concat.weight" in arrays else 0
+    if options.get("label_size", 0) != categories:
+        raise Refused(f"has weights of {categories} categories, which is not its label_size")
     const = arrays.read(found.get("synthesis/4x4/Const/const"))
     arrays["synthesis.b4.const"] = const.reshape(const.shape[1:])
     return Published("StyleGAN2 in TensorFlow", arrays, _clamp(options.get("conv_clamp")))

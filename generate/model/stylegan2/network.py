@@ -33,6 +33,7 @@ class Options:
     widths: tuple[int, ...]  # channels at 4, 8, 16, ... px
     channels: int  # of pictures
     clamp: float | None  # activations are clamped to -clamp..clamp
+    joined: bool = False  # latent and category are normalized together, as in TensorFlow
 
     @property
     def size(self) -> int:
@@ -68,17 +69,21 @@ class MappingNetwork(nn.Module):
         super().__init__()
         self.embed = Affine(options.categories, options.embedding_dim) if options.categories else None
         widths = (options.latent_dim + options.embedding_dim, *options.mapping)
+        self.joined = options.joined
         self.layers = nn.ModuleList(Affine(i, o) for i, o in pairwise(widths))
         means = (options.categories, options.w_dim) if own_means else (options.w_dim,)
         self.register_buffer("w_avg", torch.empty(means))
 
     def forward(self, latents: Tensor, labels: Tensor | None = None) -> Tensor:
-        x = normalized(latents)
-        if self.embed is not None:
-            if labels is None:
-                raise ValueError("A conditional network needs labels.")
-            one_hot = F.one_hot(labels, self.embed.weight.shape[1]).float()
-            x = torch.cat((x, normalized(self.embed(one_hot))), dim=1)
+        if self.embed is None:
+            x = normalized(latents)
+        elif labels is None:
+            raise ValueError("A conditional network needs labels.")
+        else:
+            embedded = self.embed(F.one_hot(labels, self.embed.weight.shape[1]).float())
+            parts = (latents, embedded) if self.joined else (normalized(latents), normalized(embedded))
+            x = torch.cat(parts, dim=1)
+            x = normalized(x) if self.joined else x
         for layer in self.layers:
             x = F.leaky_relu(layer(x), SLOPE) * GAIN
         return x

@@ -27,12 +27,16 @@ def options_of(arrays: Arrays, clamp: float | None) -> Options:
     mapping = [_shape(arrays, name, 2)[0] for name in _numbered(arrays, "mapping.fc{}.weight", count())]
     if not widths or not mapping:
         raise Refused("lacks the layers of a StyleGAN2 generator, mapping.fc0 or synthesis.b4.conv1")
+    joined = "mapping.label_concat.weight" in arrays
     embedding, categories = _shape(arrays, "mapping.embed.weight", 2) if "mapping.embed.weight" in arrays else (0, 0)
+    if joined:
+        categories, embedding = _shape(arrays, "mapping.label_concat.weight", 2)
     found = Options(
         latent_dim=_shape(arrays, "mapping.fc0.weight", 2)[1] - embedding,
         w_dim=mapping[-1],
         categories=categories,
         embedding_dim=embedding,
+        joined=joined,
         mapping=tuple(mapping),
         widths=tuple(widths),
         channels=_shape(arrays, "synthesis.b4.torgb.weight", 4)[0],
@@ -105,7 +109,10 @@ class _Weights:
 
 def _mapping(left: _Weights, options: Options, own_means: bool) -> dict[str, Tensor]:
     state: dict[str, Tensor] = {}
-    if options.categories:
+    if options.joined:
+        weight = left.take("mapping.label_concat.weight", options.categories, options.embedding_dim)
+        state |= {"mapping.embed.weight": weight.T, "mapping.embed.bias": torch.zeros(options.embedding_dim)}
+    elif options.categories:
         found = left.affine("mapping.embed", options.categories, options.embedding_dim)
         state |= _under("mapping.embed", found)
     inputs = options.latent_dim + options.embedding_dim
