@@ -25,6 +25,7 @@ from generate.decoding import suffix_of as suffix_of
 from generate.finding import Found, look_through
 from generate.formats import FORMATS, HEAD, SUFFIXES, sniff
 from generate.formats import BadPicture as BadPicture
+from generate.units import shell_path
 
 if TYPE_CHECKING:  # torch is slow to import; only load_pictures needs it
     import torch
@@ -49,6 +50,11 @@ def find_pictures(folder: Path) -> list[Path]:
 
 def find_all(folder: Path) -> Found:
     """The pictures below a folder, and skipped files. Raises click.ClickException if there is no picture."""
+    if folder.is_file():
+        raise click.ClickException(
+            f"{folder} is not a folder: give one that holds pictures, or unpack an archive with `python -m generate collect "
+            f"{shell_path(folder)} photos`."
+        )
     if not folder.is_dir():
         raise click.ClickException(f"{folder} is not a folder: give one that holds pictures.")
     found = look_through(folder)

@@ -18,7 +18,9 @@ from generate.collecting.unpacking import copy_pictures
 from generate.images import find_pictures
 from tests.collecting import npm_tarball, run
 from tests.conftest import EMOJI, files
+from tests.nasty import emoji
 from tests.picture_server import picture
+from tests.preparing import prepare
 
 
 def test_a_folder_keeps_its_categories_and_the_original(tmp_path):
@@ -250,3 +252,58 @@ def test_an_excel_sheet_is_refused_by_name(tmp_path):
 
     assert result.exit_code == 1
     assert "is an Excel sheet, which is not read: save it as CSV." in result.output
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "cure"),
+    [
+        (
+            "photos.rar",
+            b"Rar!\x1a\7\1\0",
+            "is a RAR archive, which is not read: unpack it and give the folder.",
+        ),
+        (
+            "photos.7z",
+            b"7z\xbc\xaf'\x1c",
+            "is a 7z archive, which is not read: unpack it and give the folder.",
+        ),
+        ("photos.tar.zst", b"(\xb5/\xfd", "is a zstd file, which is not read: unpack it first."),
+        ("half.zip", b"PK\3\4", "is a damaged zip archive: download it again."),
+        ("one.png", b"\x89PNG\r\n\x1a\n", "is a picture (PNG): give the folder that holds it."),
+    ],
+)
+def test_a_file_that_is_no_source_says_what_it_is(tmp_path, name, content, cure):
+    (tmp_path / name).write_bytes(content + bytes(50))
+
+    result = run(tmp_path / name, tmp_path / "out")
+
+    assert result.exit_code == 1
+    assert cure in result.output
+
+
+def test_prepare_of_an_archive_says_how_to_unpack_it(tmp_path):
+    (tmp_path / "my photos.zip").write_bytes(b"PK\3\4")
+
+    result = prepare(tmp_path / "my photos.zip", tmp_path / "out")
+
+    assert result.exit_code == 1
+    assert f"unpack an archive with `python -m generate collect '{tmp_path}/my photos.zip' photos`" in result.output
+
+
+def test_encrypted_members_are_named(tmp_path):
+    archive = tmp_path / "a.zip"
+    with zipfile.ZipFile(archive, "w") as file:
+        for name in ("food/lemon", "food/bread"):
+            picture = io.BytesIO()
+            emoji(name).save(picture, "PNG")
+            file.writestr(f"{Path(name).name}.png", picture.getvalue())
+    data = bytearray(archive.read_bytes())
+    data[6] |= 1  # the flag of the first member, before it and in the directory
+    data[data.index(b"PK\1\2") + 8] |= 1
+    archive.write_bytes(data)
+
+    result = run(archive, tmp_path / "out", "--min-size", 32)
+
+    assert result.exit_code == 0, result.output
+    assert "1 picture" in result.output
+    assert "encrypted: unpack the archive with its password and give the folder: lemon.png" in result.output

@@ -17,6 +17,7 @@ import click
 
 from generate.collecting.opening import NEXT_URL, SAMPLE, Cells, is_url, open_text, shows_picture
 from generate.collecting.records import json_table, parquet_table
+from generate.formats import FORMATS, HEAD, sniff
 
 SAMPLE_CHARS = 1 << 16
 PREFACE = 20  # maximum number of lines before a header
@@ -50,12 +51,18 @@ BINARY = {  # unsupported formats by their first bytes
     b"ORC": "an ORC file",
     b"Obj\x01": "an Avro file",
     b"\xd0\xcf\x11\xe0": "an Excel sheet",
-    b"(\xb5/\xfd": "a zstd file",
-    b"\x04\x22\x4d\x18": "an LZ4 file",
-    b"]\0\0": "an LZMA file",
-    b"\x1f\x9d": "a file of `compress`",
     b"\x93NUMPY": "a NumPy array",
     b"%PDF": "a PDF",
+}
+ARCHIVES = {  # the same of archives and compressed files, and the cure
+    b"Rar!": "a RAR archive, which is not read: unpack it and give the folder",
+    b"7z\xbc\xaf": "a 7z archive, which is not read: unpack it and give the folder",
+    b"MSCF": "a CAB archive, which is not read: unpack it and give the folder",
+    b"(\xb5/\xfd": "a zstd file, which is not read: unpack it first",
+    b"\x04\x22\x4d\x18": "an LZ4 file, which is not read: unpack it first",
+    b"]\0\0": "an LZMA file, which is not read: unpack it first",
+    b"\x1f\x9d": "a file of `compress`, which is not read: unpack it first",
+    b"PK\x03\x04": "a damaged zip archive: download it again",  # a whole one would have been unpacked
 }
 WIDE_DELIMITERS = ("::", "##", "@@", "$$", "-->")  # multi-character delimiters, replaced by NARROW
 NARROW = "\x1f"
@@ -72,9 +79,14 @@ def read_table_rows(path: Path) -> Iterator[dict[str, str]] | None:
     Raises click.ClickException for unsupported table formats.
     """
     with path.open("rb") as file:
-        head = file.read(16)
+        head = file.read(HEAD)
     if head.startswith(b"PAR1"):
         return _by_columns(*parquet_table(path))
+    for start, cure in ARCHIVES.items():
+        if head.startswith(start):
+            raise click.ClickException(f"{path} is {cure}.")
+    if (name := sniff(head)) in FORMATS:
+        raise click.ClickException(f"{path} is a picture ({name}): give the folder that holds it.")
     for start, name in BINARY.items():
         if head.startswith(start):
             raise click.ClickException(f"{path} is {name}, which is not read: save it as CSV, JSON Lines or Parquet.")

@@ -28,6 +28,7 @@ from generate.finding import HIDDEN, NO_PICTURE, NOT_UTF8, is_hidden, look_throu
 from generate.formats import HEAD, REFUSED, SUFFIXES
 from generate.images import BadPicture, atomic_path, fitting
 
+LOCKED = "encrypted: unpack the archive with its password and give the folder"
 MAX_BYTES = 100_000_000  # of one uncompressed picture
 NOT_THE_PICTURES = (
     errno.ENOSPC,
@@ -80,7 +81,12 @@ class Zip:
         old = {info.filename: info.filename.encode("cp437") for info in infos if not info.flag_bits & 0x800}
         names = readable(old, self.path, self.encoding)
         # Windows tools have written backslashes
-        return [Member(info, names.get(info.filename, info.filename).replace("\\", "/")) for info in infos]
+        return [
+            Member(
+                info, names.get(info.filename, info.filename).replace("\\", "/"), LOCKED if info.flag_bits & 1 else ""
+            )
+            for info in infos
+        ]
 
     def open(self, member: Member) -> IO[bytes]:
         return self.archive.open(member.key)
