@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import os
+import re
+import shlex
+import shutil
 import subprocess
 import sys
 
@@ -83,3 +86,36 @@ def test_a_lightweight_gan_of_the_hub_gets_from_its_name_to_a_page_with_its_cate
     page = requests.get(f"{site(str(tmp_path / 'bucket'))}/c/flower", timeout=10)
     assert "<title>This Flower Does Not Exist" in page.text
     assert picture_in(page.content) in files(tmp_path / "samples" / "flower").values()
+
+
+GUIDE = (ROOT / "docs" / "models.md").read_text()
+BLOCKS = "\n".join(re.findall(r"```sh\n(.*?)```", GUIDE, flags=re.DOTALL)).splitlines()
+COMMANDS = [line for line in BLOCKS if line.startswith("python -m generate ")]
+NAMED = {  # the files that docs/models.md names
+    "cakes.pkl": ("tensorflow", "network.pkl"),
+    "food-512.pkl": ("ada", "network.pkl"),
+    "models/flowers/model_150.pt": ("stylegan2-pytorch", "model_7.pt"),
+    "gan_face_generate/weights.tar": ("dcgan", "netG.pth"),
+}
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_the_guide_s_commands_run(models, tmp_path, monkeypatch, command):
+    """With small models under the names in docs/models.md, and fewer pictures; fetching is tested in test_fetching.py."""
+    for name, (family, file) in NAMED.items():
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        folder = models[family] if models[family].is_dir() else models[family].parent
+        shutil.copyfile(folder / file, tmp_path / name)
+    (tmp_path / "food-512.categories.txt").write_text("cheesecake\nsushi\npizza\n")
+    shutil.copyfile(models["stylegan2-pytorch"].parent / ".config.json", tmp_path / "models/flowers/.config.json")
+    shutil.copytree(models["biggan"], tmp_path / "biggan")
+    (tmp_path / "bucket").mkdir()
+    monkeypatch.chdir(tmp_path)
+    words = shlex.split(command.replace("hf:osanseviero/BigGAN-deep-128", "biggan"))[3:]
+    words += ["--count", "6"] + (["--categories", "2", "--no-curate"] if "--categories" in words else [])
+
+    result = CliRunner().invoke(main, words)
+
+    assert result.exit_code == 0, result.output
+    made = [path for path in (tmp_path / words[2]).rglob("*.jpg") if "thumbs" not in path.parts]
+    assert len(made) >= 6

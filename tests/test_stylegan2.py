@@ -71,6 +71,19 @@ def test_the_same_seeds_are_the_same_bytes_in_any_order_batch_and_rank(tmp_path)
     assert row["category"] == "1"
 
 
+def test_samples_from_before_the_categories_had_names_are_not_mixed(tmp_path):
+    model = write_ada(tmp_path / "food.pkl", example("conditional"))
+    generate("sample", model, tmp_path / "samples", "--count", 1)
+    before = files(tmp_path / "samples")
+    (tmp_path / "food.categories.txt").write_text("\n".join(NAMES))
+
+    result = CliRunner().invoke(main, ["sample", str(model), str(tmp_path / "samples"), "--count", "2"])
+
+    assert result.exit_code == 1
+    assert "holds samples of the category '0', which the model's categories no longer include" in result.output
+    assert files(tmp_path / "samples") == before
+
+
 def test_explore_refill_and_evaluate_take_it(tmp_path, samples):
     model = write_flax(tmp_path / "food.pkl", example("conditional"))
     (tmp_path / "bucket").mkdir()

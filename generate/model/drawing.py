@@ -56,6 +56,7 @@ def draw_folder(
     }
     work = _work(model, seeds, categories)
     _check_same_drawing(dest, settings, batch_size, model.made.get("source"))
+    _check_same_names(dest, model)
     share = work[rank::world]
     missing = _missing(dest, share, model.size, format)
     there, hidden = len(share) - len(missing), True if rank else None  # None: hidden unless stderr is a terminal
@@ -156,6 +157,18 @@ def _check_same_drawing(dest: Path, settings: dict[str, Any], batch_size: int, s
                 )
     written = settings | {"batch_size": batch_size} | ({"source": source} if source else {})
     write_text(options, json.dumps(written, indent=2) + "\n")
+
+
+def _check_same_names(dest: Path, model: Model) -> None:
+    """Raises click.ClickException if earlier samples have a category that the model's categories no longer include."""
+    if not model.categories or not (dest / SAMPLES_TABLE).exists():
+        return
+    known = set(model.categories)
+    for row in map(json.loads, (dest / SAMPLES_TABLE).read_text().splitlines()):
+        if (name := row.get("category", "")) not in known:
+            raise click.ClickException(
+                f"{dest} holds samples of the category {name!r}, which the model's categories no longer include: choose another DEST or delete it."
+            )
 
 
 def _write(picture: Tensor, path: Path, quality: int) -> None:
