@@ -119,3 +119,14 @@ def test_the_guide_s_commands_run(models, tmp_path, monkeypatch, command):
     assert result.exit_code == 0, result.output
     made = [path for path in (tmp_path / words[2]).rglob("*.jpg") if "thumbs" not in path.parts]
     assert len(made) >= 6
+
+
+def test_help_and_readme_name_every_family_of_the_guide():
+    families = re.findall(r"^\| ([^|]+) \| [^-]", GUIDE, flags=re.MULTILINE)[1:]
+    said = CliRunner().invoke(main, ["sample", "--help"]).output.replace("_", "-")
+    readme = (ROOT / "README.md").read_text()
+
+    assert len(families) == len(WRITERS) - 1  # all but ours
+    for family in families:
+        assert family in said
+        assert family.removesuffix("-ADA").partition(" in ")[0] in readme
