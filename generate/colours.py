@@ -69,7 +69,8 @@ def use_full_range(image: Image.Image, data: bytes) -> Image.Image:
     rgb = Image.fromarray(np.ascontiguousarray(_to_bytes(array[..., 2::-1])))
     rgb.info = dict(image.info)
     if "A" in image.mode:
-        rgb.putalpha(image.getchannel("A"))
+        full = array.shape[2] == len("BGRA")
+        rgb.putalpha(Image.fromarray(_to_bytes(array[..., 3])) if full else image.getchannel("A"))
     return rgb
 
 

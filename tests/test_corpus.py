@@ -96,6 +96,28 @@ def test_colour_of_sixteen_bits_is_what_another_decoder_reads(top, channels, for
         assert (made[..., 3] == 255).all()
 
 
+def png(side: int, bits: int, kind: int, rows: np.ndarray, clear: bytes | None = None) -> bytes:
+    """A PNG of a square from the bytes of its rows; `kind` is its colour type, `clear` the content of tRNS."""
+    parts = {b"IHDR": struct.pack(">IIBBBBB", side, side, bits, kind, 0, 0, 0)}
+    parts |= {b"tRNS": clear} if clear else {}
+    parts |= {b"IDAT": zlib.compress(b"".join(b"\0" + row.tobytes() for row in rows)), b"IEND": b""}
+    chunks = (
+        struct.pack(">I", len(b)) + name + b + struct.pack(">I", zlib.crc32(name + b)) for name, b in parts.items()
+    )
+    return b"\x89PNG\r\n\x1a\n" + b"".join(chunks)
+
+
+@pytest.mark.parametrize("mode", ["RGBA", "LA"])
+def test_transparency_of_twelve_bits_is_as_strong_as_of_eight(mode):
+    array = np.asarray(emoji("food/lemon", "RGBA", 96).convert(mode))
+    rows = (array * np.uint16(16)).astype(">u2").reshape(96, -1)
+    kind = {"RGBA": 6, "LA": 4}[mode]
+
+    made = open_picture(io.BytesIO(png(96, 16, kind, rows)))
+
+    assert np.abs(np.asarray(made.getchannel("A"), int) - array[..., -1]).max() <= 1
+
+
 @pytest.mark.parametrize("orientation", range(1, 9))
 def test_a_turned_tiff_of_twelve_bits_is_no_darker(orientation):
     lemon = emoji("food/lemon").crop((0, 0, 128, 80))
@@ -129,17 +151,8 @@ def test_one_transparent_grey_of_few_bits_is_transparent(bits):
     shades = np.asarray(emoji("food/lemon", "L", 96)) >> (8 - bits)
     rows = np.packbits(np.unpackbits(shades[..., None], axis=2)[..., 8 - bits :].reshape(96, -1), axis=1)
     clear = int(shades[0, 0])
-    parts = {
-        b"IHDR": struct.pack(">IIBBBBB", 96, 96, bits, 0, 0, 0, 0),
-        b"tRNS": struct.pack(">H", clear),
-        b"IDAT": zlib.compress(b"".join(b"\0" + row.tobytes() for row in rows)),
-        b"IEND": b"",
-    }
-    chunks = (
-        struct.pack(">I", len(b)) + name + b + struct.pack(">I", zlib.crc32(name + b)) for name, b in parts.items()
-    )
 
-    alpha = np.asarray(open_picture(io.BytesIO(b"\x89PNG\r\n\x1a\n" + b"".join(chunks))))[..., 3]
+    alpha = np.asarray(open_picture(io.BytesIO(png(96, bits, 0, rows, struct.pack(">H", clear)))))[..., 3]
 
     assert ((alpha == 0) == (shades == clear)).all()
 
