@@ -65,6 +65,7 @@ class Web(Hub):
 def hub(model) -> Iterator[Any]:
     """A hub with `me/pets`, the model and a script that nobody may fetch, and with odd ones."""
     files = {"generator.safetensors": model.read_bytes(), "config.json": b"{}", "setup.py": b"open('ran', 'w')"}
+    files["discriminator.safetensors"] = b"not needed to draw"
     flowers = checkpoint(model.parent / "flowers")
     repositories = {
         "me/flowers": {f"models/x/{path.name}": path.read_bytes() for path in flowers.parent.iterdir()},
@@ -108,7 +109,7 @@ def test_a_model_of_the_hub_is_fetched_with_its_revision_and_checksums(sample, h
     source = json.loads((tmp_path / "samples" / "samples.json").read_text())["source"]
     assert (source["from"], source["revision"]) == ("hf:me/pets", COMMIT)
     assert source["sha256"]["generator.safetensors"] == hashlib.sha256(model.read_bytes()).hexdigest()
-    assert not [path for path in hub.asked if "setup.py" in path]
+    assert not [path for path in hub.asked if "setup.py" in path or "discriminator" in path]
     assert len(list((tmp_path / "samples").glob("*.jpg"))) == 2
 
 
@@ -162,7 +163,10 @@ def test_one_file_of_it_can_be_named(sample, tmp_path):
     assert sample("hf:me/pets/generator.safetensors").returncode == 0
     missing = sample("hf:me/pets/other.pkl")
     assert missing.returncode == 1
-    assert "has no other.pkl: it has config.json, generator.safetensors, setup.py" in missing.stderr
+    assert (
+        "has no other.pkl: it has config.json, discriminator.safetensors, generator.safetensors, setup.py"
+        in missing.stderr
+    )
 
 
 def source(folder: Path) -> dict[str, object]:
