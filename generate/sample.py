@@ -53,6 +53,7 @@ def command(
       runs/mine, generator.safetensors   written by `train`
       model_N.pt                         of the lightweight_gan command
       model_N.pt                         of the stylegan2_pytorch command; .config.json beside it
+      models/NAME                        the folder of either command: its newest checkpoint
       a folder of BigGAN-deep            config.json and weights; 1,000 categories of ImageNet
       *.pth, *.tar or *.pt of a DCGAN    its generator's weights, as PyTorch's example saves them
       *.pkl of StyleGAN2-ADA             in PyTorch

@@ -177,6 +177,18 @@ def test_the_configuration_tells_the_scale_of_the_mapping_network(file, capsys):
     assert f"{file.parent / '.config.json'} is missing: its lr_mlp is taken to be 0.1" in capsys.readouterr().out
 
 
+def test_a_folder_of_checkpoints_is_its_newest(file):
+    for number in (10, 9):
+        write(file.parent.parent / str(number), **{"GE.initial_conv.bias": torch.full((8,), float(number))})
+        (file.parent.parent / str(number) / "model_7.pt").rename(file.parent / f"model_{number}.pt")
+
+    model = open_model(file.parent)
+
+    assert model.made["checkpoint"] == "model_10.pt"
+    assert torch.equal(model.draw([0]), open_model(file.parent / "model_10.pt").draw([0]))
+    assert not torch.equal(model.draw([0]), open_model(file).draw([0]))
+
+
 class Evil:
     def __reduce__(self):
         return (exec, ("open('ran', 'w')",))

@@ -11,11 +11,12 @@ from pathlib import Path
 import torch
 
 from generate.model.biggan.weights import is_biggan
+from generate.model.checkpoints import HUB_MODEL
 from generate.model.dcgan.weights import is_dcgan
 from generate.model.family import Model
 from generate.model.fetching import local_copy, source_of
 from generate.model.generator import load_generator
-from generate.model.saved import CHECKPOINTS
+from generate.model.saved import CHECKPOINTS, newest_checkpoint
 from generate.model.stylegan2_pytorch.weights import is_stylegan2_pytorch
 
 PICKLE = b"\x80"  # the first byte of pickles
@@ -27,7 +28,7 @@ TORCH_SAVE = (
 def open_model(source: str | Path, device: torch.device | None = None) -> Model:
     """Open a run folder, a file, or a name that `local_copy` downloads. Raises click.ClickException if it is not a model."""
     path = local_copy(str(source))
-    model = _open(path, device)
+    model = _open(_checkpoint_in(path), device)
     if found := source_of(path):
         model.made["source"] = found
     return model
@@ -51,6 +52,13 @@ def _open(path: Path, device: torch.device | None) -> Model:
 
         return open_dcgan(path, device)
     return load_generator(path, device)
+
+
+def _checkpoint_in(path: Path) -> Path:
+    """Return the newest checkpoint of a folder models/NAME, any other path as it is."""
+    if path.is_dir() and not any((path / name).exists() for name in ("generator.safetensors", HUB_MODEL)):
+        return newest_checkpoint(path) or path
+    return path
 
 
 def _is_pickle(path: Path) -> bool:

@@ -5,6 +5,7 @@ stored = load_saved(Path("netG_epoch_24.pth"))
 
 from __future__ import annotations
 
+import re
 import zipfile
 from collections.abc import Iterable
 from pathlib import Path
@@ -14,6 +15,7 @@ import torch
 from torch import Tensor
 
 CHECKPOINTS = (".pth", ".tar", ".pt")  # what torch.save's files are called
+NUMBERED = re.compile(r"model_(\d{1,9})\.pt")  # those of the lightweight_gan and stylegan2_pytorch commands
 
 
 def load_saved(path: Path, device: str = "cpu") -> Any:
@@ -33,3 +35,9 @@ def check_claims(path: Path, weights: Iterable[Tensor]) -> None:
     claimed, room = sum(weight.numel() * weight.element_size() for weight in weights), path.stat().st_size
     if claimed > room:
         raise ValueError(f"it claims {claimed:,} bytes of weights, but has {room:,}")
+
+
+def newest_checkpoint(folder: Path) -> Path | None:
+    """Return the model_N.pt with the largest N of a folder such as models/NAME, None if it has none."""
+    found = [(int(match[1]), path) for path in folder.iterdir() if (match := NUMBERED.fullmatch(path.name))]
+    return max(found)[1] if found else None
