@@ -70,7 +70,8 @@ def command(
 ) -> None:
     """Drop copies, failures and near-duplicates among samples.
 
-    Drops copies of training pictures, then the least realistic, then near-duplicates of better ones. Fills each
+    Drops copies of training pictures, then the least realistic and all that look like noise beside the training pictures,
+    then near-duplicates of better ones. Fills each
     category's share with the most realistic of the rest, and copies them to DEST; SAMPLES is not changed.
     DEST/curation.csv gives the verdict on each picture and the reason. Open DEST/contact-sheet.html in a browser to
     choose by hand, and save the list for --reject or --keep-list.
@@ -99,9 +100,9 @@ def command(
     write_sheet(sheet, curated, samples, training)
     click.echo(f"{curated.summary()}, in {dest}")
     found = curated.resemblance
-    if found and found.poor:
+    if warning := curated.warning():
         cure = "Train longer, or check that --train names the pictures the model was trained on."
-        click.echo(f"Warning: {found.describe()}. {cure}", err=True)
+        click.echo(f"Warning: {warning}. {cure}", err=True)
     if not training:
         click.echo(
             "Not compared with training pictures: give the prepared pictures with --train, and copies of them are dropped."

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import re
 import shutil
 from collections import Counter
 from collections.abc import Iterator
@@ -123,6 +124,30 @@ def test_each_category_gets_its_share_and_another_run_deletes_what_it_no_longer_
     )
     assert "6 of 30 kept" in result.output
     assert json.loads((dest / "curate.json").read_text())["keep"] == 6
+
+
+def test_half_noise_is_left_out_with_a_warning(folders, tmp_path):
+    """A category of its own of grey noise beside one of pictures; --worst 0 keeps it, with a warning."""
+    pictures = sorted((folders[1]).rglob("*.png"))
+    (tmp_path / "in" / "good").mkdir(parents=True)
+    (tmp_path / "in" / "snow").mkdir()
+    generator = np.random.default_rng(0)
+    for number, path in enumerate(pictures):
+        Image.open(path).convert("RGB").save(tmp_path / "in" / "good" / f"{number}.jpg", quality=90)
+        noise = generator.integers(0, 256, (64, 64), dtype=np.uint8)
+        Image.fromarray(noise).convert("RGB").save(tmp_path / "in" / "snow" / f"{number}.jpg", quality=90)
+    copies = ["--max-similarity", 1, "--keep", 100]
+
+    result = curate(tmp_path / "in", tmp_path / "out", folders[1], *copies)
+    all_kept = curate(tmp_path / "in", tmp_path / "all", folders[1], *copies, "--worst", 0)
+
+    half, both = len(pictures), 2 * len(pictures)
+    (noisy,) = re.findall(rf"Warning: (\d+) of {both} pictures look like noise", result.output)
+    assert half <= int(noisy) <= half + 2, "beside the noise, the least realistic of so few pictures"
+    assert "none of them is kept; nothing is left of snow. Train longer" in result.output
+    assert [name.split("/")[0] for name in kept(tmp_path / "out")] == ["good"] * (both - int(noisy))
+    assert f"{noisy} of them are kept. Train longer" in all_kept.output
+    assert len(kept(tmp_path / "all")) == both
 
 
 def test_shares():

@@ -18,7 +18,7 @@ from gallery.bucket import Bucket, open_bucket
 from gallery.history import list_releases, prune, roll_back
 from gallery.release import Catalog, read_live
 from generate.__main__ import main
-from generate.model.generator import save_generator
+from generate.model.generator import load_generator, save_generator
 from generate.model.networks import NetworkOptions, build_generator
 from generate.prepare import prepare
 from generate.units import Duration
@@ -179,12 +179,13 @@ def demo(tmp_path) -> Path:
 
 
 def test_the_best_of_more_are_published_with_their_scores(demo, tmp_path):
-    prepare(EMOJI, tmp_path / "prepared", size=64)
+    prepare(ROOT / "demo" / "real", tmp_path / "prepared", size=128)
 
     result = refill(demo, str(tmp_path / "bucket"), "--curate", "--count", "8", "--train", str(tmp_path / "prepared"))
 
     assert result.exit_code == 0, result.output
     assert "8 of 12 kept" in result.output
+    assert "Warning" not in result.output
     (rows,) = (tmp_path / "bucket").glob("releases/*/images.jsonl")
     found = [json.loads(line) for line in rows.read_text().splitlines()]
     assert all(set(row["scores"]) == {"realism", "difference"} for row in found)
@@ -212,6 +213,26 @@ def test_noise_does_not_go_live_unless_told(trained, tmp_path):
     assert "Nothing was published, since the pictures barely resemble the training pictures" in result.output
     assert "publish all the same with --yes" in result.output
     assert not list((tmp_path / "bucket").iterdir())
+
+
+def test_a_category_of_noise_does_not_go_live_unless_told(demo, tmp_path):
+    learned = load_generator(demo / "generator.safetensors")
+    torch.manual_seed(0)
+    with torch.no_grad():
+        learned.generator.embed.weight[1] += 2 * torch.randn(128)
+    save_generator(demo / "generator.safetensors", learned.generator, learned.network, {"kimg": 57})
+    prepare(ROOT / "demo" / "real", tmp_path / "prepared", size=128)
+    told = ("--curate", "--count", "8", "--train", str(tmp_path / "prepared"))
+
+    result = refill(demo, str(tmp_path / "bucket"), *told)
+
+    assert result.exit_code == 1
+    assert "Nothing was published, since 4 of 12 pictures look like noise" in result.output
+    assert "none of them is kept; nothing is left of flags" in result.output
+    assert "publish all the same with --yes" in result.output
+    assert not list((tmp_path / "bucket").iterdir())
+    assert refill(demo, str(tmp_path / "bucket"), *told, "--yes").exit_code == 0
+    assert [category.slug for category in live(open_bucket(str(tmp_path / "bucket"))).categories] == ["faces", "people"]
 
 
 def test_without_training_pictures_refill_says_what_it_did_not_look_for(demo, tmp_path):

@@ -89,6 +89,24 @@ def test_blurred_pictures_are_poor_but_not_too_far(network, trained):
     assert found.frechet > found.frechet_reached
 
 
+def joined(one: Descriptors, other: Descriptors) -> Descriptors:
+    return Descriptors(*(torch.cat([getattr(one, part), getattr(other, part)]) for part in vars(one)))
+
+
+@pytest.mark.parametrize("noise", [uniform, faint, blurred, stripes, untrained])
+def test_noise_among_training_pictures_is_counted(network, trained, noise):
+    torch.manual_seed(0)
+    drawn = describe(network, noise().clamp(0, 1).mul(255).to(torch.uint8))
+    half = Descriptors(trained.features[:COUNT], trained.layout[:COUNT], trained.small[:COUNT])
+
+    found = resemblance(joined(half, drawn), trained)
+
+    assert found.poor
+    assert found.partly_noise
+    assert found.noise in (COUNT, COUNT + 1)
+    assert f"{found.noise} of {2 * COUNT} pictures look like noise" in found.describe()
+
+
 def test_training_pictures_are_neither(network, trained):
     half = Descriptors(trained.features[::2], trained.layout[::2], trained.small[::2])
 
@@ -102,7 +120,9 @@ def test_training_pictures_with_doubles_are_judged_as_if_without(network, traine
     twice = Descriptors(*(torch.cat([part, part]) for part in (trained.features, trained.layout, trained.small)))
     generator = load_generator(ROOT / "demo" / "generator.safetensors").generator
 
-    assert not resemblance(describe(network, draw_pictures(generator, range(COUNT), 4, CATEGORIES)), twice).too_far
+    drawn = describe(network, draw_pictures(generator, range(COUNT), 4, CATEGORIES))
+
+    assert resemblance(drawn, twice) == resemblance(drawn, trained)
 
 
 def test_too_few_pictures_are_not_judged(trained):

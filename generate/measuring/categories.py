@@ -23,7 +23,7 @@ from torch import Tensor
 from generate.measuring.features import EfficientNetLite0, batches
 from generate.measuring.recognising import classify
 from generate.measuring.resemblance import OUTLIER_QUANTILE
-from generate.measuring.similarity import MAX_LIMIT, Descriptors, describe, find_repeats, realism_of
+from generate.measuring.similarity import MAX_LIMIT, Descriptors, describe, distinct, find_repeats, realism_of
 from generate.measuring.verdicts import MIN_PLAUSIBLE
 from generate.model.imagenet import find_kind
 
@@ -54,6 +54,7 @@ def judge_categories(
     plausible: dict[str, float] = {}
     recognised: dict[str, float] = {}
     if trained is not None:
+        trained = distinct(trained)[0]
         threshold = realism_of(trained).quantile(OUTLIER_QUANTILE)
         plausible = {name: _share(realism_of(some, trained) >= threshold) for name, some in descriptors.items()}
     else:

@@ -34,6 +34,7 @@ from generate.measuring.similarity import (
     Descriptors,
     copy_limit,
     describe,
+    distinct,
     find_repeats,
     nearest_neighbour,
     realism_of,
@@ -73,8 +74,8 @@ def curate_folder(
 ) -> Curated:
     """Copy the best `keep` pictures of `samples` to `dest`, with their rows and scores, and write dest/curation.csv.
 
-    Rejects the names in `reject`, then copies of training pictures, then the `worst` share by realism, then near-duplicates
-    of better ones. Each category keeps its share of the rest, best first. With a `keep_list`, exactly those pictures are
+    Rejects the names in `reject`, then copies of training pictures, then the `worst` share by realism and all that look like
+    noise beside the training pictures, then near-duplicates of better ones. Each category keeps its share of the rest, best first. With a `keep_list`, exactly those pictures are
     kept. Raises click.ClickException for unusable folders.
     """
     paths = find_pictures(samples)
@@ -107,13 +108,14 @@ def curate_folder(
         [path.relative_to(training).as_posix() for path in known] if training else [],
         limit,
     )
-    order = choose(verdicts, drawn, limit=limit, keep=keep, worst=worst, mix=mix, reject=reject, keep_list=keep_list)
+    resembles = resemblance(drawn, trained) if trained else None
+    floor = resembles.floor if resembles and not resembles.too_far else 0.0  # where all is noise, none is worth saving
+    order = choose(verdicts, drawn, limit=limit, keep=keep, worst=worst, floor=floor, mix=mix, reject=reject, keep_list=keep_list)  # fmt: skip
     damaged = [
         Verdict(name, category_of(path, samples), kept=False, reason=DAMAGED, note=bad[path])
         for name, path in zip(names, paths, strict=True)
         if path in bad
     ]
-    resembles = resemblance(drawn, trained) if trained else None
     curated = Curated(sorted([*order, *damaged], key=lambda verdict: verdict.file), limit, resembles)
     _write(samples, dest, curated)
     return curated
@@ -159,9 +161,12 @@ def score(
 
     Without training pictures, a sample's realism is measured against the other samples.
     """
+    different = distinct(trained)[0] if trained else None
+    if different is not None and len(different) < MIN_PICTURES:
+        different = trained
     verdicts = [
         Verdict(name, category, realism=round(value, 4))
-        for name, category, value in zip(names, categories, realism_of(drawn, trained, limit).tolist(), strict=True)
+        for name, category, value in zip(names, categories, realism_of(drawn, different, limit).tolist(), strict=True)
     ]
     if trained is None:
         return verdicts
@@ -179,11 +184,15 @@ def choose(
     limit: float,
     keep: int,
     worst: float = 0.1,
+    floor: float = 0.0,
     mix: str = "equal",
     reject: Collection[str] = (),
     keep_list: Collection[str] | None = None,
 ) -> list[Verdict]:
-    """Return the verdicts with `kept` and `reason` decided. A keep list overrules everything else."""
+    """Return the verdicts with `kept` and `reason` decided. A keep list overrules everything else.
+
+    Drops the `worst` share, and more if more are less realistic than `floor`; with `worst` 0 none.
+    """
     if keep_list is not None:
         return [v if v.file in keep_list else replace(v, kept=False, reason=NOT_LISTED) for v in verdicts]
     found = list(verdicts)
@@ -197,7 +206,8 @@ def choose(
         elif verdict.difference is not None and verdict.difference < limit:
             drop(row, COPY)
     best = sorted((row for row, v in enumerate(found) if v.kept), key=lambda row: -(found[row].realism or 0))
-    for row in best[len(best) - int(worst * len(best)) :]:
+    below = sum((found[row].realism or 0) < floor for row in best) if worst else 0
+    for row in best[len(best) - max(below, int(worst * len(best))) :]:
         drop(row, UNREALISTIC)
     for row, first in find_repeats(drawn, limit, [row for row in best if found[row].kept]).items():
         if found[row].kept:

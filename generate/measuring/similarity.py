@@ -208,20 +208,22 @@ def realism_of(drawn: Descriptors, training: Descriptors | None = None, limit: f
     realistic. With fewer than MIN_PICTURES different pictures, all get 1.
     """
     if training is not None:
-        return _realism(drawn, training)
-    repeats = find_repeats(drawn, limit)
-    distinct = [row for row in range(len(drawn)) if row not in repeats]
-    scores = torch.ones(len(drawn))
-    if len(distinct) < MIN_PICTURES:
-        return scores
-    scores[distinct] = _realism(Descriptors(drawn.features[distinct], drawn.layout[distinct], drawn.small[distinct]))
-    for row, first in repeats.items():
-        scores[row] = scores[first]
-    return scores
+        return realism_as_given(drawn, training)
+    different, firsts = distinct(drawn, limit)
+    return realism_as_given(different)[firsts] if len(different) >= MIN_PICTURES else torch.ones(len(drawn))
 
 
-def _realism(drawn: Descriptors, training: Descriptors | None = None) -> Tensor:
-    """Return the realism of each picture, against the training pictures or against the others."""
+def distinct(pictures: Descriptors, limit: float = MIN_LIMIT) -> tuple[Descriptors, Tensor]:
+    """Return the pictures without those nearer than `limit` to another, and for each picture the row (N,) of the one it repeats."""
+    repeats = find_repeats(pictures, limit)
+    rows = [row for row in range(len(pictures)) if row not in repeats]
+    places = {row: place for place, row in enumerate(rows)}
+    firsts = torch.tensor([places[repeats.get(row, row)] for row in range(len(pictures))])
+    return Descriptors(pictures.features[rows], pictures.layout[rows], pictures.small[rows]), firsts
+
+
+def realism_as_given(drawn: Descriptors, training: Descriptors | None = None) -> Tensor:
+    """Return the realism of each picture, against the training pictures or against the others, duplicates included."""
     known = training or drawn
     parts = [(known.features, drawn.features), (known.layout.flatten(1).float(), drawn.layout.flatten(1).float())]
     spreads = [real.var(dim=0).sum().sqrt().clamp_min(1e-6) for real, _ in parts]

@@ -8,7 +8,8 @@ from dataclasses import dataclass
 
 CURATION_TABLE = "curation.csv"
 EVALUATION = "evaluation.json"  # what `evaluate` measured; of a run, in RUN/evaluation
-MIN_PLAUSIBLE = 0.1  # chosen in benchmarks/README.md, "Resemblance"
+MIN_PLAUSIBLE, GOOD_PLAUSIBLE = 0.1, 0.5  # chosen in benchmarks/README.md, "Resemblance"
+MAX_NOISE = 0.25  # so too; more of the samples than this look like noise: a warning says so
 MIN_PICTURES = 5  # for realism, which uses 3 neighbours
 COPY, UNREALISTIC, DUPLICATE, NO_ROOM = "copy", "unrealistic", "duplicate", "no room"
 REJECTED, NOT_LISTED, DAMAGED = "rejected", "not on the list", "damaged"
@@ -42,7 +43,10 @@ class Verdict:
 class Resemblance:
     """The distance of samples to the training pictures, and for reference that of the two halves of the training pictures."""
 
-    plausible: float  # share of samples that are as realistic as all but the least realistic training pictures
+    samples: int
+    noise: int  # samples that are less realistic than all but the least realistic 1 % of the training pictures
+    floor: float  # the realism below which a sample is noise
+    plausible: float  # share of samples as realistic as all but the least realistic 5 % of the training pictures
     frechet: float
     within: float  # share of samples within the manifold of training pictures (precision)
     frechet_reached: float
@@ -55,11 +59,21 @@ class Resemblance:
 
     @property
     def poor(self) -> bool:
-        """True if the samples reach less than half of what the training pictures reach."""
-        return self.too_far or self.within < self.within_reached / 2
+        """True if fewer than half of the samples are plausible, or many look like noise."""
+        return self.plausible < GOOD_PLAUSIBLE or self.partly_noise
+
+    @property
+    def partly_noise(self) -> bool:
+        """True if many samples look like noise and others don't."""
+        return not self.too_far and self.noise > MAX_NOISE * self.samples
 
     def describe(self) -> str:
         """Return the figures as a sentence without its full stop."""
+        if self.partly_noise:
+            return (
+                f"{self.noise} of {self.samples} pictures look like noise or show something else than the training pictures "
+                "(they are less realistic than 99% of those)"
+            )
         barely = "barely resemble" if self.too_far else "are far from"
         return (
             f"the pictures {barely} the training pictures: Frechet distance {self.frechet:.0f} "
@@ -79,6 +93,22 @@ class Curated:
     @property
     def kept(self) -> list[Verdict]:
         return [verdict for verdict in self.verdicts if verdict.kept]
+
+    @property
+    def lost(self) -> list[str]:
+        """The categories of which nothing is kept."""
+        return sorted({verdict.category for verdict in self.verdicts} - {verdict.category for verdict in self.kept})
+
+    def warning(self) -> str:
+        """A sentence without its full stop about pictures that don't resemble the training pictures; "" if they do."""
+        found = self.resemblance
+        if not found or not found.poor:
+            return ""
+        if not found.partly_noise:
+            return found.describe()
+        stay = sum((verdict.realism or 0) < found.floor for verdict in self.kept)
+        lost = f"; nothing is left of {', '.join(self.lost)}" if self.kept and self.lost else ""
+        return f"{found.describe()}; {stay or 'none'} of them {'are' if stay > 1 else 'is'} kept{lost}"
 
     def summary(self) -> str:
         """ "384 of 576 kept; left out: 12 copies of training pictures, 58 least realistic"."""

@@ -170,8 +170,13 @@ def _curate(samples: Path, count: int, training: Path | None, device: str, yes: 
             f"Nothing was published, since {found.describe()}. Train longer; or give the pictures that this model was "
             "trained on with --train, if these are others; or publish all the same with --yes."
         )
-    if found and found.poor:
-        click.echo(f"Warning: {found.describe()}. Train longer for better ones.", err=True)
+    if found and found.partly_noise and curated.kept and curated.lost and not yes:
+        raise click.ClickException(
+            f"Nothing was published, since {curated.warning()}. Train longer; or draw the other categories with --category; "
+            "or publish all the same with --yes."
+        )
+    if warning := curated.warning():
+        click.echo(f"Warning: {warning}. Train longer for better ones.", err=True)
     if len(curated.kept) < count / 2:
         raise click.ClickException(
             f"Only {len(curated.kept)} pictures are good enough, and {count} were asked for, so nothing was published: "
