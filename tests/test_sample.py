@@ -8,6 +8,7 @@ import shutil
 import subprocess
 import sys
 
+import click
 import numpy as np
 import pytest
 import torch
@@ -234,6 +235,19 @@ def test_bad_options_are_a_sentence(tiny_run, tmp_path, arguments, sentence):
 
 def test_seeds_may_have_spaces_and_repeat():
     assert Seeds().convert(" 3 - 5, 4,1 ", None, None) == [3, 4, 5, 1]
+
+
+@pytest.mark.parametrize(
+    "text", ["\u0663", "3-\u0665", "\u00b2", "\uff11-\uff13", "1_000", "+5", "0x10", "5-", "1,,2", "", f"7-{2**63}"]
+)
+def test_what_is_no_seed(text):
+    with pytest.raises(click.BadParameter):
+        Seeds().convert(text, None, None)
+
+
+def test_seeds_beyond_32_bits_and_ranges_of_one():
+    assert Seeds().convert("\t4294967296,\n7-7\n", None, None) == [2**32, 7]
+    assert Seeds().convert(str(2**63 - 1), None, None) == [2**63 - 1]
 
 
 def test_sample_into_a_folder_with_other_content_is_refused(tiny_run, tmp_path):
