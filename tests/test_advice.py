@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import shlex
 import shutil
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -14,7 +16,7 @@ from PIL import Image
 
 from generate.__main__ import main
 from generate.advice import command_line, title_option, to_bucket, train_option
-from tests.conftest import EMOJI
+from tests.conftest import EMOJI, ROOT
 
 
 def next_line(*arguments: object) -> str:
@@ -106,6 +108,34 @@ def test_curate_that_keeps_nothing_says_what_to_do_and_that_works(samples, tmp_p
     assert "Nothing is left to publish" in result.output
     assert "say with --max-similarity 1 and --worst 0" in result.output
     assert "24 of 24 kept" in again.output
+
+
+def paste(line: str, folder: Path) -> str:
+    """Run the line in a shell in the folder, as people do; return its output."""
+    path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+    settings = os.environ | {"PATH": path, "PYTHONPATH": str(ROOT)}
+    done = subprocess.run(["sh", "-c", line], cwd=folder, env=settings, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+def test_from_photos_to_training_by_pasting(tmp_path):
+    """Each line that is run is the one printed before it, in folders that a shell would take apart."""
+    home = tmp_path / 'it\'s "mine" $HOME'
+    home.mkdir()
+    shutil.copytree(EMOJI, home / "-my photos")
+
+    collected = paste(command_line("collect", Path("-my photos"), Path("-my $(col)'lected"), "--min-size", 32), home)
+    prepared = paste(collected.partition("Next: ")[2].strip() + " --size 32", home)
+    planned = paste(prepared.partition("Next: ")[2].strip() + " --dry-run --device cpu", home)
+
+    assert "--conditional" in prepared
+    assert "pictures" in planned
+    assert sorted(path.name for path in home.iterdir() if path.is_dir()) == [
+        "-my $(col)'lected",
+        "-my photos",
+        "prepared",
+    ]
 
 
 def test_what_curate_suggests_for_its_own_folder_works(samples, tmp_path, monkeypatch):
