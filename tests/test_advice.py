@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shlex
 import shutil
 import subprocess
@@ -136,6 +137,21 @@ def test_from_photos_to_training_by_pasting(tmp_path):
         "-my photos",
         "prepared",
     ]
+
+
+def test_from_a_generator_to_a_bucket_by_pasting(tmp_path):
+    home = tmp_path / 'it\'s "mine" $HOME'
+    home.mkdir()
+    shutil.copy(ROOT / "demo" / "generator.safetensors", home / "-my model.safetensors")
+
+    first = command_line("sample", Path("-my model.safetensors"), Path("-sam ples"), "--count", 4, "--device", "cpu")
+    said = paste(first, home)
+    for _ in ("curate", "publish"):
+        said = paste(said.partition("Next: ")[2].strip(), home)
+
+    (settings,) = re.findall(r"Next: (CLOUD_STORAGE_BUCKET=.*) make run", said)
+    assert "is live" in said
+    assert paste(f'{settings} && ls "$CLOUD_STORAGE_BUCKET"', home).split() == ["releases", "site.json"]
 
 
 def test_what_curate_suggests_for_its_own_folder_works(samples, tmp_path, monkeypatch):
