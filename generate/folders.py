@@ -143,13 +143,21 @@ def training_origin(folder: Path) -> str:
 
 
 def find_training_origin(folder: Path, pictures: list[Path]) -> str:
-    """Like `training_origin`, but also checks parent folders, subfolders, and the source of `curate` or `recognise`."""
-    inside = {parent for path in pictures for parent in path.parents if parent.is_relative_to(folder)}
-    chosen = [_read_object(folder / mark).get("samples") for mark in ("curate.json", "recognise.json")]
-    source = [Path(samples) for samples in chosen if isinstance(samples, str)]
-    for place in [folder, *sorted(inside - {folder}), *folder.resolve().parents, *source]:
-        if origin := training_origin(place):
-            return f"{place} holds pictures that {origin}"
+    """Like `training_origin`, but also checks parent folders, subfolders, and the sources of `curate` and `recognise`."""
+    below = {
+        parent.relative_to(folder) for path in pictures for parent in path.parents if parent.is_relative_to(folder)
+    }
+    sources, seen = [folder], set()
+    while sources:
+        source = sources.pop()
+        if (place := source.resolve()) in seen:
+            continue
+        seen.add(place)
+        for home in [source, *sorted(source / name for name in below), *place.parents]:
+            if origin := training_origin(home):
+                return f"{home} holds pictures that {origin}"
+        chosen = [_read_object(source / mark).get("samples") for mark in ("curate.json", "recognise.json")]
+        sources += [Path(samples) for samples in chosen if isinstance(samples, str)]
     return ""
 
 

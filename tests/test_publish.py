@@ -283,6 +283,8 @@ def prepared(tmp_path) -> Path:
 def test_training_pictures_are_published_only_if_told(bucket_url, prepared, tmp_path):
     assert run("curate", prepared, tmp_path / "chosen", "--device", "cpu").exit_code == 0
     shutil.copytree(prepared, tmp_path / "several" / "emoji" / "inside")
+    for source, dest in (("prepared/food", "food"), ("food", "best"), ("several", "some")):
+        assert run("curate", tmp_path / source, tmp_path / dest, "--device", "cpu").exit_code == 0
     (tmp_path / "photos").mkdir()
     shutil.copy(next(prepared.rglob("*.png")), tmp_path / "photos")
     write_table(tmp_path / "photos" / "sources.csv", [Row("cat.jpg")])
@@ -292,6 +294,9 @@ def test_training_pictures_are_published_only_if_told(bucket_url, prepared, tmp_
         ("prepared/food", "prepare"),
         ("chosen", "prepare"),
         ("several", "prepare"),
+        ("food", "prepare"),
+        ("best", "prepare"),
+        ("some", "prepare"),
         ("photos", "collect"),
     ):
         result = run("publish", tmp_path / name, bucket_url)
