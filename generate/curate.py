@@ -10,6 +10,7 @@ from pathlib import Path
 import click
 
 from generate.advice import title_option, to_bucket
+from generate.folders import find_training_origin
 from generate.images import beside
 from generate.shared_options import device_option, training_option
 
@@ -115,5 +116,8 @@ def command(
             err=True,
         )
     if curated.kept and not (found and found.too_far):
+        if origin := find_training_origin(dest, [dest / verdict.file for verdict in curated.kept]):
+            click.echo(f"No pictures of a generator: {origin}. Draw some with `python -m generate sample`.", err=True)
+            return
         named = title_option(any(verdict.category for verdict in curated.kept))
         click.echo(f"Next: {to_bucket('publish', dest, 'bucket', *named)}")

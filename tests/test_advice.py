@@ -82,6 +82,12 @@ def test_curate_suggests_a_title_only_without_categories_and_nothing_without_pic
     assert next_line("curate", samples, tmp_path / "c", "--keep-list", keep_none, "--device", "cpu") == ""
 
 
+def test_curate_of_training_pictures_suggests_no_publishing(tmp_path):
+    next_line("prepare", EMOJI / "food", tmp_path / "prepared" / "food", "--size", 32)
+
+    assert next_line("curate", tmp_path / "prepared" / "food", tmp_path / "chosen", "--device", "cpu") == ""
+
+
 def test_curate_of_noise_warns_and_suggests_no_publishing(tmp_path):
     torch.manual_seed(0)
     (tmp_path / "noise").mkdir()
