@@ -26,6 +26,7 @@ from gallery.errors import BucketError, Conflict, Forbidden, NotFound, TooLarge,
 from gallery.reasons import INTERCEPTED, advice_for, is_about_permission, reason_of
 
 LISTING = "its list of objects"
+LIST_KIND = "storage#objects"
 
 
 class CloudBucket:
@@ -56,8 +57,7 @@ class CloudBucket:
             "timeout": (3.05, max(1.0, min(patience_s, 60.0))),
             "retry": DEFAULT_RETRY.with_timeout(patience_s),
         }
-        with self._translated(LISTING):
-            next(iter(self._client.list_blobs(self._bucket, prefix=self._prefix, max_results=1, **self._options)), None)
+        next(self._pages("", max_results=1), None)
 
     def read(self, name: str) -> bytes:
         return self.read_generation(name)[0]
@@ -107,12 +107,9 @@ class CloudBucket:
         return (name for name, _ in self._list(prefix))
 
     def folders(self, prefix: str = "") -> list[str]:
-        full = self._prefix + (prefix.strip("/") + "/" if prefix else "")
-        with self._translated(LISTING):
-            pages = self._client.list_blobs(self._bucket, prefix=full, delimiter="/", **self._options)
-            for _ in pages:  # `prefixes` is complete after the last page
-                pass
-        return sorted(folder.removeprefix(full).rstrip("/") for folder in pages.prefixes)
+        inside = prefix.strip("/") + "/" if prefix else ""
+        found = {folder for page in self._pages(inside, delimiter="/") for folder in page.raw_page.get("prefixes", ())}
+        return sorted(folder.removeprefix(self._prefix + inside).rstrip("/") for folder in found)
 
     def checksums(self, prefix: str) -> dict[str, int]:
         return dict(self._list(prefix))
@@ -151,9 +148,23 @@ class CloudBucket:
 
     def _list(self, prefix: str) -> Iterator[tuple[str, int]]:
         with self._translated(LISTING):
-            options = {"fields": "items(name,crc32c),nextPageToken", "page_size": 1000} | self._options
-            for blob in self._client.list_blobs(self._bucket, prefix=self._prefix + prefix, **options):
-                yield blob.name.removeprefix(self._prefix), _decode_crc32c(blob.crc32c)
+            for page in self._pages(prefix, fields="kind,items(name,crc32c),nextPageToken", page_size=1000):
+                for blob in page:
+                    yield blob.name.removeprefix(self._prefix), _decode_crc32c(blob.crc32c)
+
+    def _pages(self, prefix: str, **options: Any) -> Iterator[Any]:
+        """The pages of a listing. Raises Unavailable if they are not from Cloud Storage: its empty list has a kind, too."""
+        seen: set[str] = set()
+        with self._translated(LISTING):
+            found = self._client.list_blobs(self._bucket, prefix=self._prefix + prefix, **options, **self._options)
+            for page in found.pages:
+                token = found.next_page_token
+                if page.raw_page.get("kind") != LIST_KIND or token in seen:
+                    raise Unavailable(
+                        f"{self.url} gave an invalid response: a listing that is not Cloud Storage's. Check the network."
+                    )
+                seen |= {token} - {None}
+                yield page
 
     @contextmanager
     def _translated(self, what: str, conditional: bool = False) -> Iterator[None]:
