@@ -89,8 +89,12 @@ def table(bucket: Bucket) -> list[str]:
     whole = [kept for kept in releases if kept.catalog]
     if pointer.damage:
         lines.append(f"None of them is known to be live: {pointer.damage}")
+    if pointer.live and not any(kept.live for kept in releases):
+        lines.append(
+            f"The live release {pointer.live.release} is not in the bucket: roll back to another, or publish again."
+        )
     if not releases:
-        return [f"{bucket.url} keeps no releases.", f"Next: python -m generate publish SAMPLES {quoted}"]
+        return [*lines, f"{bucket.url} keeps no releases.", f"Next: python -m generate publish SAMPLES {quoted}"]
     if older := [kept.release for kept in whole if not kept.live]:
         prune_too = "" if pointer.damage else ", or --prune N"  # prune refuses while the live release is unknown
         lines.append(f"Next: python -m generate releases {quoted} --rollback {older[0]}{prune_too}")

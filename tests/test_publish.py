@@ -437,3 +437,23 @@ def test_a_fixed_time_makes_the_same_bytes_again(samples, tmp_path, monkeypatch)
     first, second = (contents(open_bucket(str(bucket))) for bucket in buckets)
     assert first == second
     assert live(open_bucket(str(buckets[0]))).release.startswith("20260101T000000Z-")
+
+
+@pytest.mark.parametrize("title", ["🍕", "👩‍🚀", "!!!", "寿司"])
+def test_a_title_without_a_letter_of_ours_is_published_as_it_is(bucket_url, samples, title):
+    publish(samples / "food", bucket_url, "--title", title)
+    publish(samples / "animals", bucket_url)
+
+    catalog = live(open_bucket(bucket_url))
+    assert catalog.title == title
+    assert [category.slug for category in catalog.categories if category.slug]
+
+
+def test_publish_of_fewer_categories_is_done_only_if_told(bucket_url, samples, emoji):
+    publish(samples, bucket_url)
+    shutil.rmtree(emoji / "animals")
+
+    refused(run("publish", emoji, bucket_url), "Food instead of Animal, Food", "--yes")
+    publish(emoji, bucket_url, "--yes")
+
+    assert [category.slug for category in live(open_bucket(bucket_url)).categories] == ["food"]

@@ -369,3 +369,33 @@ def test_what_is_no_duration(trained, bucket_url, text):
 
     assert result.exit_code == 2
     assert "write it as in 30m" in result.output or "longer than 3650 days" in result.output
+
+
+def test_refill_after_going_back_and_forth_draws_new_pictures(trained, bucket_url):
+    bucket = open_bucket(bucket_url)
+    for _ in range(3):
+        refill(trained, bucket_url)
+    newest = live(bucket).release
+    for release in (None, None, newest, None):
+        roll_back(bucket, release)
+
+    assert refill(trained, bucket_url).exit_code == 0
+
+    assert seeds(bucket) == [12, 13, 14, 15]
+
+
+def test_seeds_go_on_after_all_releases_but_the_live_one_were_deleted_by_hand(trained, tmp_path):
+    (tmp_path / "bucket").mkdir()
+    bucket = open_bucket(str(tmp_path / "bucket"))
+    oldest = None
+    for _ in range(3):
+        refill(trained, str(tmp_path / "bucket"))
+        oldest = oldest or live(bucket).release
+    roll_back(bucket, oldest)
+    for folder in (tmp_path / "bucket" / "releases").iterdir():
+        if folder.name != oldest:
+            shutil.rmtree(folder)
+
+    assert refill(trained, str(tmp_path / "bucket")).exit_code == 0
+
+    assert seeds(bucket) == [12, 13, 14, 15]

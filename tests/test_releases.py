@@ -299,3 +299,36 @@ def test_the_next_command_names_a_folder_that_looks_like_an_option(tmp_path, mon
     Path("-buc ket").mkdir()
 
     assert "Next: python -m generate publish SAMPLES './-buc ket'" in releases("./-buc ket").output
+
+
+@pytest.mark.parametrize(
+    "damage", [b"", b"{", b"\xff\x00", b"[]", b'{"format": 99}', b'{"format": 1, "release": "../x"}']
+)
+def test_prune_and_list_where_the_catalog_of_an_old_release_is_damaged_or_newer(bucket, bucket_url, damage):
+    old = publish_as_of(bucket, 24 * 9)
+    now = publish_as_of(bucket, 24 * 7, live=True)
+    name = release_name(old)
+    bucket.swap(name, damage, "application/json", bucket.read_generation(name)[1])
+
+    listed = releases(bucket_url)
+    pruned = releases(bucket_url, "--prune", "1", "--grace", "0")
+
+    assert listed.exit_code == 0, listed.output
+    assert pruned.exit_code == 0, pruned.output
+    assert now in bucket.folders("releases")
+    assert live(bucket) == now
+
+
+def test_list_and_prune_where_the_live_release_is_gone(bucket, bucket_url):
+    old = publish_as_of(bucket, 24 * 9)
+    gone = publish_as_of(bucket, 24 * 7, live=True)
+    for name in list(bucket.names(f"releases/{gone}/")):
+        bucket.delete(name)
+
+    listed = releases(bucket_url)
+    pruned = releases(bucket_url, "--prune", "1", "--grace", "0")
+
+    assert (listed.exit_code, pruned.exit_code) == (0, 0), listed.output + pruned.output
+    assert f"The live release {gone} is not in the bucket" in listed.output
+    assert bucket.folders("releases") == [old]
+    assert f"--rollback {old}" in listed.output
