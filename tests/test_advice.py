@@ -169,3 +169,22 @@ def test_what_curate_suggests_for_its_own_folder_works(samples, tmp_path, monkey
     command = shlex.split(line.partition("python -m generate ")[2])
 
     assert CliRunner().invoke(main, command).exit_code == 0
+
+
+@pytest.mark.parametrize(
+    ("command", "source", "dest"),
+    [("explore", "-my run", "-looks $(x)"), ("recognise", "-sam ples", "-named 'so'")],
+)
+def test_what_explore_and_recognise_suggest_can_be_pasted(
+    tiny_run, samples, tmp_path, monkeypatch, command, source, dest
+):
+    home = tmp_path / 'it\'s "mine" $HOME'
+    home.mkdir()
+    shutil.copytree(tiny_run, home / "-my run")
+    shutil.copytree(samples, home / "-sam ples")
+    monkeypatch.chdir(home)
+
+    line = next_line(command, f"./{source}", f"./{dest}", "--device", "cpu")
+
+    assert line
+    paste(line, home)
