@@ -20,7 +20,7 @@ from gallery.live import live_name
 from gallery.release import POINTER, Catalog, CatalogError, parse, release_name
 
 GRACE_S = 24 * 3600.0  # instances of the site may still show a release after it was replaced
-LIVE, NEWEST, RECENT = "live", "among the newest", "replaced too recently"  # reasons not to prune a release
+LIVE, NEWEST, RECENT, UNREADABLE = "live", "newest", "recent", "unreadable"  # reasons not to prune a release
 
 
 @dataclass(frozen=True)
@@ -30,6 +30,7 @@ class StoredRelease:
     release: str
     live: bool
     catalog: Catalog | None  # None if a publish is running, or if a publish or prune was interrupted
+    damage: str = ""  # why its catalog can't be read: it may be damaged, or of a newer version
 
 
 def list_releases(bucket: Bucket, pointer: Pointer | None = None) -> list[StoredRelease]:
@@ -39,8 +40,8 @@ def list_releases(bucket: Bucket, pointer: Pointer | None = None) -> list[Stored
     with ThreadPoolExecutor(THREADS) as pool:
         catalogs = list(pool.map(lambda folder: _kept_catalog(bucket, folder), folders))
     kept = [
-        StoredRelease(folder, live is not None and live.release == folder, catalog)
-        for folder, catalog in zip(folders, catalogs, strict=True)
+        StoredRelease(folder, live is not None and live.release == folder, catalog, damage)
+        for folder, (catalog, damage) in zip(folders, catalogs, strict=True)
     ]
     return kept[::-1]
 
@@ -54,7 +55,9 @@ def roll_back(bucket: Bucket, release: str | None = None) -> Catalog:
     pointer = read_pointer(bucket)
     if release is None:
         release = _before(bucket, pointer.live)
-    catalog = _kept_catalog(bucket, release) if is_release(release) else None
+    catalog, damage = _kept_catalog(bucket, release) if is_release(release) else (None, "")
+    if damage:
+        raise GalleryError(f"The catalog of release {release} can't be read: {damage}")
     if catalog is None:
         raise GalleryError(f"{bucket.url} holds no complete release {release!r}: list them with `releases`.")
     there = bucket.checksums(f"releases/{release}/")
@@ -73,7 +76,7 @@ def roll_back(bucket: Bucket, release: str | None = None) -> Catalog:
 def prune(bucket: Bucket, keep: int, grace_s: float = GRACE_S, protect: Collection[str] = ()) -> list[str]:
     """Delete all releases except the live one, the `keep` newest, those replaced less than `grace_s` ago and `protect`.
 
-    Deletes interrupted ones too once they are that old. Returns the deleted ids. Raises GalleryError if site.json is
+    Deletes interrupted ones too once they are that old, and none whose catalog can't be read. Returns the deleted ids. Raises GalleryError if site.json is
     damaged, and Conflict if someone publishes or rolls back at the same time; nothing is deleted then.
     """
     unneeded = [
@@ -103,7 +106,7 @@ def prune(bucket: Bucket, keep: int, grace_s: float = GRACE_S, protect: Collecti
 
 
 def reasons_to_keep(bucket: Bucket, keep: int, grace_s: float = GRACE_S) -> dict[str, str]:
-    """Return why `prune` keeps each release, newest first: LIVE, NEWEST or RECENT; "" for one that it deletes.
+    """Return why `prune` keeps each release, newest first: LIVE, UNREADABLE, NEWEST or RECENT; "" for one that it deletes.
 
     Raises GalleryError if site.json is damaged, since then the live release is unknown.
     """
@@ -124,6 +127,8 @@ def reasons_to_keep(bucket: Bucket, keep: int, grace_s: float = GRACE_S) -> dict
     return {
         kept.release: LIVE
         if kept.live
+        else UNREADABLE
+        if kept.damage
         else NEWEST
         if kept.release in whole[:keep]
         else RECENT
@@ -144,8 +149,11 @@ def _before(bucket: Bucket, live: Catalog | None) -> str:
     return older[0]
 
 
-def _kept_catalog(bucket: Bucket, release: str) -> Catalog | None:
+def _kept_catalog(bucket: Bucket, release: str) -> tuple[Catalog | None, str]:
+    """Return a release's catalog, or None and why it can't be read; None and "" if there is none."""
     try:
-        return parse(bucket.read(release_name(release)))
-    except (NotFound, CatalogError):
-        return None
+        return parse(bucket.read(release_name(release))), ""
+    except NotFound:
+        return None, ""
+    except CatalogError as error:
+        return None, str(error)

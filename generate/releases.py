@@ -12,7 +12,7 @@ import click
 
 from gallery.bucket import Bucket, open_bucket
 from gallery.commit import read_pointer
-from gallery.history import LIVE, NEWEST, RECENT, list_releases, prune, reasons_to_keep, roll_back
+from gallery.history import LIVE, NEWEST, RECENT, UNREADABLE, list_releases, prune, reasons_to_keep, roll_back
 from generate.units import Duration, duration_text, plural, shell_path, size_text
 
 PREVIOUS = "the one before"
@@ -63,6 +63,7 @@ def why_none(bucket: Bucket, keep: int, grace_s: float) -> str:
     spared = Counter(reasons_to_keep(bucket, keep, grace_s).values())
     reasons = {
         LIVE: "1 is live",
+        UNREADABLE: f"{spared[UNREADABLE]} unreadable (damaged, or of a newer version)",
         NEWEST: f"{spared[NEWEST]} of the {keep} newest",
         RECENT: f"{spared[RECENT]} replaced or begun less than {duration_text(grace_s)} ago (--grace 0 deletes those now)",
     }
@@ -75,9 +76,9 @@ def table(bucket: Bucket) -> list[str]:
     releases = list_releases(bucket, pointer)
     lines = []
     for kept in releases:
-        state = "live" if kept.live else "" if kept.catalog else "unfinished"
+        state = "live" if kept.live else "" if kept.catalog else "unreadable" if kept.damage else "unfinished"
         if kept.catalog is None:
-            lines.append(f"{kept.release:26} {state:10}")
+            lines.append(f"{kept.release:26} {state:10} {kept.damage}".rstrip())
             continue
         counts = ", ".join(f"{category.name} {category.count}" for category in kept.catalog.categories)
         size = size_text(kept.catalog.total_bytes) if kept.catalog.total_bytes else "-"

@@ -240,6 +240,24 @@ def test_a_release_from_the_future_is_older_than_what_is_published_now(bucket, b
     assert live(bucket) == new
 
 
+@pytest.mark.parametrize("catalog", ['{"format": 2}', '{"format": 1, "rel', "", "[]"])
+def test_a_release_whose_catalog_can_not_be_read_is_not_pruned(bucket, bucket_url, catalog):
+    """A newer version may have written it."""
+    publish_as_of(bucket, 24 * 9)
+    published = publish_as_of(bucket, 24 * 8, live=True)
+    newer = publish_as_of(bucket, 24 * 7)
+    bucket.delete(f"releases/{newer}/site.json")
+    bucket.create(f"releases/{newer}/site.json", catalog.encode(), "application/json")
+
+    assert "1 release deleted" in releases(bucket_url, "--prune", "1", "--grace", "0").output
+    assert "1 unreadable" in releases(bucket_url, "--prune", "1", "--grace", "0").output
+    assert bucket.folders("releases") == [published, newer]
+    assert f"{newer:26} unreadable " in releases(bucket_url).output
+    result = releases(bucket_url, "--rollback", newer)
+    assert result.exit_code == 1
+    assert "can't be read" in result.output
+
+
 def test_rollback_to_a_release_that_is_being_pruned(bucket, monkeypatch):
     """Whoever has chosen a release just before it is pruned does not get to publish it."""
     old = publish_as_of(bucket, 24 * 9)
