@@ -13,7 +13,7 @@ from generate.training import vision_aided
 from generate.training.choices import TrainOptions
 from generate.training.losses import relativistic_loss
 from generate.training.players import Players
-from generate.training.steps import feature_backward
+from generate.training.steps import FEATURE_WEIGHT, feature_backward
 from generate.training.vision_aided import TAP_RMS, FeatureDiscriminator
 
 CPU = torch.device("cpu")
@@ -68,7 +68,7 @@ def test_one_pass_leaves_the_gradients_of_both_losses(critic):
 
     shown = fake.clone().requires_grad_()
     on_fake = critic(critic.maps(shown), told)
-    loss_g = softplus(critic(critic.maps(real), told) - on_fake).mean()
+    loss_g = FEATURE_WEIGHT * softplus(critic(critic.maps(real), told) - on_fake).mean()
     (expected,) = torch.autograd.grad(loss_g / 2, shown)
     torch.testing.assert_close(slope, expected, rtol=1e-3, atol=1e-8)
 
