@@ -76,8 +76,9 @@ def roll_back(bucket: Bucket, release: str | None = None) -> Catalog:
 def prune(bucket: Bucket, keep: int, grace_s: float = GRACE_S, protect: Collection[str] = ()) -> list[str]:
     """Delete all releases except the live one, the `keep` newest, those replaced less than `grace_s` ago and `protect`.
 
-    Deletes interrupted ones too once they are that old, and none whose catalog can't be read. Returns the deleted ids. Raises GalleryError if site.json is
-    damaged, and Conflict if someone publishes or rolls back at the same time; nothing is deleted then.
+    Deletes interrupted ones too once they are that old, and none whose catalog can't be read. Returns the deleted ids.
+    Raises GalleryError if site.json is damaged, and Conflict if someone publishes or rolls back at the same time; nothing is
+    deleted then.
     """
     unneeded = [
         release

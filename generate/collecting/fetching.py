@@ -62,8 +62,8 @@ def fetch(
     """Fetch the rows that have no outcome yet; `file` of each is its path below `dest`, without a suffix.
 
     URLs that an earlier call fetched are skipped, and so are those that it failed to fetch, unless `retry` is set; those of
-    busy hosts are not. Raises
-    click.ClickException if img2dataset exits with an error; the journal then has everything that was done before.
+    busy hosts are not. Raises click.ClickException if img2dataset exits with an error; the journal then has everything that was
+    done before.
     """
     again = (LEFT, FAILED) if retry else (LEFT,)
     known = {url: row for url, row in _journal(dest).items() if row["status"] not in again}

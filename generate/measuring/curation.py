@@ -75,8 +75,8 @@ def curate_folder(
     """Copy the best `keep` pictures of `samples` to `dest`, with their rows and scores, and write dest/curation.csv.
 
     Rejects the names in `reject`, then copies of training pictures, then the `worst` share by realism and all that look like
-    noise beside the training pictures, then near-duplicates of better ones. Each category keeps its share of the rest, best first. With a `keep_list`, exactly those pictures are
-    kept. Raises click.ClickException for unusable folders.
+    noise beside the training pictures, then near-duplicates of better ones. Each category keeps its share of the rest, best
+    first. With a `keep_list`, exactly those pictures are kept. Raises click.ClickException for unusable folders.
     """
     paths = find_pictures(samples)
     names = [path.relative_to(samples).as_posix() for path in paths]

@@ -161,10 +161,8 @@ def _wanted(name: str, file: str, there: dict[str, int | None]) -> list[str]:
         )
     if "model.safetensors" in wanted and not file:
         wanted = [one for one in wanted if one != "pytorch_model.bin"]  # the same weights
-    if "generator.safetensors" in wanted and not file:
-        wanted = [
-            one for one in wanted if one != "discriminator.safetensors"
-        ]  # half of what `export` writes: only training needs it
+    if "generator.safetensors" in wanted and not file:  # ours: only training needs the discriminator, half of the bytes
+        wanted = [one for one in wanted if one != "discriminator.safetensors"]
     single = [one for one in wanted if Path(one).suffix in SINGLE_FILES]
     if not file and len(single) > 1 and not any(one.endswith(".safetensors") for one in wanted):
         raise click.ClickException(f"{name} has {len(single)} models: name one, as in {name}/{min(single)}.")
