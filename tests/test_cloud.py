@@ -219,10 +219,8 @@ def test_no_answer_of_somebody_else_is_taken_for_an_object(proxy, cloud_url, str
 )
 def test_a_listing_of_somebody_else_is_not_an_empty_bucket(proxy, cloud_url, body):
     bucket = open_bucket(cloud_url, patience_s=0.2)
-    proxy.say(
-        b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n%s"
-        % (len(body), body.encode())
-    )
+    head = b"HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n"
+    proxy.say(head % len(body) + body.encode())
 
     calls = [lambda: list(bucket.names()), lambda: bucket.folders(), lambda: open_bucket(cloud_url, patience_s=0.2)]
     for call in calls[1:2] if "prefixes" in body else calls[:2] if "again" in body else calls:
