@@ -227,7 +227,7 @@ def compare(seconds: float, rounds: int, workers: int) -> None:
 
         os.environ["STORAGE_EMULATOR_HOST"] = url
         fill("gs://bench", PICTURES)
-        slow.delay_s = 0.03
+        slow.slow(0.03)
         servers = {"site": start("main:app"), "original": start("benchmarks.serve:original()")}
         page_bytes = len(get(servers["site"][0], accept=BROWSER)[1])
         servers["bare"] = start("benchmarks.serve:bare()", PAGE_BYTES=str(page_bytes))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import base64
 import html
 import json
@@ -23,9 +24,14 @@ from typing import Any
 import pytest
 import requests
 from flask.testing import FlaskClient
+from hypothesis import HealthCheck, settings
 from PIL import Image
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")  # tiny networks gain nothing from more, and the servers want a core
+
+# the same examples in every run, however slow the machine is
+settings.register_profile("tests", deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("tests")
 
 ROOT = Path(__file__).parent.parent
 EMOJI = Path(__file__).parent / "data" / "emoji"
@@ -52,28 +58,37 @@ def files(folder: Path) -> dict[str, bytes]:
     return {p.relative_to(folder).as_posix(): p.read_bytes() for p in sorted(folder.rglob("*")) if p.is_file()}
 
 
+PATIENCE_S = 120  # for what happens within a second on an idle machine
+
+
 def free_port() -> int:
-    """A port nobody listens on."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
+    """A port nobody listens on, nor is given until these tests end: on Linux a server can bind it while we hold it."""
+    probe = socket.socket()
+    probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    probe.bind(("127.0.0.1", 0))
+    port = probe.getsockname()[1]
+    if sys.platform == "linux":
+        atexit.register(probe.close)
+    else:
+        probe.close()
+    return port
 
 
-def wait_for(url: str, process: subprocess.Popen, log: Path, seconds: float = 30) -> None:
+def wait_for(url: str, process: subprocess.Popen, log: Path, seconds: float = PATIENCE_S) -> None:
     """Until the server answers, whatever it answers."""
     deadline = time.monotonic() + seconds
     while time.monotonic() < deadline:
         if process.poll() is not None:
             raise RuntimeError(f"server exited with {process.returncode}: {log.read_text()}")
         try:
-            requests.get(url, timeout=5)
+            requests.get(url, timeout=seconds)
             return
         except (requests.ConnectionError, requests.Timeout):
             time.sleep(0.05)
     raise RuntimeError(f"no answer from {url} in {seconds} s: {log.read_text()}")
 
 
-def wait_until(true: Callable[[], object], seconds: float = 30) -> None:
+def wait_until(true: Callable[[], object], seconds: float = PATIENCE_S) -> None:
     """Until it is, or fail."""
     deadline = time.monotonic() + seconds
     while not true():
@@ -108,7 +123,7 @@ def emulator(tmp_path_factory) -> Iterator[str]:
         wait_for(f"{url}/storage/v1/b?project=test", process, log)
         yield url
         process.terminate()
-        process.wait(10)
+        process.wait(PATIENCE_S)
 
 
 @pytest.fixture

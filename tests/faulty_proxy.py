@@ -3,7 +3,7 @@
 with FaultyProxy(emulator) as proxy:
     monkeypatch.setenv("STORAGE_EMULATOR_HOST", proxy.url)
     proxy.fail("503", match="00003.jpg", times=2)
-    proxy.delay_s = 0.03
+    proxy.slow(0.03)
     proxy.die()
     proxy.revive()
 """
@@ -21,6 +21,8 @@ from dataclasses import dataclass
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any, Literal
 from urllib.parse import unquote, urlsplit
+
+from tests.conftest import free_port
 
 Kind = Literal["503", "403", "reset", "truncate", "corrupt", "spoil", "drop_reply", "portal", "empty", "refusal", "raw"]
 HOP_BY_HOP = {"connection", "keep-alive", "transfer-encoding", "content-length", "date", "server"}
@@ -47,14 +49,16 @@ class FaultyProxy:
 
     def __init__(self, target: str) -> None:
         self.target = target
-        self.delay_s = 0.0  # added to every answer
+        self._delay_s = 0.0
         self.refusal = 0, "", b""  # status, content type and body of the fault `refusal`
         self.raw = b"", b""  # what the fault `raw` sends, and what it goes on with until nobody listens any more
         self.requests: list[str] = []  # descriptions, in order of arrival
         self._faults: list[Fault] = []
         self._lock = threading.Lock()
         self._connections: set[socket.socket] = set()
-        self._start(0)
+        self._healed = threading.Event()
+        self._port = free_port()  # ours while nobody listens, too
+        self._start()
 
     @property
     def url(self) -> str:
@@ -67,7 +71,10 @@ class FaultyProxy:
         self.fail("refusal", match)
 
     def say(self, answer: bytes, drip: bytes = b"", match: str = "") -> None:
-        """From now on answer with these bytes, then with `drip` every tenth of a second; without it hang up."""
+        """From now on answer with these bytes, then with `drip` every tenth of a second; without it hang up.
+
+        Let whole answers say `Connection: close`: a client that takes the connection for kept alive is reset, or not.
+        """
         self.raw = answer, drip
         self.fail("raw", match)
 
@@ -76,11 +83,17 @@ class FaultyProxy:
         with self._lock:
             self._faults.append(Fault(kind, match, times))
 
+    def slow(self, seconds: float) -> None:
+        """From now on wait so long before every answer, or until `heal`."""
+        self._healed.clear()
+        self._delay_s = seconds
+
     def heal(self) -> None:
         """No more faults and no delay."""
         with self._lock:
             self._faults.clear()
-        self.delay_s = 0.0
+        self._delay_s = 0.0
+        self._healed.set()
 
     def die(self) -> None:
         """Nobody listens any more, and open connections are reset."""
@@ -96,18 +109,18 @@ class FaultyProxy:
 
     def revive(self) -> None:
         """Listen again, at the same URL."""
-        self._start(self._port)
+        self._start()
 
     def __enter__(self) -> FaultyProxy:
         return self
 
     def __exit__(self, *exception: object) -> None:
+        self.heal()
         if self._thread.is_alive():
             self.die()
 
-    def _start(self, port: int) -> None:
-        self._server = _Server(("127.0.0.1", port), type("Handler", (_Handler,), {"proxy": self}))
-        self._port = self._server.server_port
+    def _start(self) -> None:
+        self._server = _Server(("127.0.0.1", self._port), type("Handler", (_Handler,), {"proxy": self}))
         self._thread = threading.Thread(target=self._server.serve_forever, args=(0.02,), daemon=True)
         self._thread.start()
 
@@ -154,7 +167,8 @@ class _Handler(BaseHTTPRequestHandler):
         length = int(self.headers.get("Content-Length", 0))
         body = self.rfile.read(min(length, max(length // 2, 300)))  # a name is in the first 300 bytes
         fault = self.proxy._take_fault(self._description(body))
-        time.sleep(self.proxy.delay_s)
+        if delay_s := self.proxy._delay_s:
+            self.proxy._healed.wait(delay_s)
         if fault == "reset":
             return self._hang_up()
         body += self.rfile.read(length - len(body))
@@ -196,11 +210,11 @@ class _Handler(BaseHTTPRequestHandler):
             self.send_header(name, value)
         if status != 204:
             self.send_header("Content-Length", str(len(data)))
+        if truncate:
+            self.send_header("Connection", "close")
         self.end_headers()
         self.wfile.write(data[: len(data) // 2] if truncate else data)
         self.wfile.flush()
-        if truncate:
-            self.close_connection = True
 
     def _say(self, answer: bytes, drip: bytes) -> None:
         self.close_connection = True

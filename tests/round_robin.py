@@ -23,7 +23,7 @@ def round_robin(urls: Sequence[str]) -> Iterator[tuple[str, list[int]]]:
             with lock:
                 index, server = next(servers)
                 counts[index] += 1
-            connection = HTTPConnection(server, timeout=30)
+            connection = HTTPConnection(server, timeout=60)
             try:
                 connection.request("GET", self.path, headers=dict(self.headers))  # with the front's own name as Host
                 answer = connection.getresponse()
@@ -56,4 +56,4 @@ def round_robin(urls: Sequence[str]) -> Iterator[tuple[str, list[int]]]:
     finally:
         front.shutdown()
         front.server_close()
-        thread.join(10)
+        thread.join(60)

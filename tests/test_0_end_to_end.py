@@ -39,7 +39,7 @@ def test_from_a_folder_of_pictures_to_a_website(tmp_path, cloud_url, site):
 
     drawn = {path.read_bytes() for path in samples.glob("*.jpg")}
     url = site(cloud_url)
-    page = requests.get(url, timeout=10).text
+    page = requests.get(url, timeout=60).text
     assert "This Emoji Does Not Exist" in page
     (picture,) = re.findall(r"data:image/jpeg;base64,([A-Za-z0-9+/=]+)", page)
     shown = base64.b64decode(picture)
@@ -47,4 +47,4 @@ def test_from_a_folder_of_pictures_to_a_website(tmp_path, cloud_url, site):
     assert Image.open(io.BytesIO(shown)).size == (32, 32)
 
     permalink = re.search(r"/i/[\w-]+/emoji/\d+", page)[0]
-    assert requests.get(f"{url}{permalink}.jpg", timeout=10).content == shown
+    assert requests.get(f"{url}{permalink}.jpg", timeout=60).content == shown

@@ -508,7 +508,7 @@ def test_categories_are_found_by_typing(open_page, serve, many):
     page.get_by_label("Find").press("Enter")
     expect(page).to_have_title("This Yurt Does Not Exist")
     page.go_back()
-    wait_until(lambda: found(page) in (["Yurt"], every), 5)
+    wait_until(lambda: found(page) in (["Yurt"], every))
     assert page.get_by_label("Find").input_value() in ("", "yu")
 
 

@@ -26,7 +26,7 @@ from generate.collecting.polite import Manners
 from generate.collecting.provenance import digest, read_table
 from generate.images import find_pictures, kind_of
 from tests.collecting import QUICK, npm_tarball, run
-from tests.conftest import EMOJI, ROOT, files, wait_until
+from tests.conftest import EMOJI, PATIENCE_S, ROOT, files, wait_until
 from tests.picture_server import picture, serve
 
 REASONS = {  # what the server does, and what sources.csv says of it; "" where the picture is kept
@@ -180,9 +180,9 @@ def test_stopped_and_rerun_it_fetches_only_the_rest(tmp_path, server, how):
     (tmp_path / "script.py").write_text(code)
     environment = {"PYTHONPATH": str(ROOT), "PATH": ""}
     process = subprocess.Popen([sys.executable, tmp_path / "script.py"], cwd=tmp_path, env=environment)
-    wait_until(lambda: len(list((tmp_path / "out").glob("0*.jpg"))) >= 5, seconds=120)
+    wait_until(lambda: len(list((tmp_path / "out").glob("0*.jpg"))) >= 5)
     process.send_signal(how)
-    process.wait(20)
+    process.wait(PATIENCE_S)
     table = [row.status for row in read_table(tmp_path / "out" / "sources.csv")]
     done = {
         json.loads(line)["url"]

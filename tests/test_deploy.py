@@ -20,7 +20,7 @@ from click.testing import CliRunner
 
 from generate.__main__ import JOBS, main
 from generate.site import PLACEHOLDER
-from tests.conftest import EMOJI, ROOT, free_port, wait_for
+from tests.conftest import EMOJI, PATIENCE_S, ROOT, free_port, wait_for
 from tests.test_readme import DEPLOY, README, commands
 
 DOCKERFILE = (ROOT / "deploy" / "Dockerfile").read_text()
@@ -179,7 +179,7 @@ def run_there(tmp_path) -> Iterator[Callable[..., None]]:
     yield run
     for process in reversed(processes):
         process.terminate()
-        process.wait(20)
+        process.wait(PATIENCE_S)
 
 
 def instructions(name: str) -> list[str]:
@@ -205,7 +205,7 @@ def test_the_containers_files_are_enough_and_its_health_check_works(tmp_path, ru
     assert subprocess.run(check, env=os.environ | here, capture_output=True).returncode == 1
     run_there(start, f"http://127.0.0.1:{port}/", tmp_path / "site", **here)
     assert subprocess.run(check, env=os.environ | here, capture_output=True).returncode == 0
-    assert requests.get(f"http://127.0.0.1:{port}/static/favicon.ico", timeout=10).status_code == 200
+    assert requests.get(f"http://127.0.0.1:{port}/static/favicon.ico", timeout=60).status_code == 200
     assert instructions("USER") == ["65534:65534"]
 
 
@@ -236,14 +236,14 @@ def test_the_container_is_built_and_serves_as_nobody():
         ]
         process = subprocess.Popen([*enter, *shown["Cmd"]])
         try:
-            deadline = time.monotonic() + 60
+            deadline = time.monotonic() + PATIENCE_S
             while subprocess.run([*enter, *shown["Healthcheck"]["Test"][1:]], capture_output=True).returncode:
                 assert time.monotonic() < deadline
-            assert "Does Not Exist" in requests.get(f"http://127.0.0.1:{port}/", timeout=10).text
+            assert "Does Not Exist" in requests.get(f"http://127.0.0.1:{port}/", timeout=60).text
             assert subprocess.run([*enter, "id", "-u"], capture_output=True, text=True, check=True).stdout == "65534\n"
         finally:
             process.terminate()
-            process.wait(30)
+            process.wait(PATIENCE_S)
     finally:
         subprocess.run(["buildah", "rm", container], check=True, capture_output=True)
         subprocess.run(["buildah", "rmi", "localhost/site-test"], check=True, capture_output=True)
@@ -294,17 +294,17 @@ def test_behind_a_proxy(tmp_path, run_there, site, name):
     forged = {f"X-Forwarded-{part}": value for part, value in (("Host", "evil.example"), ("Prefix", "/evil"))}
 
     with requests.Session() as visitor:
-        pages = [visitor.get(f"http://127.0.0.1:{port}/", headers=forged, timeout=10) for _ in range(20)]
-        large = visitor.get(f"http://127.0.0.1:{port}/grid", timeout=10)
+        pages = [visitor.get(f"http://127.0.0.1:{port}/", headers=forged, timeout=60) for _ in range(20)]
+        large = visitor.get(f"http://127.0.0.1:{port}/grid", timeout=60)
 
     assert {page.status_code for page in [*pages, large]} == {200}
     assert "evil" not in pages[0].text + pages[0].headers["Link"]
     assert pages[0].headers["Content-Encoding"] in ("br", "gzip")
     assert pages[0].headers["Content-Security-Policy"]
-    said = requests.get(f"http://127.0.0.1:{port}/about", headers={"X-Forwarded-Proto": "https"}, timeout=10)
+    said = requests.get(f"http://127.0.0.1:{port}/about", headers={"X-Forwarded-Proto": "https"}, timeout=60)
     assert f"http://127.0.0.1:{port}" in said.text
     assert "https://127.0.0.1" not in said.text
     statuses = [
-        requests.get(f"{origin}/metrics", timeout=10).status_code for origin in (inner, f"http://127.0.0.1:{port}")
+        requests.get(f"{origin}/metrics", timeout=60).status_code for origin in (inner, f"http://127.0.0.1:{port}")
     ]
     assert statuses == [200, 404]

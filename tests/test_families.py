@@ -76,14 +76,14 @@ def test_a_lightweight_gan_of_the_hub_gets_from_its_name_to_a_page_with_its_cate
     def generate(*arguments: str) -> None:
         command = [sys.executable, "-m", "generate", *arguments]
         settings = os.environ | environment(hub, str(tmp_path)) | {"PYTHONPATH": str(ROOT)}
-        done = subprocess.run(command, cwd=tmp_path, env=settings, capture_output=True, text=True, timeout=120)
+        done = subprocess.run(command, cwd=tmp_path, env=settings, capture_output=True, text=True, timeout=300)
         assert done.returncode == 0, done.stderr
 
     with serve({"anna/flowers": repository}) as hub:
         generate("sample", "hf:anna/flowers", "samples/flower", "--count", "4", "--device", "cpu")
     generate("publish", "samples", "bucket")
 
-    page = requests.get(f"{site(str(tmp_path / 'bucket'))}/c/flower", timeout=10)
+    page = requests.get(f"{site(str(tmp_path / 'bucket'))}/c/flower", timeout=60)
     assert "<title>This Flower Does Not Exist" in page.text
     assert picture_in(page.content) in files(tmp_path / "samples" / "flower").values()
 

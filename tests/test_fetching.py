@@ -90,7 +90,7 @@ def run(tmp_path, hub):
             env=os.environ | environment(hub, str(tmp_path)) | {"PYTHONPATH": str(ROOT)} | settings,
             capture_output=True,
             text=True,
-            timeout=120,
+            timeout=300,
         )
 
     return run

@@ -247,7 +247,7 @@ def closed(tmp_path: Path) -> Iterator[Path]:
 def test_what_may_not_be_read_is_counted_and_named(closed, tmp_path, job, table):
     command = [*AS_ANYBODY, sys.executable, "-m", "generate", job, str(closed), str(tmp_path / "out")]
 
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=60)
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=300)
 
     assert done.returncode == 0, done.stderr
     assert re.search(r"\b1 pictures?\b", done.stdout)

@@ -42,7 +42,7 @@ def test_every_compressed_and_shrunken_copy_is_found_and_no_other_picture(tmp_pa
         assert reason == f"near duplicate: of {name.replace('.jpg', '.webp')}"
 
 
-@settings(deadline=None, max_examples=50)
+@settings(max_examples=50)
 @given(st.lists(st.integers(0, 2**256 - 1), min_size=1, max_size=20), st.data(), st.integers(-1, 255))
 def test_the_same_duplicates_are_found_as_by_comparing_all_pairs(shapes, data, near):
     masks = data.draw(st.lists(st.sets(st.integers(0, 255), max_size=9), max_size=20))

@@ -139,7 +139,7 @@ def test_it_is_uploaded_as_it_is_and_a_stranger_follows_its_card(conditional, tm
                 env=os.environ | settings,
                 capture_output=True,
                 text=True,
-                timeout=120,
+                timeout=300,
             )
             assert done.returncode == 0, done.stdout + done.stderr
 

@@ -327,7 +327,7 @@ def test_a_missing_or_damaged_generator_is_one_sentence_and_a_way_back(open_page
     page.context.route("**/generator.onnx", lambda route: route.fulfill(**answer))
     page.click("#begin")
 
-    expect(page.locator("#trouble")).to_contain_text(sentence, timeout=30_000)
+    expect(page.locator("#trouble")).to_contain_text(sentence, timeout=60_000)
     page.click("#trouble a")
     expect(page.locator("#picture")).to_be_visible()
 
@@ -361,7 +361,7 @@ def test_a_part_of_the_runtime_that_does_not_arrive_is_one_sentence(open_page, f
     page.context.route(f"**/{file}", lambda route: route.abort())
     page.click("#begin")
 
-    expect(page.locator("#trouble")).to_contain_text("did not arrive", timeout=30_000)
+    expect(page.locator("#trouble")).to_contain_text("did not arrive", timeout=60_000)
 
 
 @pytest.mark.parametrize("file", ["page.js", "sliders.js"])
@@ -370,7 +370,7 @@ def test_a_script_that_does_not_arrive_is_one_sentence(open_page, url, file):
     page.route(f"**/{file}", lambda route: route.abort())
     page.goto(f"{url}/live")
 
-    expect(page.locator("#late")).to_be_visible(timeout=15_000)
+    expect(page.locator("#late")).to_be_visible(timeout=60_000)
 
 
 def test_a_worker_that_does_not_arrive_is_one_sentence(open_page):
@@ -378,7 +378,7 @@ def test_a_worker_that_does_not_arrive_is_one_sentence(open_page):
     page.context.route("**/worker.js", lambda route: route.abort())
     page.click("#begin")
 
-    expect(page.locator("#trouble")).to_contain_text("did not arrive", timeout=15_000)
+    expect(page.locator("#trouble")).to_contain_text("did not arrive", timeout=60_000)
 
 
 def test_pages_draw_with_the_generator_of_their_release(begin, serve, model, bucket, tmp_path):
@@ -388,8 +388,8 @@ def test_pages_draw_with_the_generator_of_their_release(begin, serve, model, buc
     page = begin("#7&category=dogs", at=at)
     first = pixels(page)
     refill(make_model(tmp_path / "other", 1), swapped)
-    release = requests.get(f"{at}/random.json", timeout=10).json()["release"]
-    wait_until(lambda: requests.get(f"{at}/random.json", timeout=10).json()["release"] != release)
+    release = requests.get(f"{at}/random.json", timeout=60).json()["release"]
+    wait_until(lambda: requests.get(f"{at}/random.json", timeout=60).json()["release"] != release)
 
     another(page, lambda: page.click("#next"))
     assert (another(page, page.go_back) == first).all()
@@ -417,13 +417,13 @@ def test_it_fits_and_axe_finds_nothing(begin, viewport, scheme):
 
 
 def test_the_runtime_is_whole_for_browsers_with_and_without_brotli(url):
-    page = requests.get(f"{url}/live", timeout=10).text
+    page = requests.get(f"{url}/live", timeout=60).text
     (path,) = set(re.findall(r"/live/app/[0-9a-f]{8}/", page))
     stored = (ROOT / "static" / "live" / "ort" / "ort-wasm-simd-threaded.wasm.br").read_bytes()
     address = f"{url}{path}ort/ort-wasm-simd-threaded.wasm"
 
-    compressed = requests.get(address, headers={"Accept-Encoding": "br"}, stream=True, timeout=30)
-    plain = requests.get(address, headers={"Accept-Encoding": "gzip"}, stream=True, timeout=30)
+    compressed = requests.get(address, headers={"Accept-Encoding": "br"}, stream=True, timeout=60)
+    plain = requests.get(address, headers={"Accept-Encoding": "gzip"}, stream=True, timeout=60)
 
     assert compressed.headers["Content-Encoding"] == "br"
     assert compressed.raw.read(decode_content=False) == stored
@@ -433,12 +433,12 @@ def test_the_runtime_is_whole_for_browsers_with_and_without_brotli(url):
         assert answer.headers["Content-Type"] == "application/wasm"
         assert answer.headers["Vary"] == "Accept-Encoding"
         assert "immutable" in answer.headers["Cache-Control"]
-    assert requests.get(address.replace(path, "/live/app/0/"), stream=True, timeout=30).headers["Cache-Control"] == "no-cache"  # fmt: skip
+    assert requests.get(address.replace(path, "/live/app/0/"), stream=True, timeout=60).headers["Cache-Control"] == "no-cache"  # fmt: skip
 
 
 @pytest.mark.parametrize("name", ["../script.js", "..%2fscript.js", "ort/LICENSE", "ort/SHA256SUMS", "no.js", "ort/"])
 def test_other_files_are_not_served(url, name):
-    assert requests.get(f"{url}/live/app/0/{name}", timeout=10).status_code == 404
+    assert requests.get(f"{url}/live/app/0/{name}", timeout=60).status_code == 404
 
 
 def test_the_files_of_the_runtime_are_those_that_were_recorded():

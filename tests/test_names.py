@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from gallery import GalleryError
@@ -17,7 +17,6 @@ names = st.lists(
 )
 
 
-@settings(deadline=None)
 @given(names, st.randoms())
 def test_slugs_are_unique_and_the_order_of_the_names_does_not_matter(some, shuffler: random.Random):
     some = list(dict.fromkeys(some))

@@ -6,9 +6,10 @@ import csv
 import json
 import os
 import shutil
+import signal
 import subprocess
 import sys
-import time
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -18,7 +19,7 @@ from generate.prepare import prepare as prepare_folder
 from generate.preparing.squares import FEW
 from tests.conftest import EMOJI, ROOT, files, wait_until
 from tests.nasty import emoji, make_nasty, on_a_lawn
-from tests.preparing import prepare
+from tests.preparing import killed_at, prepare
 
 
 def test_categories_are_kept_and_transparency_is_painted_black(tmp_path):
@@ -185,20 +186,19 @@ def test_the_number_of_processes_changes_nothing(tmp_path):
 
 def test_interrupted_and_rerun_it_makes_the_rest(tmp_path):
     (tmp_path / "in").mkdir()
-    for number in range(24):
+    for number in range(6):
         on_a_lawn("food/tomato", (number * 3, 20)).save(tmp_path / "in" / f"{number:02}.png")
     command = [sys.executable, "-m", "generate", "prepare", tmp_path / "in", tmp_path / "out"]
     options = ["--size", "64", "--crop", "object", "--jobs", "1", "--near", "-1"]
-    process = subprocess.Popen([*command, *options], cwd=ROOT)
-    wait_until(lambda: len(list((tmp_path / "out").glob("*.png"))) >= 3)
-    process.kill()
-    process.wait(20)
+    environment = killed_at(4, "generate prepare", tmp_path / "killer")
+    killed = subprocess.run([*command, *options], cwd=ROOT, env=environment, timeout=300).returncode
+    made = len(list((tmp_path / "out").glob("*.png")))
     unfinished = "count" not in json.loads((tmp_path / "out" / "dataset.json").read_text())
 
     result = prepare(tmp_path / "in", tmp_path / "out", *options)
 
     whole = prepare(tmp_path / "in", tmp_path / "whole", *options)
-    assert unfinished
+    assert (killed, made, unfinished) == (-signal.SIGKILL, 3, True)
     assert (result.exit_code, whole.exit_code) == (0, 0), result.output
     left = {name: data for name, data in files(tmp_path / "out").items() if not name.endswith(".tmp")}
     assert left == files(tmp_path / "whole")
@@ -219,6 +219,12 @@ def test_a_picture_that_is_gone_or_better_now_is_so_in_the_result(tmp_path):
     assert not (tmp_path / "out" / "pizza.png").exists()
 
 
+def now(folder: Path) -> float:
+    """By the clock of the file system, which ticks less often than others."""
+    (folder / "clock").touch()
+    return (folder / "clock").stat().st_ctime
+
+
 def test_a_picture_that_was_replaced_or_got_a_namesake_is_so_in_the_result(tmp_path):
     (tmp_path / "in").mkdir()
     emoji("food/lemon").save(tmp_path / "in" / "a.jpg")
@@ -231,7 +237,7 @@ def test_a_picture_that_was_replaced_or_got_a_namesake_is_so_in_the_result(tmp_p
         if step == "add":
             emoji("food/tomato").save(tmp_path / "in" / "a.png")
         elif step == "replace":
-            time.sleep(0.05)  # more than a file system's clock tells apart
+            wait_until(lambda: now(tmp_path) > (tmp_path / "out" / "b.png").stat().st_mtime)
             (tmp_path / "other.png").replace(tmp_path / "in" / "b.png")
         else:
             (tmp_path / "in" / "a.png").unlink()

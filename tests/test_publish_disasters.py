@@ -183,7 +183,7 @@ def test_storage_recovers_and_the_new_release_is_live(proxy, old_bucket, samples
 
 
 def test_slow_storage_is_waited_for(proxy, old_bucket, samples, whole):
-    proxy.delay_s = 0.1
+    proxy.slow(0.1)
 
     assert CliRunner().invoke(main, ["publish", str(samples), old_bucket, "--title", NEW, "--yes"]).exit_code == 0
 

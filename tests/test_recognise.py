@@ -188,16 +188,16 @@ def test_the_page_says_what_was_recognised(named, cloud_url, site):
     url = site(cloud_url)
     share = round(100 * dict(table(named)["cat/chelsea.jpg"]["names"])["Egyptian Mau"])
 
-    page = requests.get(f"{url}/c/cat", timeout=10).text
+    page = requests.get(f"{url}/c/cat", timeout=60).text
 
     assert "<title>This Cat Does Not Exist</title>" in page
     assert f'<p id="names">{share} % an Egyptian Mau' in page
     card = card_in(page.encode())
     assert card["names"].startswith(f"{share} % an Egyptian Mau")
     for address in (f"{url}{card['page']}.json", f"{url}/random.json?category=cat"):
-        assert requests.get(address, timeout=10).json()["names"] == card["names"]
-    assert f'<p id="names">{share} % an Egyptian Mau' in requests.get(f"{url}{card['page']}", timeout=10).text
-    assert "<title>This Cup of Coffee Does Not Exist</title>" in requests.get(f"{url}/c/cup-of-coffee", timeout=10).text
+        assert requests.get(address, timeout=60).json()["names"] == card["names"]
+    assert f'<p id="names">{share} % an Egyptian Mau' in requests.get(f"{url}{card['page']}", timeout=60).text
+    assert "<title>This Cup of Coffee Does Not Exist</title>" in requests.get(f"{url}/c/cup-of-coffee", timeout=60).text
 
 
 def test_what_is_chosen_of_them_keeps_their_names(named, tmp_path):

@@ -7,7 +7,7 @@ import string
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from gallery import GalleryError
@@ -27,7 +27,6 @@ from gallery.release import (
     read_live,
 )
 
-patient = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])  # the machine may be busy
 text = st.text(st.characters(exclude_categories=["Cs"]), max_size=40)
 shown = text.map(readable)
 named = shown.map(str.strip).filter(bool)
@@ -73,13 +72,11 @@ GOOD: dict[str, Any] = {
 }
 
 
-@patient
 @given(catalogs)
 def test_any_catalog_is_read_back_as_written(catalog):
     assert parse(catalog.to_json()) == catalog
 
 
-@patient
 @given(catalogs, st.data())
 def test_every_picture_has_a_place_and_no_other(catalog, data):
     index = data.draw(st.integers(0, catalog.count - 1))
@@ -99,14 +96,12 @@ def test_every_picture_has_a_place_and_no_other(catalog, data):
     assert not catalog.has("no such category", 0)
 
 
-@patient
 @given(st.binary(max_size=200) | values.map(lambda value: json.dumps(value).encode()))
 def test_anything_else_is_refused_with_a_sentence(data):
     with pytest.raises(CatalogError, match=r"^site\.json"):
         parse(data)
 
 
-@patient
 @given(st.sampled_from(sorted(GOOD)), values)
 def test_field_of_any_value_is_read_or_refused_by_name(field, value):
     try:

@@ -6,14 +6,13 @@ import subprocess
 import sys
 
 import numpy as np
-import psutil
 import pytest
 from PIL import Image
 
 from generate.preparing.squares import FEW
-from tests.conftest import EMOJI, ROOT, wait_until
+from tests.conftest import EMOJI, ROOT
 from tests.nasty import emoji, on_a_lawn
-from tests.preparing import prepare
+from tests.preparing import killed_at, prepare
 
 
 @pytest.mark.parametrize(
@@ -116,13 +115,12 @@ def test_a_process_that_is_killed_is_one_sentence(tmp_path):
     for number in range(FEW + 1):
         on_a_lawn("food/tomato", (number * 2, 20)).save(tmp_path / "in" / f"{number:03}.bmp")
     command = [sys.executable, "-m", "generate", "prepare", tmp_path / "in", tmp_path / "out", "--jobs", "2"]
-    process = subprocess.Popen([*command, "--crop", "object"], cwd=ROOT, stderr=subprocess.PIPE, text=True)
-    wait_until(lambda: list((tmp_path / "out").glob("*.png")), 120)
-    workers = [child for child in psutil.Process(process.pid).children() if "spawn_main" in " ".join(child.cmdline())]
-    workers[0].kill()
+    environment = killed_at(2, "spawn_main", tmp_path / "killer")
 
-    said = process.communicate(timeout=120)[1]
+    done = subprocess.run(
+        [*command, "--crop", "object"], cwd=ROOT, env=environment, capture_output=True, text=True, timeout=300
+    )
 
-    assert process.returncode == 1
-    assert "run the same again with fewer --jobs; it continues" in " ".join(said.split())
-    assert "Traceback" not in said
+    assert done.returncode == 1
+    assert "run the same again with fewer --jobs; it continues" in " ".join(done.stderr.split())
+    assert "Traceback" not in done.stderr

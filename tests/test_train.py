@@ -186,7 +186,7 @@ def test_a_signal_saves_and_the_same_command_continues(prepared, tmp_path, signu
         assert process.poll() is None
         time.sleep(0.05)
     process.send_signal(signum)
-    output, _ = process.communicate(timeout=120)
+    output, _ = process.communicate(timeout=300)
 
     assert process.returncode == 128 + signum, output
     assert "Stopping after this step; again to stop now." in output
@@ -195,7 +195,7 @@ def test_a_signal_saves_and_the_same_command_continues(prepared, tmp_path, signu
     step = torch.load(snapshot, weights_only=True)["step"]
     assert step >= 1
     command[command.index("1000")] = str((step + 1) * 4 / 1000)
-    output = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=120, check=True).stdout
+    output = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=300, check=True).stdout
     assert f"continuing after step {step:,}" in output
 
 

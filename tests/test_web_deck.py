@@ -12,7 +12,7 @@ import pytest
 from gallery import GalleryError
 from gallery.bucket import Forbidden, Unavailable
 from gallery.folder import FolderBucket
-from tests.conftest import wait_until
+from tests.conftest import PATIENCE_S, wait_until
 from web.deck import Deck
 
 OLD, NEW = "20260101T000000Z-00000000", "20260202T000000Z-00000001"
@@ -37,9 +37,16 @@ class CountedBucket(FolderBucket):
         return super().read_generation(name)
 
 
-def publish(folder: Path, release: str, **counts: int) -> None:
-    """A release of numbered pictures that say where they belong."""
-    for slug, count in counts.items():
+def replace(path: Path, text: str) -> None:
+    """Write a file at once: a deck reads whenever it likes."""
+    temporary = path.with_name(f".{path.name}.tmp")
+    temporary.write_text(text)
+    temporary.replace(path)
+
+
+def publish(folder: Path, release: str, missing: bool = False, **counts: int) -> None:
+    """A release of numbered pictures that say where they belong; with `missing`, its catalog alone."""
+    for slug, count in counts.items() if not missing else ():
         (folder / "releases" / release / slug).mkdir(parents=True)
         for number in range(count):
             text = f"{release}/{slug}/{number}".encode()
@@ -53,9 +60,7 @@ def publish(folder: Path, release: str, **counts: int) -> None:
         "image": {"type": "image/jpeg"},
         "categories": [{"slug": slug, "name": slug.title(), "count": count} for slug, count in counts.items()],
     }
-    temporary = folder / ".site.json.tmp"
-    temporary.write_text(json.dumps(catalog))
-    temporary.replace(folder / "site.json")
+    replace(folder / "site.json", json.dumps(catalog))
 
 
 @pytest.fixture
@@ -115,13 +120,13 @@ def test_a_bucket_larger_than_the_budget_rotates(make_deck, folder, monkeypatch)
     seen = Counter()
 
     def deal() -> bool:
-        seen[deck.deal(wait_s=5).page] += 1
+        seen[deck.deal(wait_s=PATIENCE_S).page] += 1
         assert deck.fill[0] <= 10
         assert deck.fill[1] <= 10 * (PAGE_BYTES + 100)
         return len(seen) == 62
 
     wait_until(deal)
-    wait_until(lambda: deck.deal("animals", wait_s=5).page == f"{OLD}/animals/1")
+    wait_until(lambda: deck.deal("animals", wait_s=PATIENCE_S).page == f"{OLD}/animals/1")
 
 
 def test_many_threads_share_without_repeats(make_deck, folder):
@@ -149,11 +154,11 @@ def test_a_new_release_takes_over_whole(make_deck, folder):
 
 def test_going_back_to_an_older_release(make_deck, folder):
     publish(folder, OLD, food=20)
-    before = (folder / "site.json").read_bytes()
+    before = (folder / "site.json").read_text()
     publish(folder, NEW, animals=20)
     deck, _ = make_deck()
     assert deck.catalog.release == NEW
-    (folder / "site.json").write_bytes(before)
+    replace(folder / "site.json", before)
     wait_until(lambda: deck.deal().page.startswith(OLD))
 
 
@@ -161,20 +166,18 @@ def test_a_damaged_new_catalog_leaves_the_old_release_live(make_deck, folder):
     publish(folder, OLD, food=20)
     deck, _ = make_deck()
     filled(deck, 20)
-    whole = (folder / "site.json").read_bytes()
-    (folder / "site.json").write_text("{")
+    whole = (folder / "site.json").read_text()
+    replace(folder / "site.json", "{")
     wait_until(lambda: deck.trouble)
     assert deck.deal().page.startswith(OLD)
-    (folder / "site.json").write_bytes(whole)
+    replace(folder / "site.json", whole)
     wait_until(lambda: not deck.trouble)
 
 
 def test_a_new_release_without_readable_pictures_stays_in_the_wings(make_deck, folder):
     publish(folder, OLD, food=20)
     deck, _ = make_deck()
-    publish(folder, NEW, food=20)
-    for path in (folder / "releases" / NEW / "food").iterdir():
-        path.unlink()
+    publish(folder, NEW, missing=True, food=20)
     wait_until(lambda: deck.trouble or deck.catalog.release == NEW)
     assert deck.catalog.release == OLD
     assert deck.deal().page.startswith(OLD)
@@ -292,9 +295,7 @@ def test_the_same_release_written_again_keeps_its_cards(make_deck, folder):
     deck, bucket = make_deck()
     filled(deck, 20)
     cards = {id(card) for card in deck.peek(20)}
-    data = (folder / "site.json").read_bytes()
-    (folder / ".new").write_bytes(data)
-    (folder / ".new").replace(folder / "site.json")
+    replace(folder / "site.json", (folder / "site.json").read_text())
     _, generation = bucket.read_generation("site.json")
     wait_until(lambda: deck._table.generation == generation)
     assert {id(card) for card in deck.peek(20)} == cards
@@ -324,7 +325,7 @@ def test_permission_lost_while_cards_come_in_is_trouble(folder, request):
 def test_a_catalog_that_cannot_be_read_is_not_storage_that_is_down(make_deck, folder, catalog):
     publish(folder, OLD, food=500)
     deck, _ = make_deck()
-    (folder / "site.json").write_text(catalog)
+    replace(folder / "site.json", catalog)
     wait_until(lambda: "site.json" in deck.trouble)
     assert not deck.storage_is_down
     filled(deck, 500)  # the release that is live goes on coming in
@@ -367,8 +368,8 @@ def test_a_mistake_of_ours_does_not_end_the_deck(folder, request, caplog):
     publish(folder, OLD, food=3)
     mistakes = []
 
-    def render(*picture: object) -> tuple[str, int]:
-        if mistakes:
+    def render(catalog: object, slug: str, number: int, data: bytes) -> tuple[str, int]:
+        if number == 0 and mistakes:  # others are made at the same time
             raise mistakes.pop()
         return "page", 10
 

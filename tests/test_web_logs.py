@@ -21,7 +21,7 @@ def test_log_lines_are_json_on_google_cloud(published):
         env=environment,
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=300,
         check=True,
     )
     entries = [json.loads(line) for line in done.stderr.splitlines()]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import time
 
 import pytest
 import requests
@@ -28,16 +29,17 @@ def samples(text: str) -> dict[tuple[str, ...], float]:
 
 
 def read(url: str) -> dict[tuple[str, ...], float]:
-    return samples(requests.get(f"{url}/metrics", timeout=10).text)
+    return samples(requests.get(f"{url}/metrics", timeout=60).text)
 
 
 def test_every_worker_counts_and_any_of_them_shows_all(site, published):
     url = site(str(published), METRICS="1", WEB_CONCURRENCY="2", TRUSTED_HOSTS="127.0.0.1")
     wait_until(lambda: read(url)["site_cards",] == 48)  # each worker has its own 24
 
+    started = time.monotonic()
     for path, times in (("/", 20), ("/c/food", 3), ("/nope", 2), (f"/i/{LIVE}/food/1.jpg", 5), ("/c/nope", 1)):
         for _ in range(times):  # each on a connection of its own, to either worker
-            requests.get(url + path, timeout=10)
+            requests.get(url + path, timeout=60)
     counted = read(url)
 
     name = "site_request_seconds_count"
@@ -46,7 +48,7 @@ def test_every_worker_counts_and_any_of_them_shows_all(site, published):
     assert counted[name, "/c/<slug>", "404"] == 1
     assert counted[name, "none", "404"] == 2
     assert counted[name, "/i/<release>/<slug>/<name>", "200"] == 5
-    assert 0 < counted["site_request_seconds_sum", "/", "200"] < 20
+    assert 0 < counted["site_request_seconds_sum", "/", "200"] < time.monotonic() - started
     assert counted["site_deck_alive",] == counted["site_storage_up",] == 2
     assert counted["site_pictures",] == 48
     assert counted["site_cache_bytes",] > 48_000

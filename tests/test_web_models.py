@@ -55,19 +55,19 @@ def test_while_one_is_read_others_hear_that_it_is_busy():
 
     def read_part(name: str, start: int, length: int) -> bytes:
         started.set()
-        assert go_on.wait(20)
+        assert go_on.wait(60)
         return OBJECTS[name][start : start + length]
 
     models, name = Models(read_part), next(iter(OBJECTS))
     thread = threading.Thread(target=get, args=(models, name))
     thread.start()
-    assert started.wait(20)
+    assert started.wait(60)
 
     with pytest.raises(Busy):
         get(models, name)
 
     go_on.set()
-    thread.join(20)
+    thread.join(60)
     assert get(models, name) == OBJECTS[name]
 
 

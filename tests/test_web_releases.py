@@ -24,6 +24,11 @@ class CountedBucket(FolderBucket):
         return super().folders(prefix)
 
 
+@pytest.fixture(autouse=True)
+def a_listing_is_trusted_as_long_as_a_test_takes(monkeypatch):
+    monkeypatch.setattr("web.releases.LISTED_S", 3600.0)
+
+
 @pytest.fixture
 def bucket(published) -> CountedBucket:
     return CountedBucket(published)

@@ -47,7 +47,6 @@ class Lookup:
         if not self._free.acquire(timeout=wait_s):
             raise Busy("all readers are busy")
         future = self._threads.submit(self._timed, read)
-        future.add_done_callback(lambda _: self._free.release())
         try:
             return future.result(timeout_s)
         except TimeoutError:
@@ -63,3 +62,4 @@ class Lookup:
         finally:
             if (now := time.monotonic()) - start >= FAST_S:
                 self._slow_until = now + SLOW_S
+            self._free.release()  # before the result is out: whoever gets it may ask again at once
