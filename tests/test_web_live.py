@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import gzip
 import hashlib
+import html
 import json
 import os
+import re
 import shutil
 
 import brotli
@@ -73,6 +75,17 @@ def test_the_page_tells_its_script_all_it_needs(drawing):
     assert b'href="/live"' in drawing.get("/about").data
 
 
+@pytest.mark.parametrize("accept", ["br", "gzip", ""])
+def test_the_page_says_how_large_the_runtime_is_for_each_browser(drawing, accept):
+    page = fetch(drawing, "/live", Accept_Encoding=accept)
+    text = {"br": brotli.decompress, "gzip": gzip.decompress, "": bytes}[accept](page.data).decode()
+    told = json.loads(html.unescape(re.search('data-live="([^"]+)"', text)[1]))
+
+    runtime = fetch(drawing, told["runtime"], Accept_Encoding=accept)
+
+    assert told["runtime_bytes"] == runtime.content_length == len(runtime.data)
+
+
 def test_only_this_page_and_its_scripts_may_run_webassembly(drawing):
     policy = drawing.get("/live").headers.getlist("Content-Security-Policy")
 
@@ -120,7 +133,12 @@ def test_storage_is_asked_once(drawing, bucket):
 
 @pytest.mark.parametrize(
     "path",
-    ["/live/nonsense/generator.onnx", "/live/..%2f..%2fsite/generator.onnx", f"/live/{OLD}/generator.onnx"],
+    [
+        "/live/nonsense/generator.onnx",
+        "/live/..%2f..%2fsite/generator.onnx",
+        f"/live/{OLD}/generator.onnx",
+        f"/live/app/0/{'a' * 300}.js",
+    ],
 )
 def test_other_addresses_are_not_there(drawing, path):
     assert drawing.get(path).status_code == 404

@@ -9,8 +9,17 @@ from functools import cache
 from pathlib import Path
 
 import brotli  # type: ignore[import-untyped]
-from flask import Blueprint, Response, abort, current_app, render_template, request, send_file, url_for
-from werkzeug.security import safe_join
+from flask import (
+    Blueprint,
+    Response,
+    abort,
+    current_app,
+    render_template,
+    request,
+    send_file,
+    send_from_directory,
+    url_for,
+)
 
 from gallery.live import MODEL_FILE, MODEL_TYPE
 from gallery.names import does_not_exist
@@ -43,7 +52,7 @@ def page() -> Response:
         "titles": _titles(catalog),
         "url": url_for("live.model", release=catalog.release),
         "runtime": url_for("live.script", version=version, name=RUNTIME),
-        "runtime_bytes": _file(RUNTIME + ".br").stat().st_size,
+        "runtime_bytes": _runtime_bytes(_folder() / (RUNTIME + ".br"), _encoding()),
     }
     response = Response(render_template("live.html", catalog=catalog, live=json.dumps(told), version=version))
     response.headers["Content-Security-Policy"] = POLICY
@@ -59,7 +68,7 @@ def model(release: str) -> Response:
     catalog = site.released(release)
     if catalog.live is None or not catalog.live.is_readable:
         abort(404)
-    encoding = best_encoding(request.headers.get("Accept-Encoding", ""))
+    encoding = _encoding()
     if request.if_none_match.contains_weak(catalog.live.sha256):
         response = Response(status=304)
     elif request.method == "HEAD":  # needs no read from storage
@@ -84,7 +93,7 @@ def script(version: str, name: str) -> Response:
     """
     if Path(name).suffix not in TYPES:
         abort(404)
-    response = _runtime() if name == RUNTIME else send_file(_file(name))
+    response = _runtime() if name == RUNTIME else send_from_directory(_folder(), name)
     response.mimetype = TYPES[Path(name).suffix]
     response.headers["Content-Security-Policy"] = POLICY
     response.headers["Cache-Control"] = YEAR if version == _version() else "no-cache"
@@ -93,14 +102,21 @@ def script(version: str, name: str) -> Response:
 
 def _runtime() -> Response:
     """The runtime: sent as stored to browsers that accept brotli (all do over TLS), decompressed for others."""
-    path = _file(RUNTIME + ".br")
-    if best_encoding(request.headers.get("Accept-Encoding", "")) == "br":
+    path, encoding = _folder() / (RUNTIME + ".br"), _encoding()
+    if encoding == "br":
         response = send_file(path, conditional=False)
         response.headers["Content-Encoding"] = "br"
     else:
         response = Response(_decompressed(path))
+        response.content_length = _runtime_bytes(path, encoding)
     response.vary.add("Accept-Encoding")
     return response
+
+
+@cache
+def _runtime_bytes(path: Path, encoding: str) -> int:
+    """The size of the runtime as it is sent to a browser that prefers this encoding."""
+    return path.stat().st_size if encoding == "br" else sum(map(len, _decompressed(path)))
 
 
 def _decompressed(path: Path) -> Iterator[bytes]:
@@ -119,11 +135,13 @@ def _titles(catalog: Catalog) -> list[str]:
     return [does_not_exist(entry["name"], known.get(entry["slug"], False)) for entry in catalog.live.categories]
 
 
-def _file(name: str) -> Path:
-    path = safe_join(str(Path(current_app.static_folder or "") / "live"), name)
-    if path is None or not Path(path).is_file():
-        abort(404)
-    return Path(path)
+def _folder() -> Path:
+    return Path(current_app.static_folder or "") / "live"
+
+
+def _encoding() -> str:
+    """The encoding that the browser prefers: "br", "gzip" or ""."""
+    return best_encoding(request.headers.get("Accept-Encoding", ""))
 
 
 @cache
@@ -135,4 +153,4 @@ def _checksum(folder: Path) -> str:
 
 
 def _version() -> str:
-    return _checksum(Path(current_app.static_folder or "") / "live")
+    return _checksum(_folder())
