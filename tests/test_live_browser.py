@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import hashlib
 import io
+import json
 import re
 import shutil
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import brotli
 import numpy as np
@@ -32,6 +34,17 @@ PIXELS = """(async () => {
     const context = new OffscreenCanvas(width, height).getContext("2d", { willReadFrequently: true });
     context.drawImage(document.querySelector("#canvas"), 0, 0);
     return [...context.getImageData(0, 0, width, height).data];
+})()"""
+
+TOP = "selector => document.querySelector(selector).getBoundingClientRect().top + scrollY"
+FILL_STORAGE = """(() => {
+    let text = "";
+    for (let more = 2 ** 23; more >= 1; more /= 2) {
+        try {
+            localStorage.setItem("other", text + "x".repeat(more));
+            text += "x".repeat(more);
+        } catch {}
+    }
 })()"""
 
 
@@ -181,6 +194,26 @@ def test_next_draws_another_back_the_one_before_and_a_link_shows_the_same(begin,
     assert (pixels(elsewhere) == second).all()
 
 
+def test_the_left_arrow_ends_at_the_first_picture(begin):
+    page = begin("#7&category=dogs")
+    for _ in range(2):
+        another(page, lambda: page.keyboard.press(" "))
+    for _ in range(2):
+        another(page, lambda: page.keyboard.press("ArrowLeft"))
+    assert page.url.endswith("/live#7&category=dogs")
+
+    page.keyboard.press("ArrowLeft")
+    another(page, lambda: page.keyboard.press(" "))  # the page is still there, and its generator
+
+
+@pytest.mark.parametrize("rubbish", ["no seed", "4294967296", "-1", "%E0%A4%A", ""])
+def test_an_address_that_means_nothing_becomes_that_of_the_picture(begin, rubbish):
+    page = begin("#7&category=dogs")
+    page.evaluate("rubbish => location.hash = rubbish", rubbish)
+
+    expect(page).to_have_url(re.compile("#7&category=dogs$"))
+
+
 def test_drifting_moves_all_the_time_and_the_address_names_the_place(begin):
     page = begin("#7&category=cats")
     before = drawn(page)
@@ -266,6 +299,54 @@ def test_two_that_are_kept_can_be_mixed(begin):
     expect(page.locator("#kept li")).to_have_count(2)
     page.locator("#kept li button[aria-label^=Remove]").first.click()
     expect(page.locator("#kept li")).to_have_count(1)
+
+
+def test_favourites_that_cannot_be_kept_are_not_called_kept(begin):
+    page = begin("#7")
+    page.evaluate(FILL_STORAGE)
+    page.click("#keep")
+
+    expect(page.locator("#status")).to_contain_text("Not kept")
+    expect(page.locator("#kept li")).to_have_count(0)
+
+
+def test_a_release_with_the_same_generator_keeps_favourites_and_loads_nothing_again(begin, serve, model, bucket, tmp_path):  # fmt: skip
+    refilled = tmp_path / "bucket"
+    shutil.copytree(bucket, refilled)
+    at = serve(str(refilled), REFRESH_S="0.2")
+    page = begin("#7&category=dogs", at=at)
+    page.click("#keep")
+    refill(model, refilled)
+    live = json.loads((refilled / "site.json").read_text())["release"]
+    wait_until(lambda: requests.get(f"{at}/health", timeout=10).json()["release"] == live)
+    asked: list[str] = []
+    page.context.on("request", lambda request: asked.append(request.url))
+    page.reload()
+    page.click("#begin")
+    drawn(page)
+
+    expect(page.locator("#kept li")).to_have_count(1)
+    assert not [name for name in asked if name.endswith("generator.onnx")]
+
+
+def test_another_site_on_the_same_host_keeps_what_this_one_loaded(begin, serve, bucket, tmp_path):
+    pets = serve(str(bucket), SCRIPT_NAME="/pets")
+    others = serve(str(refill(make_model(tmp_path / "other", 1), tmp_path / "bucket")), SCRIPT_NAME="/others")
+    page = begin("#7", at=pets)
+    host = pets.removesuffix("/pets")
+    page.context.route(
+        f"{host}/others/**",
+        lambda route: route.fulfill(response=route.fetch(url=route.request.url.replace(f"{host}/others", others))),
+    )
+    asked: list[str] = []
+    page.context.on("request", lambda request: asked.append(request.url))
+    for path in ("others", "pets"):
+        page.goto(f"{host}/{path}/live#7")
+        page.click("#begin")
+        drawn(page)
+
+    loaded = [name for name in asked if name.endswith((".onnx", ".wasm"))]
+    assert {urlsplit(name).path.split("/")[1] for name in loaded} == {"others"}
 
 
 def test_the_download_is_the_picture(begin, model, tmp_path):
@@ -364,6 +445,18 @@ def test_a_part_of_the_runtime_that_does_not_arrive_is_one_sentence(open_page, f
     expect(page.locator("#trouble")).to_contain_text("did not arrive", timeout=60_000)
 
 
+def test_a_slow_script_is_not_called_lost(browser, url):
+    for settings in ({"reduced_motion": "reduce"}, {"java_script_enabled": False}):
+        context = browser.new_context(**settings)
+        page = context.new_page()
+        page.route("**/page.js", lambda route: None)  # which never answers
+        page.goto(f"{url}/live", wait_until="commit")
+
+        expect(page.locator("#offer")).to_be_attached()
+        assert page.locator("#late").is_hidden()
+        context.close()
+
+
 @pytest.mark.parametrize("file", ["page.js", "sliders.js"])
 def test_a_script_that_does_not_arrive_is_one_sentence(open_page, url, file):
     page = open_page("/about", complains=True)
@@ -397,6 +490,36 @@ def test_pages_draw_with_the_generator_of_their_release(begin, serve, model, buc
     page.click("#begin")
     drawn(page)
     assert np.abs(pixels(page) - first).max() > LEVELS
+
+
+def test_without_a_clipboard_the_link_is_in_the_address_bar(begin, url):
+    page = begin("#7&category=dogs", at=url.replace("127.0.0.1", "0.0.0.0"), complains=True)  # a host without TLS
+    assert page.evaluate("[isSecureContext, typeof navigator.clipboard]") == [False, "undefined"]
+    page.click("#share")
+
+    expect(page.locator("#status")).to_have_text("The link is in the address bar.")
+
+
+@pytest.mark.parametrize("viewport", [(390, 844), (800, 1200), (1280, 800)])
+def test_the_picture_and_next_stay_where_they_are(begin, serve, model, bucket, tmp_path, viewport):
+    long = tmp_path / "bucket"
+    shutil.copytree(bucket, long)
+    catalog = json.loads((long / "site.json").read_text())
+    catalog["live"]["categories"][1]["name"] = "Labrador With a Frisbee"
+    (long / "site.json").write_text(json.dumps(catalog))
+    page = begin("#7", at=serve(str(long)), viewport=dict(zip(("width", "height"), viewport, strict=True)))
+
+    def tops() -> list[float]:
+        return [page.evaluate(TOP, selector) for selector in ("#canvas", "#next")]
+
+    before = tops()
+    another(page, lambda: page.select_option("#category", index=2))
+    assert "Labrador" in page.locator("h1").inner_text()
+    assert tops() == before
+    page.click("summary:has-text('Change it')")
+    assert tops() == before
+    page.reload()
+    assert page.evaluate(TOP, "#canvas") == before[0]
 
 
 @pytest.mark.parametrize("scheme", ["dark", "light"])

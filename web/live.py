@@ -45,16 +45,18 @@ def page() -> Response:
     catalog = get_site().live()
     if catalog.live is None:
         abort(404)
-    version = _version()
+    version, titles = _version(), _titles(catalog)
     told = catalog.live.to_json() | {
         "release": catalog.release,
         "title": catalog.title,
-        "titles": _titles(catalog),
+        "titles": titles,
         "url": url_for("live.model", release=catalog.release),
         "runtime": url_for("live.script", version=version, name=RUNTIME),
         "runtime_bytes": _runtime_bytes(_folder() / (RUNTIME + ".br"), _encoding()),
     }
-    response = Response(render_template("live.html", catalog=catalog, live=json.dumps(told), version=version))
+    longest = max(titles, key=len, default=catalog.title)
+    page = render_template("live.html", catalog=catalog, live=json.dumps(told), version=version, longest=longest)
+    response = Response(page)
     response.headers["Content-Security-Policy"] = POLICY
     return response
 

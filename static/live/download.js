@@ -1,6 +1,7 @@
 // Downloads a large file once, reports progress, verifies its checksum and caches it for the next visit.
 
-const STORE = "live"; // in the Cache API, which needs TLS or localhost
+// in the Cache API, which needs TLS or localhost; /live/app/ below the site's path, since others may be on the same host
+const STORE = new URL("../", import.meta.url).pathname;
 const TRIES = 5; // attempts while the server is busy
 const WAIT_MS = 1500;
 
@@ -9,7 +10,7 @@ export class Gone extends Error {}
 // Returns the bytes at `url`. Calls `tell(fraction)` with the progress, 0..1, of `bytes` (the decompressed size). `bytes` and
 // `sha256` may be unknown.
 export async function download({ url, bytes, sha256 }, tell = () => {}) {
-  const key = sha256 ? `${url}?${sha256}` : url;
+  const key = keyOf({ url, sha256 });
   const store = await openStore();
   const kept = await store?.match(key);
   if (kept) {
@@ -26,10 +27,13 @@ export async function download({ url, bytes, sha256 }, tell = () => {}) {
   return data;
 }
 
+// A file with a checksum is the same in every release.
+const keyOf = ({ url, sha256 }) => new URL(sha256 || url, location.origin).href;
+
 // Deletes cached files of other releases and of earlier versions of the site. `files` are the current ones.
 export async function forgetOthers(files) {
   const store = await openStore();
-  const wanted = new Set(files.map(({ url, sha256 }) => new URL(sha256 ? `${url}?${sha256}` : url, location.href).href));
+  const wanted = new Set(files.map(keyOf));
   for (const request of (await store?.keys()) ?? []) {
     if (!wanted.has(request.url)) await store.delete(request);
   }

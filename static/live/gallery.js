@@ -5,9 +5,9 @@ import { favourites, remove } from "./kept.js";
 let chosen = null; // the first of two to mix
 
 // `open(hash)` shows one again, `mix(hash, hash)` what is between two
-export function showGallery(release, { open, mix }) {
+export function showGallery(generator, { open, mix }) {
   const list = document.getElementById("kept");
-  const kept = favourites(release);
+  const kept = favourites(generator);
   document.getElementById("gallery").hidden = kept.length === 0;
   if (!kept.some((one) => one.hash === chosen)) chosen = null;
   list.replaceChildren(...kept.map((one) => tile(one)));
@@ -37,7 +37,7 @@ export function showGallery(release, { open, mix }) {
   }
 
   function again() {
-    showGallery(release, { open, mix });
+    showGallery(generator, { open, mix });
   }
 }
 

@@ -86,12 +86,13 @@ function fresh() {
   };
 }
 
-// Draws a view and updates the URL: "push" for a new history entry, "replace", or "" to leave it.
+// Draws a view and updates the URL: "push" for a new history entry, "replace", or "" to leave it. history.state is the
+// number of pictures before this one.
 async function go(next, history_ = "", fade = 0) {
   view = next;
   sliders.show(view, inAny);
   showWords();
-  if (history_ === "push") history.pushState(null, "", write(view, model));
+  if (history_ === "push") history.pushState(history.state + 1, "", write(view, model));
   if (history_ === "replace") writeSoon();
   const drawn = await artist.draw(view);
   if (!drawn) return;
@@ -101,7 +102,7 @@ async function go(next, history_ = "", fade = 0) {
 
 function writeSoon() {
   clearTimeout(timer);
-  timer = setTimeout(() => history.replaceState(null, "", write(view, model)), ADDRESS_MS);
+  timer = setTimeout(() => history.replaceState(history.state, "", write(view, model)), ADDRESS_MS);
 }
 
 function showWords() {
@@ -121,11 +122,11 @@ function next() {
 // Writes the current view to the URL, before a history entry is added.
 function flush() {
   clearTimeout(timer);
-  history.replaceState(null, "", write(view, model));
+  history.replaceState(history.state, "", write(view, model));
 }
 
 function refreshGallery() {
-  showGallery(model.release, {
+  showGallery(model.sha256, {
     open: (hash) => {
       drift.stop();
       flush();
@@ -148,8 +149,13 @@ function tell(sentence) {
 async function share() {
   flush();
   const [url, title] = [location.href, element("title").textContent];
-  if (navigator.share) await navigator.share({ url, title }).catch(() => {});
-  else await navigator.clipboard.writeText(url).then(() => tell("Link copied."), () => tell("The link is in the address bar."));
+  if (navigator.share) return navigator.share({ url, title }).catch(() => {}); // cancelled
+  try {
+    await navigator.clipboard.writeText(url); // there is no clipboard over plain HTTP
+    tell("Link copied.");
+  } catch {
+    tell("The link is in the address bar.");
+  }
 }
 
 function listen() {
@@ -174,9 +180,10 @@ function listen() {
   });
   element("next").addEventListener("click", next);
   element("keep").addEventListener("click", () => {
-    keep({ hash: write(view, model), small: canvas.small(), release: model.release, title: element("title").textContent });
+    const title = element("title").textContent;
+    const kept = keep({ hash: write(view, model), small: canvas.small(), generator: model.sha256, title });
     refreshGallery();
-    tell("Kept below, in this browser.");
+    tell(kept ? "Kept below, in this browser." : "Not kept: this browser’s storage is full or turned off.");
   });
   element("share").addEventListener("click", share);
   element("download").addEventListener("click", async () => {
@@ -184,8 +191,9 @@ function listen() {
     link.click();
   });
   addEventListener("popstate", () => {
-    const asked = view && parse(location.hash, model);
-    if (!asked) return;
+    if (!view) return;
+    const asked = parse(location.hash, model);
+    if (!asked) return flush();
     drift.stop();
     clearTimeout(timer);
     go(asked);
@@ -195,7 +203,7 @@ function listen() {
     if (focused && focused !== document.body && focused !== element("next")) return; // the focused control handles the key
     if (event.ctrlKey || event.metaKey || event.altKey || event.shiftKey || event.repeat || element("controls").hidden) return;
     if (event.key === " " || event.key === "ArrowRight") next();
-    else if (event.key === "ArrowLeft") history.back();
+    else if (event.key === "ArrowLeft" && history.state) history.back();
     else return;
     event.preventDefault();
   });
