@@ -7,10 +7,12 @@ from __future__ import annotations
 
 import http.client
 import io
+import math
 import socket
 import time
 from collections.abc import Iterator
 from contextlib import suppress
+from functools import partial
 from typing import Any
 
 from gallery.errors import TooLarge
@@ -21,12 +23,17 @@ CHUNK = 1 << 16
 
 
 class BoundedResponse(http.client.HTTPResponse):
-    """A response that is bounded from its first line on. Raises TimeoutError, or TooLarge beyond `largest` bytes."""
+    """A response that is bounded from its first line on. Raises TimeoutError, or TooLarge beyond `largest` bytes.
 
-    def __init__(self, connected: socket.socket, *options: Any, largest: int, **named_options: Any) -> None:
+    A large file may take longer than MAX_TIMEOUTS: by the time that its bytes so far take at `slowest` bytes a second.
+    """
+
+    def __init__(
+        self, connected: socket.socket, *options: Any, largest: int, slowest: float = math.inf, **named_options: Any
+    ) -> None:
         super().__init__(connected, *options, **named_options)
         self.fp.close()
-        self.fp = io.BufferedReader(_Bounded(connected, largest))
+        self.fp = io.BufferedReader(_Bounded(connected, largest, slowest))
 
 
 class _Bounded(io.RawIOBase):
@@ -35,12 +42,13 @@ class _Bounded(io.RawIOBase):
     A socket's timeout bounds only each read: at a byte per second, a response would never time out.
     """
 
-    def __init__(self, connected: socket.socket, largest: int) -> None:
+    def __init__(self, connected: socket.socket, largest: int, slowest: float) -> None:
         self._socket = connected
         self._file: Any = connected.makefile("rb", buffering=0)
         self._timeout_s = connected.gettimeout() or 60.0
         self._until = time.monotonic() + MAX_TIMEOUTS * self._timeout_s
         self._left = largest + HEAD_BYTES
+        self._slowest = slowest
 
     def readable(self) -> bool:
         return True
@@ -52,6 +60,7 @@ class _Bounded(io.RawIOBase):
         self._socket.settimeout(min(left_s, self._timeout_s))
         count: int | None = self._file.readinto(buffer)
         self._left -= count or 0
+        self._until += (count or 0) / self._slowest
         if self._left < 0:
             raise TooLarge("an endless response")
         return count
@@ -61,6 +70,13 @@ class _Bounded(io.RawIOBase):
             self._socket.settimeout(self._timeout_s)
         self._file.close()
         super().close()
+
+
+def bounded_pool(pool: type[Any], **limits: Any) -> type[Any]:
+    """Return a subclass of a connection pool of urllib3 whose responses are a BoundedResponse with these limits."""
+    response = staticmethod(partial(BoundedResponse, **limits))
+    connection = type("Connection", (pool.ConnectionCls,), {"response_class": response})
+    return type("Pool", (pool,), {"ConnectionCls": connection})
 
 
 def limit_decoded(raw: Any, largest: int) -> None:

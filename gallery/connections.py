@@ -7,14 +7,13 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from functools import partial
 from typing import Any
 
 import requests
 from requests.adapters import HTTPAdapter
 from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
 
-from gallery.bounded import BoundedResponse, limit_decoded
+from gallery.bounded import bounded_pool, limit_decoded
 from gallery.errors import TooLarge
 from gallery.reasons import RETRYABLE
 
@@ -90,17 +89,9 @@ class _Connections(HTTPAdapter):
 
     def _bound(self, manager: Any) -> None:
         manager.pool_classes_by_scheme = {
-            "http": _bounded(HTTPConnectionPool, self._largest),
-            "https": _bounded(HTTPSConnectionPool, self._largest),
+            "http": bounded_pool(HTTPConnectionPool, largest=self._largest),
+            "https": bounded_pool(HTTPSConnectionPool, largest=self._largest),
         }
-
-
-def _bounded(pool: type[Any], largest: int) -> type[Any]:
-    """Return a subclass of the pool whose responses are bounded."""
-
-    response = partial(BoundedResponse, largest=largest)
-    connection = type("Connection", (pool.ConnectionCls,), {"response_class": staticmethod(response)})
-    return type("Pool", (pool,), {"ConnectionCls": connection})
 
 
 def _read_some(response: requests.Response) -> None:

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import gzip
 import hashlib
 import json
 import os
+import re
 import shutil
+import ssl
 import subprocess
 import sys
 from collections.abc import Iterator
 from http.server import ThreadingHTTPServer
 from pathlib import Path
-from threading import Thread
+from threading import Event, Thread
 from typing import Any
 
 import pytest
@@ -41,10 +44,43 @@ def model(tmp_path_factory) -> Path:
     return path
 
 
+BOMB = gzip.compress(gzip.compress(bytes(100_000_000)))
+
+
 class Web(Hub):
-    """The hub, which is a web server with a model and redirections besides."""
+    """The hub, which is a web server with a model and redirections besides, and with answers that never end."""
+
+    def send_forever(self, headers: str, chunk: bytes, pause_s: float) -> None:
+        self.close_connection = True
+        self.wfile.write(f"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n{headers}\r\n".encode())
+        try:
+            while not self.server.stopping.wait(pause_s):
+                self.wfile.write(chunk)
+                self.server.sent += len(chunk)
+        except OSError:  # whoever asked has had enough
+            pass
 
     def do_GET(self) -> None:
+        odd = re.search("endless|dripping|bomb|short|silent|busy", self.path)
+        kind = odd.group() if odd and self.command == "GET" else ""
+        if kind == "endless":
+            self.send_forever("Transfer-Encoding: chunked\r\n", b"1000\r\n%s\r\n" % bytes(4096), 0.0)
+        elif kind == "dripping":
+            self.send_forever("Content-Length: 1000\r\n", b" ", 0.1)
+        elif kind == "bomb":
+            self.answer(200, BOMB, Content_Encoding="gzip, gzip", Connection="close")
+        elif kind == "short":
+            self.close_connection = True
+            self.wfile.write(b"HTTP/1.1 200 OK\r\nContent-Length: 1000\r\n\r\nhello")
+        elif kind == "silent":
+            self.close_connection = True
+            self.server.stopping.wait()
+        elif kind == "busy":
+            self.answer(429, b"{}", Retry_After="86400", RateLimit='"api";r=0;t=86400')
+        else:
+            self.do_get()
+
+    def do_get(self) -> None:
         there = {
             "/to-http": f"http://localhost:{self.server.server_port}",
             "/inside": f"https://127.0.0.1:{self.server.server_port}",
@@ -61,6 +97,9 @@ class Web(Hub):
     do_HEAD = do_GET
 
 
+ODD = ("endless", "dripping", "bomb", "short", "busy")
+
+
 @pytest.fixture(scope="module")
 def hub(model) -> Iterator[Any]:
     """A hub with `me/pets`, the model and a script that nobody may fetch, and with odd ones."""
@@ -73,10 +112,12 @@ def hub(model) -> Iterator[Any]:
         "me/nested": {"cats/generator.safetensors": model.read_bytes()},
         "me/several": {"model_1.pt": b"1", "model_2.pt": b"2"},
         "me/unsized": {"generator.safetensors": model.read_bytes()},
+        "me/odd": {f"{kind}.safetensors": bytes(1000) for kind in ODD},
     }
     with serve(repositories, Web) as server:
-        server.unsized = {"me/unsized"}
+        server.unsized, server.stopping, server.sent = {"me/unsized"}, Event(), 0
         yield server
+        server.stopping.set()
 
 
 @pytest.fixture
@@ -290,28 +331,118 @@ def test_what_can_not_be_fetched_is_one_sentence(sample, tmp_path, name, environ
     assert not (tmp_path / "samples").exists()
 
 
-def test_an_address_over_tls_is_a_model(sample, hub, model, tmp_path):
+LIMITED = """
+import sys, time
+import gallery.bounded
+import generate.model.redirects as redirects
+
+gallery.bounded.MAX_TIMEOUTS, redirects.TIMEOUT_S, redirects.LARGEST = float(sys.argv.pop(1)), float(sys.argv.pop(1)), 1_000_000
+pause, time.sleep = time.sleep, lambda seconds: print("pause", seconds, file=sys.stderr) if seconds >= 1 else pause(seconds)
+from generate.__main__ import main
+main(prog_name="python -m generate")
+"""
+
+
+@pytest.fixture
+def fetch(tmp_path, hub):
+    """fetch(name, timeouts, timeout_s, **settings): `sample` with limits of a test: 1 MB, so many timeouts of so many seconds."""
+
+    def fetch(
+        name: str, timeouts: float = 10, timeout_s: float = 30, **settings: str
+    ) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            [sys.executable, "-c", LIMITED, str(timeouts), str(timeout_s), "sample", name, "samples", "--count", "2"],
+            cwd=tmp_path,
+            env=os.environ | environment(hub, str(tmp_path)) | {"PYTHONPATH": str(ROOT)} | settings,
+            capture_output=True,
+            text=True,
+            timeout=120,
+        )
+
+    return fetch
+
+
+def nothing_came(result: subprocess.CompletedProcess[str], name: str, reason: str, home: Path) -> None:
+    """The command ended with one sentence, and left no part of a file."""
+    assert result.returncode == 1, result.stderr
+    assert result.stderr.splitlines()[-1].startswith(f"Error: {name} ")
+    assert reason in result.stderr.splitlines()[-1]
+    assert "Traceback" not in result.stderr
+    assert not [path for path in home.rglob("*") if path.suffix in (".safetensors", ".incomplete", ".json")]
+
+
+@pytest.mark.parametrize(
+    ("name", "limits", "reason"),
+    [
+        ("hf:me/odd/endless.safetensors", {}, "more came than the expected 1,000 bytes"),
+        ("hf:me/odd/dripping.safetensors", {"timeouts": 0.03}, "too slow: less than 10,000 bytes a second"),
+        ("hf:me/odd/bomb.safetensors", {}, "compressed as 'gzip, gzip', which was not asked for"),
+        ("hf:me/odd/short.safetensors", {}, "(peer closed connection without sending complete message body"),
+        ("hf:me/odd/busy.safetensors", {}, "(429 Too Many Requests"),
+        ("hf:me/endless", {}, "more came than the expected 32,000,000 bytes"),
+        ("hf:me/dripping", {"timeouts": 0.03}, "too slow: less than 10,000 bytes a second"),
+        ("hf:me/bomb", {}, "compressed as 'gzip, gzip', which was not asked for"),
+        ("hf:me/silent", {"timeout_s": 1}, "timed out"),
+    ],
+)
+def test_an_answer_of_the_hub_without_end_ends(fetch, hub, tmp_path, name, limits, reason):
+    before = hub.sent
+
+    result = fetch(name, **limits)
+
+    nothing_came(result, name, reason, tmp_path / "cache")
+    assert hub.sent - before < 100_000_000
+    assert all(float(pause) <= 10 for pause in re.findall("^pause (.*)$", result.stderr, re.MULTILINE))
+
+
+@pytest.fixture
+def secure(hub, tmp_path) -> Iterator[Any]:
+    """The same server over TLS, with its address in `url`, and the settings to trust it."""
     authority = trustme.CA()
     authority.cert_pem.write_to_path(tmp_path / "ca.pem")
-    import ssl
-
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     authority.issue_cert("localhost").configure_cert(context)
-    secure = ThreadingHTTPServer(("127.0.0.1", 0), hub.RequestHandlerClass)
-    secure.asked, secure.repositories = [], hub.repositories
-    secure.socket = context.wrap_socket(secure.socket, server_side=True)
-    Thread(target=secure.serve_forever, daemon=True).start()
-    url = f"https://localhost:{secure.server_port}/pets.safetensors"
-    try:
-        result = sample(url, REQUESTS_CA_BUNDLE=str(tmp_path / "ca.pem"))
-        asked = len(secure.asked)
-        address = f"https://localhost:{secure.server_port}"
-        redirected = {path: sample(address + path, REQUESTS_CA_BUNDLE=str(tmp_path / "ca.pem")) for path in REDIRECTS}
-        elsewhere = secure.asked[asked:]
-        untrusted = sample(url, REQUESTS_CA_BUNDLE="", XDG_CACHE_HOME=str(tmp_path / "other"))
-    finally:
-        secure.shutdown()
-        secure.server_close()
+    server: Any = ThreadingHTTPServer(("127.0.0.1", 0), hub.RequestHandlerClass)
+    server.asked, server.repositories, server.stopping, server.sent = [], hub.repositories, Event(), 0
+    server.socket = context.wrap_socket(server.socket, server_side=True)
+    server.url, server.trust = (
+        f"https://localhost:{server.server_port}",
+        {"REQUESTS_CA_BUNDLE": str(tmp_path / "ca.pem")},
+    )
+    Thread(target=server.serve_forever, daemon=True).start()
+    yield server
+    server.stopping.set()
+    server.shutdown()
+    server.server_close()
+
+
+@pytest.mark.parametrize(
+    ("kind", "limits", "reason"),
+    [
+        ("endless", {}, "over the limit of"),
+        ("dripping", {"timeouts": 0.03}, "timed out"),
+        ("bomb", {}, "over the limit of"),
+        ("short", {}, "5 bytes read, 995 more expected"),
+        ("silent", {"timeout_s": 1}, "timed out"),
+        ("busy", {}, "429 Client Error: Too Many Requests"),
+    ],
+)
+def test_an_answer_of_the_web_without_end_ends(fetch, secure, tmp_path, kind, limits, reason):
+    name = f"{secure.url}/{kind}.safetensors"
+
+    result = fetch(name, **limits, **secure.trust)
+
+    nothing_came(result, name, reason, tmp_path / "cache")
+    assert secure.sent < 100_000_000
+
+
+def test_an_address_over_tls_is_a_model(sample, secure, model, tmp_path):
+    url = f"{secure.url}/pets.safetensors"
+    result = sample(url, **secure.trust)
+    asked = len(secure.asked)
+    redirected = {path: sample(secure.url + path, **secure.trust) for path in REDIRECTS}
+    elsewhere = secure.asked[asked:]
+    untrusted = sample(url, REQUESTS_CA_BUNDLE="", XDG_CACHE_HOME=str(tmp_path / "other"))
 
     for path, reason in REDIRECTS.items():
         assert redirected[path].returncode == 1

@@ -22,16 +22,16 @@ import click
 from tqdm import tqdm
 
 from generate.images import atomic_path, write_text
-from generate.model.redirects import WEB, answer_to
+from generate.model.redirects import LARGEST, TIMEOUT_S, WEB, answer_to
 from generate.units import size_text
 
 HUB = "hf:"
 CONFIGS = ("config.json", ".config.json")
 FILES = (*CONFIGS, "*.safetensors", "*.bin", "*.pt", "*.pth", "*.pkl")  # what any family needs
 SINGLE_FILES = (".pkl", ".pt", ".pth")  # complete models in one file
-LARGEST = 8_000_000_000  # bytes
 SOURCE = "source.json"  # beside the files: where they are from
 CHUNK = 1 << 20
+LARGEST_LIST = 32_000_000  # bytes of the hub's list of a repository's files
 PULL_REQUEST = re.compile(r"@refs/pr/(\d+)(?=/|$)")  # the revisions whose names have slashes
 REVISION = re.compile(r"(?!.*\.\.)\w[\w.+/-]*")  # a branch, tag or commit
 COMMIT = re.compile(r"[0-9a-f]{7,40}")
@@ -118,9 +118,13 @@ def _from_hub(name: str) -> Path:
     from huggingface_hub import HfApi, hf_hub_download  # imported late: few need it
     from huggingface_hub.errors import HfHubHTTPError, RevisionNotFoundError
 
+    from generate.model.hub_limits import HubLimits
+
     asked = _read_name(name)
+    limits = HubLimits(LARGEST_LIST)
+    limits.apply()
     try:
-        info = HfApi().model_info(asked.repository, revision=asked.revision, files_metadata=True)
+        info = HfApi().model_info(asked.repository, revision=asked.revision, files_metadata=True, timeout=TIMEOUT_S)
     except RevisionNotFoundError:
         raise click.ClickException(
             f"{HUB}{asked.repository} has no branch, tag or commit {asked.revision!r}: its page on the hub lists them under Files."
@@ -134,9 +138,11 @@ def _from_hub(name: str) -> Path:
             f"{name}: the hub does not answer, so the cached copy in {cached.parent if asked.file else cached} is used."
         )
         return cached
-    wanted = _wanted(name, asked.file, {sibling.rfilename: sibling.size for sibling in info.siblings or []})
+    sizes = {sibling.rfilename: sibling.size for sibling in info.siblings or []}
+    wanted = _wanted(name, asked.file, sizes)
     home = _home() / f"{asked.folder}@{(info.sha or 'unknown')[:12]}"
     for one in wanted:
+        limits.largest = sizes[one] or 0
         hf_hub_download(asked.repository, one, revision=info.sha, local_dir=home)
     path = home / asked.file if asked.file else _only(home)
     record = _record_of(path) if asked.file else home / SOURCE

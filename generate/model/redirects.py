@@ -1,4 +1,4 @@
-"""Ask a web server for a file and follow its redirects: over https only, and never into our own network.
+"""Ask a web server for a file and follow its redirects: over https only, never into our own network, and within limits.
 
 with answer_to("https://example.org/cakes.pkl") as answer:
     data = answer.content
@@ -15,13 +15,16 @@ import click
 import requests
 from requests.adapters import HTTPAdapter
 from urllib3.connection import HTTPSConnection
-from urllib3.connectionpool import HTTPSConnectionPool
+from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
 
+from gallery.bounded import bounded_pool
 from generate.addresses import addresses_of, is_public
 
 WEB = "https://"
 PORT = 443
 TIMEOUT_S = 30.0
+LARGEST = 8_000_000_000  # bytes
+SLOWEST = 10_000  # bytes a second
 MOST_REDIRECTS = 10
 
 
@@ -49,16 +52,34 @@ def _check(address: str) -> None:
         raise PrivateAddress(address)
 
 
-class _Pool(HTTPSConnectionPool):
+class _PublicPool(HTTPSConnectionPool):
     ConnectionCls = _Connection
 
 
-class _Public(HTTPAdapter):
-    """Connects to public addresses only. Behind a proxy (HTTPS_PROXY), which does the connecting, the proxy decides."""
+class _Adapter(HTTPAdapter):
+    """Limits responses in size and time. With `_PublicPool` it connects to public addresses only.
+
+    Behind a proxy (HTTPS_PROXY), which does the connecting, the proxy decides.
+    """
+
+    def __init__(self, pool: type[HTTPSConnectionPool]) -> None:
+        self._pool = pool
+        super().__init__()
 
     def init_poolmanager(self, *args: Any, **options: Any) -> None:
         super().init_poolmanager(*args, **options)
-        self.poolmanager.pool_classes_by_scheme = {"https": _Pool}
+        self._limit(self.poolmanager, self._pool)
+
+    def proxy_manager_for(self, *args: Any, **options: Any) -> Any:
+        manager = super().proxy_manager_for(*args, **options)
+        self._limit(manager, HTTPSConnectionPool)
+        return manager
+
+    def _limit(self, manager: Any, https: type[HTTPSConnectionPool]) -> None:
+        pools: dict[str, type[Any]] = {"http": HTTPConnectionPool, "https": https}
+        manager.pool_classes_by_scheme = {
+            scheme: bounded_pool(pool, largest=LARGEST, slowest=SLOWEST) for scheme, pool in pools.items()
+        }
 
 
 def answer_to(url: str) -> requests.Response:
@@ -71,8 +92,7 @@ def answer_to(url: str) -> requests.Response:
     asked, own = url, _own_host(url)
     for _ in range(MOST_REDIRECTS):
         with requests.Session() as session:
-            if urlsplit(asked).hostname != own:
-                session.mount(WEB, _Public())
+            session.mount(WEB, _Adapter(HTTPSConnectionPool if urlsplit(asked).hostname == own else _PublicPool))
             try:
                 answer = session.get(asked, stream=True, timeout=TIMEOUT_S, allow_redirects=False)
             except PrivateAddress as address:
