@@ -7,13 +7,14 @@ from __future__ import annotations
 
 import io
 import warnings
+import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import BinaryIO
 
 import numpy as np
-from PIL import Image, ImageColor, UnidentifiedImageError
+from PIL import Image, ImageColor, PngImagePlugin, UnidentifiedImageError
 from pillow_heif import register_heif_opener
 
 from generate.code_points import named_profile
@@ -22,10 +23,15 @@ from generate.formats import FORMATS, HEAD, BadPicture, refusal, sniff
 
 MODES = {1: "L", 3: "RGB", 4: "RGBA"}  # by the number of channels
 ANIMATED = ("GIF", "WEBP", "PNG", "AVIF")
+PNG = b"\x89PNG\r\n\x1a\n"
+FRAMES = (b"acTL", b"fcTL", b"fdAT")  # ancillary chunks of PNG that change what is shown
+COLOURS = (b"tRNS", b"gAMA", b"cHRM", b"sRGB", b"iCCP", b"cICP", b"eXIf")
 BLANK = 4.0  # of 255: a frame whose channels all deviate less shows nothing, even if some pixels are set
 BLANK_FRAMES = 50  # maximum number skipped at the start of an animation
+MOST_BYTES = 500_000_000  # of a file
 MOST_PIXELS = 89_478_485  # limit for decoding, 256 MiB of RGB; for a JPEG, after libjpeg's scaling
 register_heif_opener(thumbnails=False, depth_images=False, aux_images=False)  # only the main picture of a file
+PngImagePlugin.MAX_TEXT_CHUNK = 2**24  # bytes of a colour profile; Pillow's limit is for texts as well
 Image.MAX_IMAGE_PIXELS = 2**27  # Pillow refuses twice as many pixels before it decodes
 TURNS = {  # by EXIF orientation
     2: Image.Transpose.FLIP_LEFT_RIGHT,
@@ -82,7 +88,7 @@ def suffix_of(path: Path | BinaryIO) -> str:
 @contextmanager
 def _opened(path: Path | BinaryIO) -> Iterator[Image.Image]:
     """Open the file with Pillow, only as one of FORMATS: other decoders, such as Ghostscript, are never started."""
-    with _bad_pictures(path), Image.open(path, formats=list(FORMATS)) as image:
+    with _bad_pictures(path), Image.open(io.BytesIO(_bytes(path)), formats=list(FORMATS)) as image:
         skip_thumbnails(image)
         yield image
 
@@ -182,9 +188,37 @@ def _unidentified(name: str) -> str:
 
 def _bytes(path: Path | BinaryIO) -> bytes:
     if isinstance(path, Path):
-        return path.read_bytes()
+        return without_notes(read_bytes(path))
     path.seek(0)
-    return path.read()
+    return without_notes(path.read())
+
+
+def read_bytes(path: Path) -> bytes:
+    """The content of a file. Raises BadPicture if it can't be read or has more than MOST_BYTES."""
+    try:
+        if path.stat().st_size > MOST_BYTES:
+            raise BadPicture(f"too large: over {MOST_BYTES:,} bytes")
+        return path.read_bytes()
+    except OSError as error:
+        raise BadPicture(f"can't be read: {error.strerror}") from None
+
+
+def without_notes(data: bytes) -> bytes:
+    """A PNG without chunks that change no pixel, such as text, or whose checksum is wrong, if they are ancillary.
+
+    Viewers ignore those; Pillow refuses a file for a wrong checksum or a long text. Any other file is returned as it is.
+    """
+    if not data.startswith(PNG):
+        return data
+    parts, at = [PNG], len(PNG)
+    while at < len(data):
+        end = at + 12 + int.from_bytes(data[at : at + 4], "big")
+        kind, checksum = data[at + 4 : at + 8], data[end - 4 : end]
+        right = kind in COLOURS and zlib.crc32(data[at + 4 : end - 4]) == int.from_bytes(checksum, "big")
+        if kind[:1].isupper() or kind in FRAMES or right:  # upper case: critical
+            parts.append(data[at:end])
+        at = end
+    return b"".join(parts)
 
 
 def paint(image: Image.Image, background: str) -> Image.Image:

@@ -20,6 +20,7 @@ from generate.decoding import decode as decode
 from generate.decoding import open_picture as open_picture
 from generate.decoding import paint as paint
 from generate.decoding import pixels as pixels
+from generate.decoding import read_bytes as read_bytes
 from generate.decoding import size_of as size_of
 from generate.decoding import suffix_of as suffix_of
 from generate.finding import Found, look_through

@@ -82,6 +82,21 @@ def test_a_damaged_picture_of_a_url_has_a_status_and_a_reason(tmp_path, server):
     assert rows[0].reason.startswith("damaged: ")
 
 
+def test_a_file_of_terabytes_is_a_reason(tmp_path):
+    (tmp_path / "in").mkdir()
+    with (tmp_path / "in" / "a.jpg").open("wb") as sparse:
+        sparse.truncate(2**42)
+    emoji("food/bread").save(tmp_path / "in" / "b.png")
+
+    prepared = prepare(tmp_path / "in", tmp_path / "out", "--size", 32)
+
+    assert prepared.exit_code == 0, prepared.output
+    assert "dropped a.jpg: too large: over 500,000,000 bytes" in prepared.output
+    for read in (open_picture, size_of):
+        with pytest.raises(BadPicture, match="too large"):
+            read(tmp_path / "in" / "a.jpg")
+
+
 # 2: only formats that are read are opened
 
 
@@ -302,6 +317,33 @@ def test_dark_icons_whose_background_stays_transparent_are_kept(tmp_path):
     result = prepare(tmp_path / "in", tmp_path / "out", "--size", 64, "--background", "transparent")
 
     assert "4 pictures of 64 px" in result.output, result.output
+
+
+def png_with(kind: bytes, content: bytes, checksum: int | None = None) -> bytes:
+    """A PNG with one more chunk, as the programs that make and edit pictures add."""
+    data = encoded(emoji("food/lemon"), "PNG")
+    end = zlib.crc32(kind + content) if checksum is None else checksum
+    return data[:33] + struct.pack(">I", len(content)) + kind + content + struct.pack(">I", end) + data[33:]
+
+
+@pytest.mark.parametrize(
+    "chunk",
+    [
+        (b"tEXt", b"Comment\0by an editor that forgot the checksum", 0),
+        (b"zTXt", b"workflow\0\0" + zlib.compress(bytes(2_000_000))),
+        (b"iTXt", b"prompt\0\1\0\0\0" + zlib.compress(bytes(2_000_000))),
+        (b"iCCP", b"LUT\0\0" + zlib.compress(bytes(2_000_000))),
+        (b"gAMA", struct.pack(">I", 100_000), 0),
+        (b"pHYs", b"\0"),
+        (b"prVt", bytes(99), 0),
+    ],
+    ids=lambda chunk: chunk[0].decode(),
+)
+def test_notes_in_a_png_do_not_hide_its_picture(chunk):
+    data = io.BytesIO(png_with(*chunk))
+
+    assert far(open_picture(data), emoji("food/lemon")) == 0
+    assert size_of(data) == (128, 128)
 
 
 # 7 and 9

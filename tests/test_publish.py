@@ -227,6 +227,17 @@ def test_pictures_of_another_size_or_type_are_named(bucket_url, emoji):
     assert contents(open_bucket(bucket_url)) == {}
 
 
+def test_photos_of_a_phone_with_a_gain_map_are_published(bucket_url, tmp_path):
+    (tmp_path / "photos").mkdir()
+    for number in range(2):
+        photo = Image.new("RGB", (64, 48), (90 * number, 80, 70))
+        photo.save(tmp_path / "photos" / f"{number}.jpg", "MPO", save_all=True, append_images=[photo.resize((16, 12))])
+
+    publish(tmp_path / "photos", bucket_url, "--title", TITLE)
+
+    assert live(open_bucket(bucket_url)).type == "image/jpeg"
+
+
 def test_truncated_picture_is_named(bucket_url, emoji):
     path = emoji / "food" / "0000003.jpg"
     path.write_bytes(path.read_bytes()[:400])

@@ -24,7 +24,7 @@ import numpy as np
 from PIL import Image
 from tqdm import tqdm
 
-from generate.images import BadPicture, atomic_path, fitting, open_picture, paint, size_of, write_text
+from generate.images import BadPicture, atomic_path, fitting, open_picture, paint, read_bytes, size_of, write_text
 from generate.preparing.checks import check_content, check_shape, overview
 from generate.preparing.cropping import make_square
 from generate.preparing.fingerprints import Fingerprint, find_duplicates, perceptual_hash, tiny_colours
@@ -39,7 +39,6 @@ PNG = [
     *(cv2.IMWRITE_PNG_STRATEGY, cv2.IMWRITE_PNG_STRATEGY_RLE),
 ]
 PNG_END = b"\0\0\0\0IEND\xaeB`\x82"
-MAX_BYTES = 500_000_000  # per file
 
 
 @dataclass(frozen=True)
@@ -54,7 +53,7 @@ class Outcome:
 def make_one(picture: Path, target: Path, name: str, recipe: Recipe) -> Outcome:
     """Make the square of one picture. If it can't be used, the outcome gives the reason."""
     try:
-        data = _read(picture)
+        data = read_bytes(picture)
         size = size_of(io.BytesIO(data))
         check_shape(size, recipe.smallest, recipe.max_aspect)
         whole = recipe.crop == "object" or recipe.cutout != "none" or recipe.detects
@@ -182,15 +181,6 @@ def _start_worker() -> None:
 
 def _make_task(task: Task) -> Outcome:
     return make_one(*task)
-
-
-def _read(path: Path) -> bytes:
-    try:
-        if path.stat().st_size > MAX_BYTES:
-            raise BadPicture(f"too large: over {MAX_BYTES:,} bytes")
-        return path.read_bytes()
-    except OSError as error:
-        raise BadPicture(f"can't be read: {error.strerror}") from None
 
 
 def _line(outcome: Outcome) -> str:

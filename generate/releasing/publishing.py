@@ -11,6 +11,7 @@ published = publish_pictures(bucket, pointer, groups, title)
 from __future__ import annotations
 
 import hashlib
+import io
 import os
 import time
 from collections import Counter
@@ -30,8 +31,8 @@ from gallery.commit import Pointer
 from gallery.real import Real
 from gallery.release import EXTENSIONS, Catalog, Category
 from generate.folders import find_training_origin
-from generate.formats import FORMATS
-from generate.images import WRITTEN, BadPicture, category_of, decode, find_pictures
+from generate.formats import SUFFIXES
+from generate.images import WRITTEN, BadPicture, category_of, decode, find_pictures, read_bytes, size_of, suffix_of
 from generate.releasing.drafting import Groups, Picture, draft_release
 from generate.releasing.naming import default_title, name_categories, read_names
 from generate.rows import read_rows
@@ -194,11 +195,11 @@ def _prune(bucket: Bucket, keep: int, before: str, release: str) -> list[str]:
 def _check(path: Path, made: Mapping[str, Any]) -> Picture | str:
     """Return the picture, or the reason it can't be published."""
     try:
-        decode(path)
-        data = path.read_bytes()
-        with Image.open(path, formats=list(FORMATS)) as image:
-            content_type, size = Image.MIME.get(image.format or "", "unknown"), image.size
-    except (BadPicture, OSError) as reason:
+        data = read_bytes(path)
+        file = io.BytesIO(data)
+        decode(file)
+        content_type, size = Image.MIME[SUFFIXES[suffix_of(file)]], size_of(file)
+    except BadPicture as reason:
         return str(reason)
     if content_type not in EXTENSIONS:
         return f"{content_type}, which not every browser shows: convert it to {' or '.join(WRITTEN)}"
