@@ -522,6 +522,20 @@ def test_the_picture_and_next_stay_where_they_are(begin, serve, model, bucket, t
     assert page.evaluate(TOP, "#canvas") == before[0]
 
 
+@pytest.mark.parametrize("viewport", [(320, 568), (390, 844), (1280, 800)])
+def test_the_picture_is_in_sight_of_every_slider(begin, viewport):
+    page = begin("#7", viewport=dict(zip(("width", "height"), viewport, strict=True)))
+    page.click("summary:has-text('Change it')")
+    page.focus("#straight")
+    for _ in range(page.locator("#directions input").count() + 3):  # and "Change it", "How odd" and the category
+        page.keyboard.press("Shift+Tab")
+
+        covered = "(() => { const box = document.activeElement.getBoundingClientRect(); return document.elementFromPoint(box.x + box.width / 2, box.y + box.height / 2) !== document.activeElement; })()"  # fmt: skip
+        assert not page.evaluate(covered)
+        box = page.locator("#canvas").bounding_box()
+        assert 0 <= box["y"] <= viewport[1] - box["height"]
+
+
 @pytest.mark.parametrize("scheme", ["dark", "light"])
 @pytest.mark.parametrize("viewport", [(320, 568), (844, 390), (1280, 800)])
 def test_it_fits_and_axe_finds_nothing(begin, viewport, scheme):
