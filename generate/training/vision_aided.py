@@ -51,14 +51,14 @@ class FeatureDiscriminator(nn.Module):
     def __init__(self, categories: int, device: torch.device) -> None:
         super().__init__()
         self.heads = nn.ModuleList(Head(dim, categories) for dim in TAP_CHANNELS)
-        self._frozen = [load_features(device)]  # in a list, so that it is not a submodule
+        self.frozen = (load_features(device),)  # in a tuple, so that it is not a submodule
 
     def maps(self, pictures: Tensor) -> list[Tensor]:
         """The four feature maps of pictures (N, C, H, W), 0..1: greyscale is repeated to RGB, RGBA is put on black."""
         colours = pictures[:, :3] * pictures[:, 3:] if pictures.shape[1] == 4 else pictures.expand(-1, 3, -1, -1)
         mean, std = (torch.tensor(value, device=pictures.device)[:, None, None] for value in (MEAN, STD))
         normalised = ((colours - mean) / std).contiguous(memory_format=torch.channels_last)
-        return [maps / rms for maps, rms in zip(self._frozen[0].pyramid(normalised), TAP_RMS, strict=True)]
+        return [maps / rms for maps, rms in zip(self.frozen[0].pyramid(normalised), TAP_RMS, strict=True)]
 
     def forward(self, maps: list[Tensor], categories: Tensor | None) -> Tensor:
         """The logits of each head: (4, N)."""
