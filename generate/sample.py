@@ -59,6 +59,7 @@ def command(
       *.pkl of StyleGAN2-ADA             in PyTorch
       *.pkl of StyleGAN2 in Flax         as of This Food Does Not Exist
       *.pkl of StyleGAN2 in TensorFlow   the originals
+      *.pt of StyleGAN2 of rosinality    the averaged generator, g_ema
       hf:owner/name, https://...         any of these, downloaded once; also hf:owner/name@revision
 
     \b

@@ -12,6 +12,7 @@ from generate.model.networks import NetworkOptions, build_discriminator, build_g
 from tests.published import example, write_ada, write_flax, write_tensorflow
 from tests.test_biggan import write_biggan
 from tests.test_dcgan import example as dcgan
+from tests.test_rosinality import write as write_rosinality
 from tests.test_stylegan2_pytorch import write as write_stylegan2_pytorch
 
 NETWORK = NetworkOptions(size=32, latent_dim=16, fmap_max=16, attention=())
@@ -45,6 +46,7 @@ WRITERS = {
     "ada": lambda folder: write_ada(folder / "network.pkl", example("conditional")),
     "flax": lambda folder: write_flax(folder / "network.pkl", example("conditional")),
     "tensorflow": lambda folder: write_tensorflow(folder / "network.pkl", example("unconditional")),
+    "rosinality": write_rosinality,
     "stylegan2-pytorch": write_stylegan2_pytorch,
     "biggan": write_biggan,
     "dcgan": write_dcgan,

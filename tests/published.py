@@ -194,8 +194,8 @@ def write_flax(path: Path, found: Example, protocol: int = 4, **more: Any) -> Pa
     return path
 
 
-def write_tensorflow(path: Path, found: Example, protocol: int = 4, **options: Any) -> Path:
-    """A network of StyleGAN2's original implementation."""
+def write_tensorflow(path: Path, found: Example, protocol: int = 4, embedded: bool = False, **options: Any) -> Path:
+    """A network of StyleGAN2's original implementation; with `embedded` its categories are as StyleGAN2-ADA's in TensorFlow."""
     arrays = theirs(found)
     categories = len(arrays.get("mapping.embed.weight", ()))
     with stand_ins("dnnlib.tflib.network.Network", "dnnlib.util.EasyDict") as (network, easy):
@@ -216,7 +216,9 @@ def write_tensorflow(path: Path, found: Example, protocol: int = 4, **options: A
         mapping, synthesis = {}, {}
         for key, array in arrays.items():
             part, _, rest = key.partition(".")
-            if rest.startswith("embed"):  # the original has no bias there
+            if rest.startswith("embed") and embedded:
+                mapping[rest.replace("embed.", "LabelEmbed/")] = array
+            elif rest.startswith("embed"):  # the original has no bias there
                 mapping |= {"LabelConcat/weight": array} if rest == "embed.weight" else {}
             elif part == "mapping" and rest != "w_avg":
                 mapping[rest.replace("fc", "Dense").replace(".", "/")] = array

@@ -25,6 +25,7 @@ FILES = {  # the file to damage, and in which format it is written
     **{("biggan", how): "pytorch_model.bin" for how in ("zip", "legacy")},
     **{("lightweight-gan", how): "model.pt" for how in ("zip", "legacy")},
     **{("stylegan2-pytorch", how): "model_7.pt" for how in ("zip", "legacy")},
+    ("rosinality", "zip"): "010000.pt",
     **{("dcgan", how): "netG.pth" for how in ("zip", "legacy")},
     **{(family, "pickle"): "network.pkl" for family in ("ada", "flax", "tensorflow")},
 }
@@ -88,7 +89,7 @@ def claim(file: Path, how: str) -> None:
 def repeat(file: Path, how: str) -> None:
     """Make the array with most numbers one number in half precision, repeated by a view."""
     stored = torch.load(file, weights_only=True)
-    weights = stored.get("GAN", stored)
+    weights = stored.get("GAN") or stored.get("g_ema") or stored
     shown = {name: weight for name, weight in weights.items() if not name.startswith(("G.", "S.", "D"))}
     name = max(shown, key=lambda name: shown[name].numel())
     weights[name] = torch.zeros(1, dtype=torch.half).expand(CLAIMED // 2 // 16, 16)

@@ -164,9 +164,13 @@ def test_hostile_and_damaged_files_are_one_sentence(file, tmp_path, monkeypatch,
     result = CliRunner().invoke(main, ["sample", str(file), "samples", "--count", "1"])
 
     assert result.exit_code == 1, result.output
-    assert result.output.startswith(f"Error: {file} can't be read as a DCGAN's generator (")
     assert result.output.count("\n") == 1
-    assert "Nothing in it was run" in result.output
+    if how == "cut0":
+        assert result.output.startswith(f"Error: {file} is empty")
+    else:
+        family = "StyleGAN2" if how == "pickle" else "DCGAN's"
+        assert result.output.startswith(f"Error: {file} can't be read as a {family} generator")
+        assert "Nothing in it was run" in result.output
     if how == "discriminator":
         assert "it holds a discriminator's weights" in result.output
     assert not (tmp_path / "ran").exists()

@@ -148,14 +148,17 @@ def test_a_pickle_without_end_is_refused():
         read(b"]" * (MOST_INSTRUCTIONS + 1) + b".")
 
 
-def test_tuples_that_double_are_not_unfolded():
+def test_tuples_that_double_are_refused():
     doubled = b"N" + b"".join(b"p%d\n0g%d\ng%d\n\x86" % (i, i, i) for i in range(60)) + b"."
 
-    found = read(doubled)
+    with pytest.raises(Refused, match="nests tuples in tuples without end"):
+        read(doubled)
 
-    assert isinstance(found, tuple)
-    with pytest.raises(Refused, match="as the key"):
-        read(b"}" + doubled[:-1] + b"Ns.")
+
+def test_tuples_in_tuples_come_back():
+    value = [(number, (str(number), (number,))) for number in range(100)]
+
+    assert read(pickle.dumps((*value, (*value, ()))))[-1][3] == (3, ("3", (3,)))
 
 
 def test_depth_is_no_trouble():

@@ -311,7 +311,7 @@ def test_a_run_without_a_generator_and_damaged_files_are_a_sentence(tiny_run, tm
     cut.write_bytes((tiny_run / "generator.safetensors").read_bytes()[:5000])
     shutil.copy(tiny_run / "snapshot-0000002.pt", foreign)  # a pickle, which would be code
 
-    for path, sentence in [(empty, "train it first"), (cut, "can't be loaded"), (foreign, "can't be loaded")]:
+    for path, sentence in [(empty, "train it first"), (cut, "can't be loaded"), (foreign, "can't be read")]:
         result = sample(path, tmp_path / "out", "--count", 1)
         assert result.exit_code == 1
         assert sentence in result.output

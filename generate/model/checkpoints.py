@@ -21,11 +21,13 @@ from torch import Tensor, nn
 
 from generate.images import atomic_path, write_text
 from generate.model.networks import NetworkOptions, build_discriminator, build_generator, package
-from generate.model.saved import check_claims, load_saved
+from generate.model.saved import CHECKPOINTS, NUMBERED, check_claims, load_saved
 
 CONFIG = ".config.json"
 HUB_MODEL = "model.pt"  # the name of a checkpoint on the Hugging Face hub
 HUB_CONFIG = "config.json"  # its name on the Hugging Face hub
+FIRST = ("G.initial_conv.", "GE.initial_conv.")  # layers of every version
+OLDER = "G.layers.0.0.2.weight"  # a weight of versions before 1.0 only
 Weights = dict[str, Tensor]
 
 
@@ -37,6 +39,13 @@ class Checkpoint:
     generator: Weights
     ema: Weights
     discriminator: Weights
+
+
+def is_lightweight(path: Path, names: Sequence[str]) -> bool:
+    """True for weights of these names; without any, for a file under that command's name or beside its configuration."""
+    if names:
+        return any(name.startswith(FIRST) for name in names)
+    return bool(NUMBERED.fullmatch(path.name)) or (path.suffix in CHECKPOINTS and (path.parent / CONFIG).exists())
 
 
 def read_checkpoint(path: Path) -> Checkpoint:
@@ -55,9 +64,13 @@ def read_checkpoint(path: Path) -> Checkpoint:
     try:
         config = json.loads(config_path.read_text(encoding="utf-8"))
         stored = load_saved(path)
-        weights = stored["GAN"]
+        weights = stored.get("GAN", stored)
         for prefix in ("G.", "GE.", "D."):
             check_claims(path, _part(weights, prefix).values())
+        if OLDER in weights:
+            raise ValueError(
+                "its layers are those of versions before 1.0, which are not read: let that version's command draw the pictures"
+            )
         generator = _part(weights, "G.")
         network = NetworkOptions(
             size=config["image_size"],
@@ -71,6 +84,7 @@ def read_checkpoint(path: Path) -> Checkpoint:
         reason = _unsupported(config, weights) or _misfit_of(found)
     except Exception as error:  # a file of any content was given
         first = str(error).splitlines()[0] if str(error) else type(error).__name__
+        first = f"it lacks {first}" if isinstance(error, KeyError) else first
         raise click.ClickException(
             f"{path} is no checkpoint of lightweight_gan that can be loaded safely ({first}): copy it again with its "
             f"{CONFIG}, or train a new run."

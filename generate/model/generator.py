@@ -25,6 +25,7 @@ from generate.model.family import Directions, choose_among, sha256_of
 from generate.model.latent import Point, along, between, draw_points, mixtures, points_of, principal_directions
 from generate.model.networks import Generator, NetworkOptions, build_generator, read_options
 from generate.model.noise import draw_inputs, fixed_noise
+from generate.model.saved import SAFETENSORS, may_be_saved
 from generate.model.truncation import mean_maps, truncated
 
 FAMILY = "lightweight-gan"
@@ -120,7 +121,7 @@ def load_generator(path: Path, device: torch.device | None = None) -> Lightweigh
     """
     if not (path / "generator.safetensors").exists() and (path / HUB_MODEL).is_file():
         path = path / HUB_MODEL
-    if path.suffix == ".pt" and path.is_file():
+    if path.suffix != SAFETENSORS and may_be_saved(path):
         checkpoint = read_checkpoint(path)
         return _model(path, checkpoint.network, checkpoint.ema, {"checkpoint": path.name}, device)
     file = path / "generator.safetensors" if path.is_dir() else path

@@ -13,7 +13,6 @@ from typing import Any
 
 import click
 import torch
-from safetensors.torch import load_file
 from torch import Tensor
 
 from generate.model.biggan.network import Generator, Options
@@ -48,7 +47,7 @@ def read_biggan(path: Path) -> tuple[Generator, Tensor, Path]:
     if file is None:
         raise click.ClickException(f"{path} has neither {' nor '.join(WEIGHTS)}: download one of them beside {CONFIG}.")
     try:
-        stored = load_file(file) if file.suffix == ".safetensors" else load_saved(file)
+        stored = load_saved(file)
         check_claims(file, (weight for weight in stored.values() if isinstance(weight, Tensor)))
         weights = fold_spectral_norms({str(name): weight for name, weight in stored.items()})
         embeddings = weights.pop("embeddings.weight").T

@@ -5,36 +5,24 @@ generator = read_dcgan(Path("netG_epoch_24.pth"))
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
 import click
-from torch import Tensor
 
 from generate.model.dcgan.network import KERNEL, Generator, Options
-from generate.model.saved import CHECKPOINTS, check_claims, load_saved
+from generate.model.saved import Weights, check_claims, load_saved, state_dicts
 
-ANYTHING = (".pth", ".tar")  # those of them that no other family has
-OTHERS = "GAN"  # what lightweight_gan's checkpoints have in them
-DEEPEST = 3  # dicts within dicts
 MOST_LAYERS = 9  # pictures of 1,024 px
 NORM = {"weight", "bias", "running_mean", "running_var"}
 COUNTER = "num_batches_tracked"  # of batch norm; says nothing
 
-Weights = dict[str, Tensor]
-
 
 def is_dcgan(path: Path) -> bool:
-    """True for a checkpoint that holds state dicts and is not lightweight_gan's, and for any .pth or .tar, even a damaged one."""
-    if path.suffix not in CHECKPOINTS or not path.is_file():
-        return False
-    if path.suffix in ANYTHING:
-        return True
+    """True for a file with the layers of such a generator."""
     try:
-        stored = load_saved(path, "meta")
-        return isinstance(stored, dict) and OTHERS not in stored and any(_state_dicts(stored))
+        return any(map(_layers, _candidates(load_saved(path, "meta"))))
     except Exception:  # a stranger's file can raise anything in the loaders
         return False
 
@@ -45,8 +33,8 @@ def read_dcgan(path: Path) -> Generator:
     Raises click.ClickException if it is damaged, or no DCGAN's generator.
     """
     try:
-        check_claims(path, (w for claimed in _state_dicts(load_saved(path, "meta")) for w in claimed.values()))
-        stored = list(_state_dicts(load_saved(path)))
+        check_claims(path, (w for claimed in state_dicts(load_saved(path, "meta")) for w in claimed.values()))
+        stored = _candidates(load_saved(path))
         found = [layers for layers in map(_layers, stored) if layers]
         if not found:
             raise ValueError(_reason(stored))
@@ -60,14 +48,14 @@ def read_dcgan(path: Path) -> Generator:
     return generator.eval()
 
 
-def _state_dicts(stored: Any, depth: int = 0) -> Iterator[Weights]:
-    """Yield the dicts of tensors in a file: the outermost one and those nested in it."""
-    if not isinstance(stored, dict) or depth == DEEPEST:
-        return
-    if weights := {str(name): weight for name, weight in stored.items() if isinstance(weight, Tensor)}:
-        yield weights
-    for inner in stored.values():
-        yield from _state_dicts(inner, depth + 1)
+def _candidates(stored: Any) -> list[Weights]:
+    """Return the dicts of tensors in a file, and the parts of those that hold several networks, such as generator.main.0.weight."""
+    whole = list(state_dicts(stored))
+    parts: dict[tuple[int, str], Weights] = {}
+    for number, weights in enumerate(whole):
+        for name, weight in weights.items():
+            parts.setdefault((number, name.partition(".")[0]), {})[name] = weight
+    return [*whole, *parts.values()]
 
 
 def _grouped(weights: Weights) -> list[Weights]:

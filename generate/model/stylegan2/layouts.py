@@ -28,8 +28,30 @@ NAMESPACE = "argparse.Namespace"
 EASY_DICT = "dnnlib.util.EasyDict"
 FROZEN_DICT = "flax.core.frozen_dict.FrozenDict"
 # Other names in published files: leftovers of training, read as names and never imported.
-IGNORED = {"collections.OrderedDict", "builtins.set", "builtins.getattr", "builtins.setattr", "dill._dill"}
-IGNORED_PACKAGES = ("dill._dill.", "flax.", "flaxmodels.", "jax.", "optax.", "training_utils.", "stylegan2.")
+IGNORED = {
+    "collections.OrderedDict",
+    "_codecs.encode",
+    "builtins.set",
+    "builtins.getattr",
+    "builtins.setattr",
+    "dill._dill",
+}
+IGNORED_PACKAGES = (
+    "dill._dill.",
+    "flax.",
+    "flaxmodels.",
+    "jax.",
+    "optax.",
+    "training_utils.",
+    "stylegan2.",
+    "torch.nn.",
+)
+OTHERS = {  # classes of generators that are not read
+    "FastganSynthesis": "Projected GAN's FastGAN",
+    "FastganSynthesisCond": "Projected GAN's FastGAN",
+    "SuperresGenerator": "StyleGAN-XL",
+    "TriPlaneGenerator": "EG3D",
+}
 LARGEST_FILE = 4 * 2**30  # bytes; the largest published file has a tenth of that
 MOST_MODULES, LONGEST_NAME = 1000, 100
 STANDARD_FILTER = np.outer((1, 3, 3, 1), (1, 3, 3, 1)) / 64
@@ -41,7 +63,7 @@ DEFAULTS: dict[str, Any] = {
     "mapping_nonlinearity": "lrelu",
 }
 TENSORFLOW_NAMES = re.compile(
-    r"mapping/Dense\d+/(weight|bias)|mapping/LabelConcat/weight|synthesis/(noise\d+|lod|4x4/Const/const)"
+    r"mapping/Dense\d+/(weight|bias)|mapping/LabelConcat/weight|mapping/LabelEmbed/(weight|bias)|synthesis/(noise\d+|lod|4x4/Const/const)"
     r"|synthesis/\d+x\d+/(Conv|Conv0_up|Conv1|ToRGB)/(weight|bias|mod_weight|mod_bias|noise_strength)"
 )
 RATES = ("lr_multiplier", "mapping_lrmul")
@@ -101,8 +123,8 @@ def read_published(path: Path) -> Published:
 
 
 def _from(tree: Any, arrays: _Arrays) -> Published:
-    if isinstance(tree, dict) and "G_ema" in tree:
-        return _from_ada(tree["G_ema"], arrays)
+    if isinstance(tree, dict) and ("G_ema" in tree or "G" in tree or "class_name" in tree):
+        return _from_ada(tree.get("G_ema") or tree.get("G") or tree, arrays)
     if isinstance(tree, dict) and "params_ema_G" in tree:
         return _from_flax(tree["params_ema_G"], arrays)
     if isinstance(tree, tuple | list) and len(tree) == 3 and all(_is_network(one) for one in tree):
@@ -119,6 +141,13 @@ def _as_dict() -> dict[str, Any]:
     return {}
 
 
+def _encoded(text: Any, encoding: Any) -> bytes:
+    """Protocol 2 writes bytes as text."""
+    if not isinstance(text, str) or encoding != "latin1":
+        raise ValueError("text in another encoding")
+    return text.encode("latin1")
+
+
 def _as_it_is(value: Any) -> Any:
     return value
 
@@ -129,6 +158,7 @@ _CALLS: dict[str, Call] = {
     FROZEN_DICT: _as_it_is,
     EASY_DICT: _as_dict,
     "collections.OrderedDict": _as_dict,
+    "_codecs.encode": _encoded,
 }
 
 
@@ -169,7 +199,11 @@ def _from_ada(module: Any, arrays: _Arrays) -> Published:
     synthesis = options.get("synthesis_kwargs") or {}
     for some in (options, synthesis, options.get("mapping_kwargs") or {}):
         _check_options(_in(some))
-    last = _in(state, "_modules", "synthesis", "state", "_modules")
+    inner = _in(state, "_modules").get("synthesis")
+    for part in filter(lambda part: isinstance(part, dict), (module, inner)):
+        if isinstance(name := part.get("class_name"), str) and name in OTHERS:
+            raise Refused(f"is a generator of {OTHERS[name]}; only StyleGAN2's are supported")
+    last = _in(inner, "state", "_modules")
     if "input" in last:
         raise Refused("is a StyleGAN3 generator; only StyleGAN2's are supported")
     layer = _in(last, "b4", "state", "_modules", "conv1", "state")  # has defaults that the options omit
@@ -249,6 +283,8 @@ def _from_tensorflow(network: Made, arrays: _Arrays) -> Published:
     _check_options(options)
     found = {name: value for part in ("mapping", "synthesis") for name, value in _variables(network, part)}
     arrays["mapping.w_avg"] = arrays.read(dict(_variables(network, "")).get("dlatent_avg"))
+    if any(name.startswith("synthesis/4x4/Const/StyleMod/") for name in found):
+        raise Refused("is a generator of the first StyleGAN; only StyleGAN2's are supported")
     if unknown := [name for name in found if not TENSORFLOW_NAMES.fullmatch(name)]:
         raise Refused(f"has {unknown[0][:60]!a}, which a supported StyleGAN2 generator does not have")
     for name, value in found.items():
@@ -263,7 +299,12 @@ def _from_tensorflow(network: Made, arrays: _Arrays) -> Published:
             _tensorflow_layer(arrays, found, match[1], match[2])
         elif name == "mapping/LabelConcat/weight":
             arrays["mapping.label_concat.weight"] = arrays.read(value)
-    categories = len(arrays["mapping.label_concat.weight"]) if "mapping.label_concat.weight" in arrays else 0
+        elif name == "mapping/LabelEmbed/weight":  # StyleGAN2-ADA in TensorFlow
+            arrays.matrix("mapping.embed", value, found.get("mapping/LabelEmbed/bias"))
+    categories = (
+        len(arrays.get("mapping.label_concat.weight", ()))
+        or arrays.get("mapping.embed.weight", np.empty((0, 0))).shape[1]
+    )
     if options.get("label_size", 0) != categories:
         raise Refused(f"has weights of {categories} categories, which is not its label_size")
     const = arrays.read(found.get("synthesis/4x4/Const/const"))

@@ -19,9 +19,11 @@ import torch
 from torch import Tensor
 
 from generate.model.family import Directions, as_rgb, choose_among, sha256_of
+from generate.model.saved import is_saved
 from generate.model.stylegan2.layouts import read_published
 from generate.model.stylegan2.network import Generator
 from generate.model.stylegan2.pickles import Refused
+from generate.model.stylegan2.rosinality import LAYOUT, read_rosinality
 from generate.model.stylegan2.weights import build_generator
 
 LATENTS = 4096  # samples for the principal directions
@@ -141,20 +143,23 @@ def _as_bytes(pictures: Tensor) -> Tensor:
 
 
 def open_stylegan2(path: Path, device: torch.device | None = None) -> StyleGAN2:
-    """Read a pickle of StyleGAN2-ADA, This Food Does Not Exist or the original StyleGAN2 in TensorFlow.
+    """Read a pickle of StyleGAN2-ADA, This Food Does Not Exist or the original StyleGAN2 in TensorFlow, or rosinality's checkpoint.
 
     No code in the file is run. Raises click.ClickException for any other file.
     """
     try:
-        published = read_published(path)
-        generator = build_generator(published.arrays, published.clamp)
+        if is_saved(path):
+            generator, layout = read_rosinality(path), LAYOUT
+        else:
+            published = read_published(path)
+            generator, layout = build_generator(published.arrays, published.clamp), published.layout
     except Refused as reason:
         raise click.ClickException(
             f"{path} can't be read as a StyleGAN2 generator, since it {reason}. Nothing in it was run. docs/models.md lists "
             "the supported files; download a damaged one again."
         ) from None
     names = _names(path, generator.options.categories)
-    return StyleGAN2(generator.to(device or "cpu"), published.layout, names, sha256_of(path))
+    return StyleGAN2(generator.to(device or "cpu"), layout, names, sha256_of(path))
 
 
 def _names(path: Path, count: int) -> tuple[str, ...]:

@@ -8,7 +8,7 @@ from them. An allowed name becomes a `Name` (two strings), and a call of it beco
 else raises `Refused`.
 
 Values are not hashed, compared or printed before their type is known: a tuple of the same two tuples, nested sixty deep, is
-short to write and takes forever to hash.
+short to write and takes forever to hash. Such a tuple is refused, since other readers of the file do hash it.
 """
 
 from __future__ import annotations
@@ -22,6 +22,7 @@ from typing import Any, BinaryIO
 MOST_INSTRUCTIONS = 500_000  # a published StyleGAN2 has about 50,000; each may cost a hundred bytes of memory
 LARGEST_KEY = 2**32  # larger integers allow hash collisions
 LONGEST_NAME = 200  # characters
+LARGEST_TUPLE = 10_000  # values in a tuple, those of the tuples in it included
 LONGEST_LINE = 1000  # bytes of an argument that ends with a newline
 MARK = object()
 
@@ -116,6 +117,9 @@ class _Machine:
         self.allowed, self.calls, self.persistent = allowed, calls, persistent
         self.stack: list[Any] = []
         self.memo: dict[int, Any] = {}
+        self.nested: dict[
+            int, tuple[Any, int]
+        ] = {}  # by id: tuples with tuples in them, and the number of values in all
 
     def do(self, instruction: str, argument: Any) -> None:
         if instruction in _SILENT:
@@ -156,6 +160,7 @@ class _Machine:
         """Push the name of an object instead of importing it."""
         if not isinstance(module, str) or not isinstance(name, str):
             raise TypeError("a name that is not text")
+        module = "builtins" if module == "__builtin__" else module  # Python 2's name, which protocol 2 has
         if len(module) + len(name) > LONGEST_NAME or not self.allowed(f"{module}.{name}"):
             raise Refused(f"asks for {_shown(module)}.{_shown(name)}, which is not allowed")
         self.stack.append(Name(module, name))
@@ -177,6 +182,17 @@ class _Machine:
         if not isinstance(made, Made):
             raise Refused(f"sets the state of a {type(made).__name__}, which is not allowed")
         made.state = state
+
+    def tuple(self, values: list[Any]) -> None:
+        """Push a tuple. Those with tuples in them are kept, so that their ids are not given to others."""
+        made = tuple(values)
+        inner = [self.nested.get(id(one), (one, len(one)))[1] for one in values if type(one) is tuple]
+        if inner:
+            size = len(values) + sum(inner)
+            if size > LARGEST_TUPLE:
+                raise Refused("nests tuples in tuples without end, which is not allowed")
+            self.nested[id(made)] = made, size
+        self.stack.append(made)
 
     def extend(self, values: list[Any]) -> None:
         into = self.stack[-1]
@@ -206,8 +222,8 @@ class _Machine:
             raise Refused("refers to objects outside the file, which is not allowed")
         self.stack.append(self.persistent(self.pop()))
 
-    def last(self, count: int) -> tuple[Any, ...]:
-        return tuple([self.pop() for _ in range(count)][::-1])
+    def last(self, count: int) -> list[Any]:
+        return [self.pop() for _ in range(count)][::-1]
 
 
 def _shown(word: str) -> str:
@@ -232,16 +248,16 @@ _EMPTY: dict[str, Callable[[], Any]] = {
 }
 _ACTIONS: dict[str, Callable[[_Machine, Any], object]] = {
     "LIST": lambda m, _: m.stack.append(m.pop_to_mark()),
-    "TUPLE": lambda m, _: m.stack.append(tuple(m.pop_to_mark())),
-    "FROZENSET": lambda m, _: m.stack.append(tuple(m.pop_to_mark())),
-    "TUPLE1": lambda m, _: m.stack.append(m.last(1)),
-    "TUPLE2": lambda m, _: m.stack.append(m.last(2)),
-    "TUPLE3": lambda m, _: m.stack.append(m.last(3)),
+    "TUPLE": lambda m, _: m.tuple(m.pop_to_mark()),
+    "FROZENSET": lambda m, _: m.tuple(m.pop_to_mark()),
+    "TUPLE1": lambda m, _: m.tuple(m.last(1)),
+    "TUPLE2": lambda m, _: m.tuple(m.last(2)),
+    "TUPLE3": lambda m, _: m.tuple(m.last(3)),
     "DICT": lambda m, _: m.dictionary(),
     "APPEND": lambda m, _: m.extend([m.pop()]),
     "APPENDS": lambda m, _: m.extend(m.pop_to_mark()),
     "ADDITEMS": lambda m, _: m.extend(m.pop_to_mark()),
-    "SETITEM": lambda m, _: m.fill([*m.last(2)]),
+    "SETITEM": lambda m, _: m.fill(m.last(2)),
     "SETITEMS": lambda m, _: m.fill(m.pop_to_mark()),
     "POP": lambda m, _: m.stack.pop(),
     "POP_MARK": lambda m, _: m.pop_to_mark(),

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Sequence
 from itertools import count, takewhile
 from math import isfinite
 from pathlib import Path
@@ -31,14 +32,11 @@ CHANNELS = (3, 4)
 Weights = dict[str, Tensor]
 
 
-def is_stylegan2_pytorch(path: Path) -> bool:
-    """True for a checkpoint of that command, and for any damaged one beside that command's configuration."""
-    if path.suffix not in CHECKPOINTS or not path.is_file():
-        return False
-    try:
-        return any(str(name).startswith(("S.", MAPPING)) for name in _state_dict(load_saved(path, "meta")))
-    except Exception:  # a stranger's file can raise anything in the loaders
-        return _is_configured(path)
+def is_stylegan2_pytorch(path: Path, names: Sequence[str]) -> bool:
+    """True for weights of these names, and for any damaged checkpoint beside that command's configuration."""
+    if names:
+        return any(name.startswith(("S.", MAPPING)) for name in names)
+    return path.suffix in CHECKPOINTS and _is_configured(path)
 
 
 def read_stylegan2_pytorch(path: Path) -> tuple[Generator, dict[str, Any]]:
