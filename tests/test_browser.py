@@ -656,7 +656,9 @@ def test_no_picture_is_shown_larger_than_three_times_its_size(open_page, serve, 
     page = open_page(at=serve(str(mixed)), java_script_enabled=java_script_enabled)
     seen = {}
     for _ in range(12):
-        path, width, height = page.evaluate(PICTURE_AND_SIZE)  # both at once: the script may replace what was seen before
+        path, width, height = page.evaluate(
+            PICTURE_AND_SIZE
+        )  # both at once: the script may replace what was seen before
         seen[path.split("/")[-1]] = round(width), round(height)
         if java_script_enabled:
             ready(page)
