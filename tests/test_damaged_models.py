@@ -88,7 +88,7 @@ def claim(file: Path, how: str) -> None:
 
 def repeat(file: Path, how: str) -> None:
     """Make the array with most numbers one number in half precision, repeated by a view."""
-    stored = torch.load(file, weights_only=True)
+    stored = torch.load(file, weights_only=False)  # written by this test
     weights = stored.get("GAN") or stored.get("g_ema") or stored
     shown = {name: weight for name, weight in weights.items() if not name.startswith(("G.", "S.", "D"))}
     name = max(shown, key=lambda name: shown[name].numel())
