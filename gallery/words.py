@@ -35,14 +35,15 @@ PLURALS = {  # the singulars of plurals that rules get wrong
         "nigiri okapi onigiri origami panini rabbi safari salami samurai sari ski taxi tiki tsunami wapiti wiki yeti yogi "
         "zucchini bayou caribou emu flu gnu guru haiku kudu menu thou tutu urubu zebu aussie auntie barbie beanie bestie "
         "bootie brasserie cutie dearie dixie doggie foodie hankie hippie hoodie indie kelpie onesie patisserie roadie "
-        "selfie smoothie townie westie yorkie"
+        "selfie smoothie townie westie yorkie "
+        "brioche cartouche cliche crèche gouache moustache mustache panache porsche ruche"
     ).split()
 } | {
     plural: one
     for plural, _, one in (
         pair.partition(":")
         for pair in (
-            "people:person children:child men:man women:woman mice:mouse mouses:mouse lice:louse geese:goose teeth:tooth "
+            "people:person children:child grandchildren:grandchild men:man women:woman mice:mouse mouses:mouse lice:louse geese:goose teeth:tooth "
             "feet:foot oxen:ox dice:die cacti:cactus fungi:fungus octopi:octopus nuclei:nucleus alumni:alumnus "
             "hippopotami:hippopotamus platypi:platypus radii:radius stimuli:stimulus matrices:matrix indices:index "
             "vertices:vertex vortices:vortex appendices:appendix larvae:larva nebulae:nebula antennae:antenna algae:alga "

@@ -16,6 +16,8 @@ from generate.units import plural
 HIDDEN = "hidden"
 NO_PICTURE = "not a picture"
 NOT_UTF8 = "a name that is not UTF-8: rename it"
+DEEPEST = 200  # folders within each other; the path of more is mostly too long for the system
+TOO_DEEP = f"below {DEEPEST} folders: move it up"
 SHOWN = 5  # names listed per line about skipped files
 
 
@@ -140,6 +142,9 @@ def _files(folder: Path, found: Found) -> Iterator[Path]:
             hidden = is_hidden(below.relative_to(folder))
             if not hidden:
                 seen.add(os.path.realpath(here))
-                links += [link for name in sorted(folders) if (link := below / name).is_symlink() and name[0] != "."]
+                links += [link for name in sorted(folders) if os.path.islink(link := below / name) and name[0] != "."]
             folders[:] = [name for name in folders if os.path.realpath(below / name) not in seen]
+            if len(below.relative_to(top).parts) == DEEPEST:
+                found.passed_over += [(below / name, TOO_DEEP) for name in folders]
+                folders.clear()
             yield from (below / name for name in names)

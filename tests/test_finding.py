@@ -214,6 +214,26 @@ def test_a_dest_behind_a_link_is_refused(tmp_path):
     assert "choose another DEST" in " ".join(result.output.split())
 
 
+@pytest.mark.parametrize(
+    ("name", "depth", "reason"), [("d" * 200, 24, "can't be read: File name too long"), ("d", 210, "below 200 folders")]
+)
+def test_folders_too_deep_for_the_system_are_passed_over(tmp_path, monkeypatch, name, depth, reason):
+    (tmp_path / "in").mkdir()
+    emoji("food/lemon").save(tmp_path / "in" / "lemon.png")
+    monkeypatch.chdir(tmp_path / "in")
+    for _ in range(depth):
+        os.mkdir(name)
+        os.chdir(name)
+    monkeypatch.undo()
+
+    prepared = prepare(tmp_path / "in", tmp_path / "out", "--size", 32)
+    collected = run(tmp_path / "in", tmp_path / "kept", "--min-size", 32)
+
+    for result in (prepared, collected):
+        assert result.exit_code == 0, result.output
+        assert f"passed over 1 file, {reason}" in result.output
+
+
 AS_ANYBODY = ["setpriv", "--bounding-set=-dac_override,-dac_read_search"] if os.geteuid() == 0 else []
 
 
