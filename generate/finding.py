@@ -142,7 +142,8 @@ def _files(folder: Path, found: Found) -> Iterator[Path]:
             hidden = is_hidden(below.relative_to(folder))
             if not hidden:
                 seen.add(os.path.realpath(here))
-                links += [link for name in sorted(folders) if os.path.islink(link := below / name) and name[0] != "."]
+                shown = [below / name for name in sorted(folders) if name[0] != "."]
+                links += [path for path in shown if os.path.islink(path)]  # noqa: PTH114  # is_symlink() raises for a long path
             folders[:] = [name for name in folders if os.path.realpath(below / name) not in seen]
             if len(below.relative_to(top).parts) == DEEPEST:
                 found.passed_over += [(below / name, TOO_DEEP) for name in folders]

@@ -222,7 +222,7 @@ def test_folders_too_deep_for_the_system_are_passed_over(tmp_path, monkeypatch, 
     emoji("food/lemon").save(tmp_path / "in" / "lemon.png")
     monkeypatch.chdir(tmp_path / "in")
     for _ in range(depth):
-        os.mkdir(name)
+        Path(name).mkdir()
         os.chdir(name)
     monkeypatch.undo()
 

@@ -46,7 +46,7 @@ def test_slugs_are_transliterated_and_fit_into_an_address(name, slug):
         *(("thieves", "thief"), ("mangos", "mango"), ("indices", "index"), ("Romans", "Roman"), ("geese", "goose")),
         *(("octopi", "octopus"), ("Wolves", "Wolf"), ("mouses", "mouse"), ("gentlemen", "gentleman"), ("UFOs", "UFO")),
         *(("iPhones", "iPhone"), ("Ponies", "Pony"), ("Children", "Child"), ("zebras", "zebra"), ("pizzas", "pizza")),
-        *(("Porsches", "Porsche"), ("brioches", "brioche"), ("moustaches", "moustache"), ("Grandchildren", "Grandchild")),
+        *(("Porsches", "Porsche"), ("brioches", "brioche"), ("Grandchildren", "Grandchild")),
     ],
 )
 def test_names_are_singular(plural, expected):
