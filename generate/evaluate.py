@@ -77,7 +77,7 @@ def command(source: Path, data: Path, **options: Any) -> None:
         next_ = to_bucket("publish", source, "bucket", *named)
     else:
         next_ = command_line("curate", source, "chosen", "--train", data)
-    click.echo(f"In {dest}: evaluation.json, distances.png, neighbours.png. Next: {next_}")
+    click.echo(f"In {dest}: evaluation.json, distances.png, neighbours.png.\nNext: {next_}")
 
 
 def evaluate(

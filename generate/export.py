@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from generate.advice import to_bucket
+from generate.advice import as_words, to_bucket
 from generate.units import size_text
 
 if TYPE_CHECKING:
@@ -105,7 +105,7 @@ def export_onnx(run: Path, dest: Path) -> None:
 def export_hub(run: Path, dest: Path, licence: str, repository: str | None) -> None:
     """Write the folder DEST. Raises click.ClickException for a model that `train` did not make, or a DEST that is the run."""
     from generate.model.opening import open_model
-    from generate.releasing.hub import repository_of, write_hub_folder
+    from generate.releasing.hub import OWNER, repository_of, write_hub_folder
 
     if dest.exists() and dest.resolve() == (run if run.is_dir() else run.parent).resolve():
         raise click.ClickException(f"{dest} is the run itself: choose another DEST.")
@@ -113,7 +113,8 @@ def export_hub(run: Path, dest: Path, licence: str, repository: str | None) -> N
     repository = repository or repository_of(dest)
     write_hub_folder(open_model(run), run, dest, measured, licence, repository)
     click.echo(f"{dest} is ready. Read its README.md, and say there what the training pictures are.")
-    click.echo(f"Next: {shlex.join(['hf', 'upload', repository, str(dest)])}")
+    place = repository.removeprefix(f"{OWNER}/")  # without an owner: in the account that is logged in
+    click.echo(f"Next: {shlex.join(['hf', 'upload', place, *as_words(dest)])}")
 
 
 def measurements(generator: Path) -> dict[str, Any]:
@@ -142,9 +143,22 @@ def export_checkpoint(run: Path, dest: Path, number: int) -> None:
     checkpoint = checkpoint_of(run)
     path = write_checkpoint(dest, number, checkpoint)
     widest = [] if checkpoint.network.fmap_max == 512 else ["--fmap-max", str(checkpoint.network.fmap_max)]
-    theirs = ["lightweight_gan", "--name", dest.name, "--models-dir", str(dest.parent), *widest]
+    place = dest.resolve()
+    theirs = [
+        "lightweight_gan",
+        f"--name={for_fire(place.name)}",
+        f"--models-dir={for_fire(str(place.parent))}",
+        *widest,
+    ]
     click.echo(f"{path} is ready.")
     click.echo(f"Next: {shlex.join([*theirs, '--load-from', str(number), '--generate'])}")
+
+
+def for_fire(word: str) -> str:
+    """The word for a command line of Python Fire, which reads 123 as a number and a,b as a tuple unless they are quoted."""
+    from fire.parser import DefaultParseValue
+
+    return word if DefaultParseValue(word) == word else repr(word)
 
 
 def checkpoint_of(run: Path) -> Checkpoint:

@@ -6,7 +6,6 @@ python -m generate releases gs://my-pictures --rollback
 from __future__ import annotations
 
 from collections import Counter
-from pathlib import Path
 
 import click
 
@@ -86,7 +85,6 @@ def table(bucket: Bucket) -> list[str]:
             f"{kept.release:26} {state:10} {kept.catalog.created:20} {kept.catalog.count:7} {size:>10}  "
             f"{kept.catalog.title} ({counts})"
         )
-    quoted = bucket.url if bucket.url.startswith("gs://") else shell_path(Path(bucket.url))
     whole = [kept for kept in releases if kept.catalog]
     if pointer.damage:
         lines.append(f"None of them is known to be live: {pointer.damage}")
@@ -95,8 +93,7 @@ def table(bucket: Bucket) -> list[str]:
             f"The live release {pointer.live.release} is not in the bucket: roll back to another, or publish again."
         )
     if not releases:
-        return [*lines, f"{bucket.url} keeps no releases.", f"Next: python -m generate publish SAMPLES {quoted}"]
+        return [*lines, f"{bucket.url} keeps no releases: fill it with refill or publish."]
     if older := [kept.release for kept in whole if not kept.live]:
-        prune_too = "" if pointer.damage else ", or --prune N"  # prune refuses while the live release is unknown
-        lines.append(f"Next: python -m generate releases {quoted} --rollback {older[0]}{prune_too}")
+        lines.append(f"Next: python -m generate releases {shell_path(bucket.url)} --rollback {older[0]}")
     return lines

@@ -115,7 +115,7 @@ def plural(count: int, noun: str) -> str:
     return f"{count:,} {noun}{'' if count == 1 else 's'}"
 
 
-def shell_path(path: Path) -> str:
+def shell_path(path: Path | str) -> str:
     """Quote the path for a shell command; -x becomes ./-x, so that it isn't read as an option."""
     text = str(path)
     return shlex.quote(f"./{text}" if text.startswith("-") else text)

@@ -18,6 +18,7 @@ from huggingface_hub import ModelCard
 COMMIT = "0123456789abcdef0123456789abcdef01234567"  # the last one
 FIRST = "89abcdef0123456789abcdef0123456789abcdef"
 REVISIONS = {"main": COMMIT, "v1": FIRST, "old/pets": FIRST, "refs/pr/3": FIRST, COMMIT: COMMIT, FIRST: FIRST}
+ACCOUNT = "me"  # whose token it is
 Repositories = dict[str, dict[str, bytes]]  # files by name, by owner/name
 
 
@@ -73,7 +74,7 @@ class Hub(BaseHTTPRequestHandler):
         repository = "/".join(self.path.split("/")[3:5])
         if self.path == "/api/repos/create":
             created = json.loads(body)
-            name = f"{created['organization']}/{created['name']}"
+            name = f"{created.get('organization') or ACCOUNT}/{created['name']}"
             repositories.setdefault(name, {})
             self.answer_json({"url": f"http://{self.headers['Host']}/{name}", "name": name, "id": name})
         elif (

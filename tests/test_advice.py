@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import shlex
@@ -17,7 +18,10 @@ from PIL import Image
 
 from generate.__main__ import main
 from generate.advice import command_line, title_option, to_bucket, train_option
+from generate.model.checkpoints import Checkpoint
+from generate.model.networks import NetworkOptions
 from tests.conftest import EMOJI, ROOT
+from tests.model_hub import ACCOUNT, environment, serve
 
 
 def next_line(*arguments: object) -> str:
@@ -117,10 +121,10 @@ def test_curate_that_keeps_nothing_says_what_to_do_and_that_works(samples, tmp_p
     assert "24 of 24 kept" in again.output
 
 
-def paste(line: str, folder: Path) -> str:
-    """Run the line in a shell in the folder, as people do; return its output."""
-    path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
-    settings = os.environ | {"PATH": path, "PYTHONPATH": str(ROOT)}
+def paste(line: str, folder: Path, **more: str) -> str:
+    """Run the line in a shell in the folder, as people do; return its output. Commands in `bin` beside the folder come first."""
+    path = os.pathsep.join([str(folder.parent / "bin"), str(Path(sys.executable).parent), os.environ["PATH"]])
+    settings = os.environ | {"PATH": path, "PYTHONPATH": str(ROOT)} | more
     done = subprocess.run(["sh", "-c", line], cwd=folder, env=settings, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     return done.stdout
@@ -188,3 +192,110 @@ def test_what_explore_and_recognise_suggest_can_be_pasted(
 
     assert line
     paste(line, home)
+
+
+def said_next(said: str) -> str:
+    """The `Next:` line of an output: the only one, and a line of its own."""
+    (line,) = [line.removeprefix("Next: ") for line in said.splitlines() if line.startswith("Next: ")]
+    return line
+
+
+def paste_here(line: str, *more: str) -> str:
+    """As `paste`, in the folder we are in, and with more options: a shell takes the line apart, but `python -m generate` then
+    runs in this process, which has imported torch already."""
+    words = paste(line, Path.cwd()).split("\0")[:-1]
+    assert words[:2] == ["-m", "generate"]
+    result = CliRunner().invoke(main, [*words[2:], *more], catch_exceptions=False)
+    assert result.exit_code == 0, result.output
+    return result.output
+
+
+@pytest.fixture
+def home(tiny_run, samples, tmp_path, monkeypatch) -> Path:
+    """The folder we are in, which a shell would take apart, with a run, samples and data whose names look like options, and a
+    Makefile whose `run` lists the bucket."""
+    home = tmp_path / 'it\'s "mine" $HOME \U0001f363'
+    shutil.copytree(tiny_run, home / RUN)
+    shutil.copytree(tiny_run.parent / "prepared", home / DATA)
+    shutil.copytree(samples, home / SAMPLES)
+    (home / BUCKET).mkdir()
+    (home / "Makefile").write_text('run:\n\t@ls -- "$$CLOUD_STORAGE_BUCKET"\n')
+    stand_in(tmp_path / "bin" / "python", "#!/bin/sh\nprintf '%s\\0' \"$@\"\n")
+    monkeypatch.chdir(home)
+    return home
+
+
+def stand_in(path: Path, script: str) -> None:
+    path.parent.mkdir()
+    path.write_text(script)
+    path.chmod(0o755)
+
+
+RUN, DATA, SAMPLES, BUCKET = (Path(f"-{name} \U0001f363") for name in ("my run", "da 'ta'", 'sam "ples"', "buc $(ket)"))
+FEW = ("--count", "2", "--no-curate", "--device", "cpu")
+
+
+def test_what_refill_and_releases_suggest_can_be_pasted(home):
+    def releases() -> list[str]:
+        return re.findall(r"^(\S+) .*This 'Cat'", paste_here(command_line("releases", BUCKET)), re.MULTILINE)
+
+    refill = command_line("refill", RUN, BUCKET, "--title", "This 'Cat' Does Not Exist")
+    for _ in range(2):
+        refilled = paste_here(refill, *FEW)
+    second, first = releases()
+
+    assert paste(said_next(refilled), home).split() == ["releases", "site.json"]
+    (undo,) = re.findall("^Undo: (.*)$", refilled, re.MULTILINE)
+    assert f"{first} is live" in paste_here(undo)
+    listed = paste_here(command_line("releases", BUCKET))
+    assert f"{second} is live" in paste_here(said_next(listed))
+
+
+def test_what_train_suggests_can_be_pasted(home):
+    options = ("--kimg", "0.032", "--fmap-max", "16", "--device", "cpu")
+    trained = paste_here(command_line("train", DATA, Path("-new run")), *options)
+
+    published = paste_here(said_next(trained), "--yes", *FEW)
+
+    assert paste(said_next(published), home).split() == ["releases", "site.json"]
+
+
+def test_what_evaluate_suggests_can_be_pasted(home):
+    of_a_run = paste_here(command_line("evaluate", RUN, DATA, "--count", 8, "--device", "cpu"))
+    of_samples = paste_here(command_line("evaluate", SAMPLES, DATA, "--device", "cpu"))
+
+    paste_here(said_next(of_a_run), "--device", "cpu")
+    assert len(list((home / "samples").rglob("*.jpg"))) == 576
+    assert "kept" in paste_here(said_next(of_samples), "--max-similarity", "1", "--worst", "0", "--device", "cpu")
+
+
+def test_what_export_suggests_for_onnx_and_the_hub_can_be_pasted(home, tmp_path):
+    onnx = paste_here(command_line("export", RUN, Path("-onnx"), "--format", "onnx"))
+    assert "is live" in paste_here(said_next(onnx), *FEW)
+
+    with serve({}) as hub:
+        for name, options in ((f"{ACCOUNT}/an-it-s", []), ("anna/cakes", ["--repository", "anna/cakes"])):
+            exported = paste_here(command_line("export", RUN, Path("-an it's \U0001f363"), "--format", "hub", *options))
+            paste(said_next(exported), home, **environment(hub, str(tmp_path)), HF_TOKEN="hf_some")
+            assert "generator.safetensors" in hub.repositories[name]
+
+
+@pytest.mark.parametrize("name", ["-my 'cakes' \U0001f363", "123", "a,b", "None", "[a]", "a#b"])
+def test_what_export_suggests_for_the_other_command_can_be_pasted(tmp_path, monkeypatch, name):
+    """The command itself wants a GPU; here one stands in for it that reads its command line with the same library."""
+    script = "import fire, json\nfire.Fire(lambda **options: print(json.dumps(options)))\n"
+    stand_in(tmp_path / "bin" / "lightweight_gan", f"#!{sys.executable}\n{script}")
+    network = NetworkOptions(32, 16, 16, attention=())
+    checkpoint = Checkpoint(network, {}, {}, {})
+    monkeypatch.setattr("generate.export.checkpoint_of", lambda run: checkpoint)
+    monkeypatch.setattr(
+        "generate.model.checkpoints.write_checkpoint", lambda dest, number, checkpoint: dest / "model_7.pt"
+    )
+    home = tmp_path / "home"
+    home.mkdir()
+    monkeypatch.chdir(home)
+
+    line = next_line("export", tmp_path, f"./models 1/{name}", "--number", 7)
+
+    options = {"name": name, "models_dir": str(home / "models 1"), "fmap_max": 16, "load_from": 7, "generate": True}
+    assert json.loads(paste(line, home)) == options

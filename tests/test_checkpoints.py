@@ -70,7 +70,7 @@ def generate(*arguments: object):
 def test_an_exported_run_is_loaded_by_the_packages_trainer(lightweight_run, tmp_path, trainer):
     result = generate("export", lightweight_run, tmp_path / "models" / "theirs", "--number", 7)
     assert result.exit_code == 0, result.output
-    assert f"--models-dir {tmp_path / 'models'} --fmap-max 16 --load-from 7 --generate" in result.output
+    assert f"--models-dir={tmp_path / 'models'} --fmap-max 16 --load-from 7 --generate" in result.output
 
     theirs = trainer()
     theirs.init_GAN()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import shlex
 import shutil
 import signal
 import subprocess
@@ -35,7 +36,8 @@ def done(dest: Path) -> list[str]:
 
 
 def test_from_a_folder_to_a_served_page(tmp_path, site):
-    dest = tmp_path / "smiley.site"
+    dest = tmp_path / '-it\'s a "smiley" $HOME \U0001f363.site'
+    bucket = shlex.quote(str(dest / "bucket"))
 
     titled = ["--title", "These Smileys Do Not Exist"]
 
@@ -46,8 +48,8 @@ def test_from_a_folder_to_a_served_page(tmp_path, site):
     assert "== 2 of 3: train\npython -m generate train" in first.output
     assert "Next:" not in first.output
     look, deploy = first.output.strip().splitlines()[-3:-1]
-    assert look == f"Look at it: CLOUD_STORAGE_BUCKET={dest / 'bucket'} make run"
-    assert f"rsync {dest / 'bucket'} gs://" in deploy
+    assert look == f"Look at it: CLOUD_STORAGE_BUCKET={bucket} make run"
+    assert f"rsync {bucket} gs://" in deploy
     assert "These Smileys Do Not Exist" in requests.get(site(str(dest / "bucket")), timeout=60).text
 
     live = (dest / "bucket" / "site.json").read_bytes()

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import shlex
-
 from generate.releasing.publishing import Published
-from generate.units import plural, size_text
+from generate.units import plural, shell_path, size_text
 
 LISTED = 12  # categories listed with their counts
 
@@ -20,7 +18,7 @@ def summarize(published: Published, url: str, dry_run: bool = False) -> list[str
     if dry_run:
         state = "is live already" if published.was_live else f"would become live in {url}"
         return [f"Release {published.release} {state}: {pictures}; {published.sent} objects to be sent."]
-    quoted = shlex.quote(url)
+    quoted = shell_path(url)
     state = "was live already" if published.was_live else "is live"
     line = (
         f"Release {published.release} {state} in {url}: {pictures}, {published.sent} of {published.objects} objects "
