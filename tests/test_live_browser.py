@@ -436,7 +436,10 @@ def test_without_webassembly_or_scripts_there_is_a_sentence_and_a_way_back(open_
     assert "This page needs JavaScript." in page.content()  # Chromium under Playwright does not render it
 
 
-@pytest.mark.parametrize("file", ["rehearsal.onnx", "ort-wasm-simd-threaded.wasm", "ort.wasm.min.mjs"])
+@pytest.mark.parametrize(
+    "file",
+    ["rehearsal.onnx", "ort-wasm-simd-threaded.wasm", "ort.wasm.min.mjs", "ort-wasm-simd-threaded.mjs", "points.js"],
+)
 def test_a_part_of_the_runtime_that_does_not_arrive_is_one_sentence(open_page, file):
     page = open_page("/live", complains=True)
     page.context.route(f"**/{file}", lambda route: route.abort())

@@ -10,6 +10,7 @@ const RUNTIME_SHARE = 0.35; // of the progress bar; about its share of the bytes
 // A generator without weights, see generate/model/rehearsal.py
 const REHEARSAL = { latent_dim: 128, noises: [8, 16], categories: [], size: 16, channels: 3 };
 const REHEARSAL_URL = new URL("./rehearsal.onnx", import.meta.url).href;
+const RUNTIME_SCRIPT = new URL("./ort/ort-wasm-simd-threaded.mjs", import.meta.url).href;
 const OPTIONS = { executionProviders: ["wasm"] };
 
 let ort; // ONNX Runtime Web, imported after all downloads have started
@@ -39,6 +40,7 @@ async function load(told) {
   let parts;
   try {
     ort = await import("./ort/ort.wasm.min.mjs");
+    await import(RUNTIME_SCRIPT); // which the runtime imports itself; here, so that its loss is known as such
     parts = await Promise.all([binary, rehearsal]);
   } catch (error) {
     return fail(error, "network");
@@ -67,7 +69,7 @@ async function load(told) {
 // WebAssembly functions with its optimizing compiler before the first picture.
 async function startRuntime(binary, rehearsal, arrived) {
   ort.env.wasm.numThreads = 1; // more would need cross-origin isolation, and so a COEP header
-  ort.env.wasm.wasmPaths = { mjs: new URL("./ort/ort-wasm-simd-threaded.mjs", import.meta.url).href };
+  ort.env.wasm.wasmPaths = { mjs: RUNTIME_SCRIPT };
   ort.env.wasm.wasmBinary = binary.buffer;
   const first = await ort.InferenceSession.create(rehearsal, OPTIONS);
   ort.env.wasm.wasmBinary = undefined; // compiled: free the bytes
