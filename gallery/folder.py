@@ -93,6 +93,8 @@ class FolderBucket:
         with self._translated():
             self._path(folder := prefix.rpartition("/")[0])  # raises NotFound if that is outside
             found = list(self._walk(folder))
+            if not found:
+                self._check_there()
         names = [name for name in found if name.startswith(prefix)]
         self._warn("name", "not in UTF-8, rename", [name for name in names if not _is_utf8(name)])
         names = [name for name in names if _is_utf8(name)]
@@ -104,6 +106,8 @@ class FolderBucket:
         start = self._path(prefix)
         with self._translated():
             below = list(start.iterdir()) if start.is_dir() else []
+            if not below:
+                self._check_there()
         return sorted(
             path.name for path in below if path.is_dir() and not path.name.startswith(".") and _is_utf8(path.name)
         )
@@ -162,6 +166,14 @@ class FolderBucket:
         if not self._holds(path):
             raise NotFound(f"{name} is a link to a file outside {self.url}: copy that file into the folder.")
         return path
+
+    def _check_there(self) -> None:
+        """Raise Unavailable if the folder itself is gone. Then nothing is known about what was in it."""
+        there = False
+        with suppress(OSError):  # a stale mount
+            there = self._root.is_dir()
+        if not there:
+            raise Unavailable(f"The folder {self.url} is gone: mount its drive, or move it back.")
 
     def _holds(self, path: Path) -> bool:
         """False if a symbolic link leads out of the folder."""
@@ -226,6 +238,7 @@ class FolderBucket:
         except OSError as error:
             absent = isinstance(error, FileNotFoundError | IsADirectoryError | NotADirectoryError)
             if name and (absent or error.errno in NO_FILE):
+                self._check_there()
                 raise NotFound(f"There is no {name} in {self.url}.") from None
             if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
                 raise Forbidden(

@@ -206,6 +206,24 @@ def test_a_disk_that_fails_while_it_is_listed_is_unavailable(tmp_path, monkeypat
             call()
 
 
+def test_a_folder_that_is_gone_is_not_empty(tmp_path):
+    (tmp_path / "bucket" / "releases").mkdir(parents=True)
+    bucket = open_bucket(str(tmp_path / "bucket"))
+    with pytest.raises(NotFound):
+        bucket.read("site.json")
+    assert (list(bucket.names()), bucket.folders("releases")) == ([], [])
+    (tmp_path / "bucket").rename(tmp_path / "away")
+
+    for read in (
+        lambda: bucket.read("site.json"),
+        lambda: bucket.read_part("site.json", 0, 1),
+        lambda: list(bucket.names()),
+        lambda: bucket.folders("releases"),
+    ):
+        with pytest.raises(Unavailable, match="is gone: mount its drive, or move it back"):
+            read()
+
+
 @pytest.fixture
 def open_to_all() -> Iterator[Path]:
     """A folder whose parents every user may enter, which is not true of pytest's."""
