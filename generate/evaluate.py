@@ -20,6 +20,7 @@ from generate.model.fetching import ModelPath
 from generate.shared_options import device_option, precision_option, truncation_option
 
 NETWORKS = ("lite0", "inception", "dinov2")  # EfficientNet-lite0, and those of `load_extractor`
+WEIGHTS = (".safetensors", ".pt", ".pth", ".bin", ".ckpt", ".pkl")  # what a folder of samples does not hold
 FIRST_SEED = 1_000_000  # above the seeds that are usually published
 MEANING = {
     "frechet": "Frechet distance, 0 is best; larger with fewer pictures",
@@ -54,7 +55,7 @@ MEANING = {
 def command(source: Path, data: Path, **options: Any) -> None:
     """Measure samples against training pictures.
 
-    MODEL_OR_SAMPLES is a run folder, a file that `sample` takes, or a folder of pictures; DATA the prepared pictures.
+    MODEL_OR_SAMPLES is a MODEL that `sample` takes, or a folder of pictures; DATA the prepared pictures.
     If samples are JPEG or WebP, the training pictures are encoded in the same way. Copies and duplicates are always
     found with the features of `curate`. If both have the same categories, a classifier is fitted to the training
     pictures and applied to the samples.
@@ -139,8 +140,6 @@ def evaluate(
 
 def is_model(source: Path) -> bool:
     """True for a model, False for a folder of samples."""
-    return (
-        source.is_file()
-        or source.suffix in (".safetensors", ".pt", ".pkl")
-        or (source / "generator.safetensors").is_file()
-    )
+    if source.is_dir():
+        return any(one.suffix in WEIGHTS for one in source.iterdir())
+    return source.is_file() or source.suffix in WEIGHTS

@@ -48,7 +48,7 @@ def command(
 ) -> None:
     """Visualise the latent space of a generator.
 
-    MODEL is a run folder or a file that `sample` takes. Writes to DEST: interpolation.mp4, from seed to seed and back to
+    MODEL is one that `sample` takes. Writes to DEST: interpolation.mp4, from seed to seed and back to
     the first; mixing.png, half of the first twelve seeds with the colours of the other half; and directions.png, the
     effect of the principal directions.
 

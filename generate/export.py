@@ -168,6 +168,10 @@ def checkpoint_of(run: Path) -> Checkpoint:
     from generate.training.options import read_options_of
     from generate.training.snapshots import read_newest
 
+    if run.is_file():
+        raise click.ClickException(
+            f"{run} is a file: this format is made of a run folder of `train`, with its snapshots."
+        )
     state = read_newest(run)
     if state is None:
         raise click.ClickException(

@@ -81,7 +81,7 @@ def command(
 ) -> None:
     """Sample, curate and publish in one command.
 
-    RUN is a run folder or a file that `sample` takes; BUCKET a folder or gs://bucket[/prefix]. COUNT is the total over
+    RUN is a MODEL that `sample` takes; BUCKET a folder or gs://bucket[/prefix]. COUNT is the total over
     all categories. Seeds start after the highest one published, so every picture is new. Drops the least realistic
     samples and near-duplicates; with --train also drops copies of training pictures, and stops if samples barely
     resemble them. A rerun resumes. Only one refill of a run can be active.

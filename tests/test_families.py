@@ -88,6 +88,44 @@ def test_a_lightweight_gan_of_the_hub_gets_from_its_name_to_a_page_with_its_cate
     assert picture_in(page.content) in files(tmp_path / "samples" / "flower").values()
 
 
+@pytest.mark.parametrize(
+    ("words", "sentence"),
+    [
+        ("export MODEL out --format onnx", "A DCGAN generator can't be exported for browsers"),
+        ("export MODEL out --format hub", "A DCGAN generator can't be written as a folder for the hub"),
+        ("export MODEL out", "MODEL is a file: this format is made of a run folder of `train`"),
+        ("train DATA out --from MODEL --dry-run", "MODEL is a DCGAN generator; --from takes a run of `train`"),
+    ],
+)
+def test_what_only_our_generators_can_do_says_so(models, samples, tmp_path, words, sentence):
+    words = words.replace("out", str(tmp_path / "out")).replace("DATA", str(samples))
+
+    result = CliRunner().invoke(main, shlex.split(words.replace("MODEL", str(models["dcgan"]))))
+
+    assert result.exit_code == 1
+    assert result.output.startswith("Error: " + sentence.replace("MODEL", str(models["dcgan"])))
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_checkpoint_of_lightweight_gan_is_uploaded_as_it_is(models, tmp_path):
+    for model in (models["lightweight-gan"], models["lightweight-gan"] / "model.pt"):
+        command = ["export", str(model), str(tmp_path / "out"), "--format", "hub"]
+        result = CliRunner().invoke(main, command)
+
+        assert result.exit_code == 1
+        assert "is of the lightweight_gan command: upload model.pt as model.pt" in result.output
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_folder_is_evaluated_as_a_model(models, tmp_path, samples):
+    options = ["--dest", tmp_path / "out", "--count", 12, "--device", "cpu"]
+
+    result = CliRunner().invoke(main, ["evaluate", *map(str, (models["lightweight-gan"], samples, *options))])
+
+    assert result.exit_code == 0, result.output
+    assert "12 samples against" in result.output
+
+
 GUIDE = (ROOT / "docs" / "models.md").read_text()
 BLOCKS = "\n".join(re.findall(r"```sh\n(.*?)```", GUIDE, flags=re.DOTALL)).splitlines()
 COMMANDS = [line for line in BLOCKS if line.startswith("python -m generate ")]

@@ -98,12 +98,12 @@ class Portable(nn.Module):
         return pictures
 
 
-def require_lightweight(model: Model) -> LightweightModel:
+def require_lightweight(
+    model: Model, done: str = "exported for browsers", cure: str = "leave out --live or --format onnx"
+) -> LightweightModel:
     """Return the model if it is lightweight-gan's. Raises click.ClickException otherwise: other families can't be exported."""
     if not isinstance(model, LightweightModel):
-        raise click.ClickException(
-            f"A {model.family} generator can't be exported for browsers, only one that `train` made: leave out --live or --format onnx."
-        )
+        raise click.ClickException(f"A {model.family} generator can't be {done}, only one that `train` made: {cure}.")
     return model
 
 

@@ -49,10 +49,14 @@ def write_hub_folder(
     `dest` is replaced as a whole. Raises click.ClickException if `train` did not make the model, or `dest` holds anything else or
     is in a folder of training pictures.
     """
-    ours = require_lightweight(model)
+    ours = require_lightweight(model, "written as a folder for the hub", "upload its own files")
     _check_dest(dest)
     source = run if run.is_dir() else run.parent
     generator = run if run.is_file() else source / WEIGHTS[0]
+    if "checkpoint" in model.made:
+        raise click.ClickException(
+            f"{run} is of the lightweight_gan command: upload {model.made['checkpoint']} as model.pt, and its configuration as config.json."
+        )
     pictures, _ = draw_evenly(model, SHOWN, 0, precision="fp32")
     with atomic_folder(dest) as folder:
         sheet = contact_sheet([to_picture(picture) for picture in pictures], COLUMNS)

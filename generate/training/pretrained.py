@@ -14,9 +14,11 @@ from safetensors.torch import load_file
 from torch import Tensor
 
 from generate.model.checkpoints import misfit, read_checkpoint
-from generate.model.generator import load_generator
+from generate.model.generator import LightweightModel, load_generator
 from generate.model.networks import NetworkOptions, build_discriminator
+from generate.model.opening import open_model
 from generate.model.r3gan import build_r3gan
+from generate.model.saved import SAFETENSORS
 from generate.training.growing import grow_discriminator, grow_generator
 
 DISCRIMINATOR = "discriminator.safetensors"  # beside generator.safetensors
@@ -85,7 +87,11 @@ def read_pretrained(source: Path) -> Pretrained:
 
     Raises click.ClickException if a file is missing or damaged.
     """
-    if source.suffix == ".pt":
+    if source.is_file() and source.suffix != SAFETENSORS:
+        if not isinstance(model := open_model(source), LightweightModel):
+            raise click.ClickException(
+                f"{source} is a {model.family} generator; --from takes a run of `train`, or a checkpoint of the lightweight_gan command."
+            )
         found = read_checkpoint(source)
         weights = {"generator": found.generator, "ema": found.ema, "discriminator": found.discriminator}
         return Pretrained(source, found.network, "lightweight", 0, weights)
