@@ -301,6 +301,27 @@ def test_a_list_in_any_encoding_and_notation_is_read_whole(tmp_path, data):
     assert [row.url for row in read_list(tmp_path / "list", None, 0)] == THREE
 
 
+@pytest.mark.parametrize(
+    ("header", "encoding"),
+    [
+        ("Bild-URL;Lizenz;Urheber;Kategorie", "cp1252"),
+        ("Lien de l'image;Licence;Auteur;Catégorie", "utf-8-sig"),
+        ("Enlace;Licencia;Autor;Categoría", "cp1252"),
+        ("Licenza;Autore;Categoria;URL immagine", "utf-16"),
+    ],
+)
+def test_what_a_spreadsheet_in_another_language_knows_is_kept(tmp_path, header, encoding):
+    url, licence, author, category = "https://example.org/süß;1.jpg", "CC BY 4.0", "Müller; Söhne", "Äpfel"
+    cells = [f'"{url}"', licence, f'"{author}"', category]
+    if header.endswith("immagine"):
+        cells = [*cells[1:], cells[0]]
+    (tmp_path / "list.csv").write_bytes(f"{header}\r\n{';'.join(cells)}\r\n".encode(encoding))
+
+    (row,) = read_list(tmp_path / "list.csv", None, 0)
+
+    assert (row.url, row.licence, row.author, row.category) == (url, licence, author, category)
+
+
 def test_what_is_gzipped_is_told_by_content(tmp_path):
     (tmp_path / "urls.txt").write_bytes(gzip.compress(LINES.encode(), mtime=0))
     (tmp_path / "urls.gz").write_text(LINES)
@@ -484,6 +505,7 @@ def test_json_of_urls_by_their_ids_and_of_coco_with_licences_first_is_whole(tmp_
         'id,meta\n1,"{""url"": ""URL0""}"\n2,"{""url"": ""URL1""}"\n3,"{""url"": ""URL2""}"\n4,"{""url"": ""URL3""}"\n',
         'name,images\nx,"URL0;URL1"\ny,"URL2,URL3"\n',
         "Look at URL0, URL1 and URL2; then at URL3.\n",
+        "URL0 URL1, URL2;URL3\n",
     ],
 )
 def test_urls_in_any_text_are_whole_and_none_is_lost(tmp_path, text):
@@ -515,6 +537,7 @@ def test_lists_are_unpacked(tmp_path, pack):
         (b"C:\\Users\\a.jpg\n", "it begins with 'C:"),
         (b"\0" * 50, "it is not text"),
         (b"%PDF-1.4 http://h.example/a.jpg", "is a PDF, which is not read"),
+        (b"{\\rtf1\\ansi http://h.example/a.jpg\\par}", "is an RTF document, which is not read"),
     ],
 )
 def test_what_holds_no_urls_is_said(tmp_path, content, words):

@@ -243,15 +243,35 @@ def test_a_file_of_the_name_of_a_folder_is_kept_and_counted(tmp_path):
     assert len({row.file for row in rows}) == len(find_pictures(tmp_path / "out")) == 4
 
 
-def test_an_excel_sheet_is_refused_by_name(tmp_path):
-    with zipfile.ZipFile(tmp_path / "urls.xlsx", "w") as archive:
-        archive.writestr("[Content_Types].xml", "<Types/>")
-        archive.writestr("xl/worksheets/sheet1.xml", "<worksheet/>")
+@pytest.mark.parametrize(
+    ("kind", "members"),
+    [
+        ("an Excel sheet", ["[Content_Types].xml", "xl/worksheets/sheet1.xml"]),
+        ("an Excel sheet", ["[Content_Types].xml", "docProps/thumbnail.jpeg", "xl/worksheets/sheet1.xml"]),
+        ("an OpenDocument file", ["mimetype", "Thumbnails/thumbnail.png", "content.xml"]),
+        ("a Word document", ["[Content_Types].xml", "word/document.xml"]),
+        ("a file of Numbers, Pages or Keynote", ["Index/Document.iwa", "preview.jpg", "preview-micro.jpg"]),
+    ],
+)
+def test_office_documents_are_refused_by_name_though_they_hold_a_picture_of_themselves(tmp_path, kind, members):
+    with zipfile.ZipFile(tmp_path / "urls.zip", "w") as archive:
+        for name in members:
+            is_preview = "thumbnail" in name or "preview" in name
+            archive.writestr(name, (EMOJI / "food" / "pizza.webp").read_bytes() if is_preview else "<document/>")
 
-    result = run(tmp_path / "urls.xlsx", tmp_path / "out")
+    result = run(tmp_path / "urls.zip", tmp_path / "out")
 
     assert result.exit_code == 1
-    assert "is an Excel sheet, which is not read: save it as CSV." in result.output
+    assert f"is {kind}, which is not read: save it as CSV or text." in result.output
+    assert not (tmp_path / "out").exists()
+
+
+def test_pictures_in_a_document_are_collected(tmp_path):
+    with zipfile.ZipFile(tmp_path / "menu.docx", "w") as archive:
+        archive.writestr("word/document.xml", "<document/>")
+        archive.write(EMOJI / "food" / "pizza.webp", "word/media/image1.webp")
+
+    assert [row.status for row in copy_pictures(tmp_path / "menu.docx", tmp_path / "out", min_size=32)] == ["kept"]
 
 
 @pytest.mark.parametrize(

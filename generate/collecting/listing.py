@@ -129,7 +129,7 @@ def _text_rows(path: Path) -> Iterator[Row]:
 def _urls_in(text: str) -> list[str]:
     """The URLs in a line, side by side or within a sentence, still with surrounding characters."""
     urls = NEXT_URL.split(text)
-    in_text = [url.rstrip(".,;:") for url in IN_TEXT.findall(text)]
+    in_text = [url.rstrip(".,;:") for found in IN_TEXT.findall(text) for url in NEXT_URL.split(found)]
     return in_text if len(in_text) > 1 and all(map(shows_picture, in_text)) else urls
 
 

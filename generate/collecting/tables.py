@@ -8,6 +8,7 @@ from __future__ import annotations
 import csv
 import io
 import re
+import unicodedata
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import chain, islice
@@ -31,11 +32,12 @@ BAD = set(
 )
 BAD |= {"avatar", "creator", "photographer", "logo", "web", "site"}
 COLUMNS = {  # fields of a row, by words in column names
-    "licence": {"licence", "license"},
-    "author": {"author", "creator", "photographer", "artist"},
+    "licence": set("licence license lizenz licencia licenza licenca licentie".split()),
+    "author": set("author creator photographer artist autor urheber fotograf auteur autore auteur".split()),
     "page": {"page", "landing"},
-    "category": {"category", "class", "label"},
+    "category": set("category class label kategorie klasse categorie categoria".split()),
 }
+BAD |= COLUMNS["licence"] | COLUMNS["author"]
 LICENCE = re.compile(  # tells the column of licences in a table without a header
     r"(cc[ -]?)?(0|zero|pdm?|by(-nc)?(-sa|-nd)?)([ -]?\d\.\d)?([ -][a-z]{2,9})?|cc|public[ -]?domain( mark)?( 1\.0)?|all rights reserved"
     r"|https?://creativecommons\.org/(licenses|licences|publicdomain)/\S*",
@@ -53,6 +55,7 @@ BINARY = {  # unsupported formats by their first bytes
     b"\xd0\xcf\x11\xe0": "an Excel sheet",
     b"\x93NUMPY": "a NumPy array",
     b"%PDF": "a PDF",
+    b"{\\rtf": "an RTF document",
 }
 ARCHIVES = {  # the same of archives and compressed files, and the cure
     b"Rar!": "a RAR archive, which is not read: unpack it and give the folder",
@@ -240,7 +243,8 @@ def _licence_column(rows: Sequence[Cells]) -> dict[str, int]:
 
 
 def _words(name: str) -> list[str]:
-    """Split a column name into lower-case words: photo_image_url, OriginalLandingURL."""
+    """Split a column name into lower-case words without accents: photo_image_url, OriginalLandingURL, Catégorie."""
+    name = unicodedata.normalize("NFKD", name).encode("ascii", "ignore").decode()
     return [word.lower() for word in re.findall(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+", name)]
 
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import errno
 import json
+import re
 import tarfile
 import zipfile
 from collections.abc import Iterator, Sequence
@@ -30,6 +31,13 @@ from generate.images import BadPicture, atomic_path, fitting
 
 LOCKED = "encrypted: unpack the archive with its password and give the folder"
 MAX_BYTES = 100_000_000  # of one uncompressed picture
+OFFICE = {  # documents that are zip archives, by the beginning of a member's name
+    "xl/": "an Excel sheet",
+    "word/": "a Word document",
+    "content.xml": "an OpenDocument file",
+    "Index/Document.iwa": "a file of Numbers, Pages or Keynote",
+}
+PREVIEW = re.compile(r"(Thumbnails|docProps|QuickLook)/|preview[-\w]*\.jpg$")  # their pictures of themselves
 NOT_THE_PICTURES = (
     errno.ENOSPC,
     errno.EDQUOT,
@@ -155,8 +163,9 @@ def copy_pictures(
             member.reason = member.reason or _why_not(source, member)
         pictures = [member for member in members if not member.reason or REFUSED in member.reason]
         lines = passed_over_lines((m.name, m.reason) for m in members if m.reason and REFUSED not in m.reason)
-        if not pictures and any(member.name.startswith("xl/") for member in members):
-            raise click.ClickException(f"{path} is an Excel sheet, which is not read: save it as CSV.")
+        office = next((OFFICE[start] for start in OFFICE for member in members if member.name.startswith(start)), "")
+        if office and all(PREVIEW.match(member.name) for member in pictures):
+            raise click.ClickException(f"{path} is {office}, which is not read: save it as CSV or text.")
         if not pictures:
             passed = "".join(f" ({line})" for line in lines)
             raise click.ClickException(f"{path} holds no pictures{passed}: give a folder or an archive that does.")
