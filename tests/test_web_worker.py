@@ -13,10 +13,17 @@ from urllib.parse import urlsplit
 import pytest
 import requests
 
-from tests.conftest import ROOT, sites
+from tests.conftest import PATIENCE_S, ROOT, sites
 
 GET = b"GET %s HTTP/1.1\r\nHost: a\r\n\r\n"
 LARGE = 6_000_000  # bytes: more than the system buffers of a connection
+SETTINGS = """
+from runpy import run_path
+import web.client, web.worker
+
+globals().update(run_path("gunicorn.conf.py"))
+keepalive = web.worker.HEAD_S = web.worker.SEND_S = web.client.BODY_S = {seconds}
+"""
 
 
 @pytest.fixture(scope="module")
@@ -33,13 +40,27 @@ def url(bucket, tmp_path_factory) -> Iterator[str]:
         yield start(str(bucket))
 
 
+def waiting(folder: Path, seconds: int) -> str:
+    """The arguments of a gunicorn that waits so long for a slow client."""
+    (folder / "settings.py").write_text(SETTINGS.format(seconds=seconds))
+    return f"--config {folder / 'settings.py'}"
+
+
+@pytest.fixture(scope="module")
+def patient(bucket, tmp_path_factory) -> Iterator[str]:
+    """A server that waits an hour for a slow client: what doesn't wait for that client comes before, on any machine."""
+    folder = tmp_path_factory.mktemp("patient")
+    with sites(folder) as start:
+        yield start(str(bucket), GUNICORN_CMD_ARGS=waiting(folder, 3600))
+
+
 @contextmanager
 def connected(url: str, *parts: bytes) -> Iterator[socket.socket]:
     """A connection that has sent these bytes."""
     place = urlsplit(url)
     with socket.socket() as client:
         client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
-        client.settimeout(30)
+        client.settimeout(PATIENCE_S)
         client.connect((place.hostname, place.port))
         for part in parts:
             client.sendall(part)
@@ -62,29 +83,34 @@ def read_response(client: socket.socket) -> bytes:
 
 
 def picture_path(url: str) -> bytes:
-    return re.search(r'/i/[^"]+\.jpg', requests.get(url, timeout=20).text)[0].encode()
+    return re.search(r'/i/[^"]+\.jpg', requests.get(url, timeout=PATIENCE_S).text)[0].encode()
 
 
-def test_slow_senders_and_slow_readers_stop_nobody(url):
-    path = picture_path(url)
+def test_slow_senders_and_slow_readers_stop_nobody(patient):
+    path = picture_path(patient)
     with ExitStack() as clients:
-        senders = [clients.enter_context(connected(url, b"GET / HT")) for _ in range(8)]
-        posters = [clients.enter_context(connected(url, b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 9\r\n\r\nx")) for _ in range(8)]  # fmt: skip
-        for _ in range(8):  # these never read
-            clients.enter_context(connected(url, GET % path))
+        posters = [clients.enter_context(connected(patient, b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 9\r\n\r\nx")) for _ in range(8)]  # fmt: skip
+        for _ in range(8):
+            clients.enter_context(connected(patient, b"GET / HT"))
+            clients.enter_context(connected(patient, GET % path))  # and never reads
 
         for _ in range(8):
-            assert requests.get(url, timeout=5).status_code == 200
+            assert requests.get(patient, timeout=PATIENCE_S).status_code == 200
 
         assert all(b" 405 " in everything(client) for client in posters)
-        assert all(everything(client) == b"" for client in senders)  # closed when their time was over
 
 
-def test_a_slow_reader_gets_everything(url, bucket):
+def test_a_sender_is_not_waited_for_for_ever(site, bucket, tmp_path):
+    url = site(str(bucket), GUNICORN_CMD_ARGS=waiting(tmp_path, 1))
+    with connected(url, b"GET / HT") as client:
+        assert everything(client) == b""
+
+
+def test_a_slow_reader_gets_everything(patient, bucket):
     data = (bucket / "0000.jpg").read_bytes()
     with ExitStack() as clients:
-        slow = [clients.enter_context(connected(url, GET % picture_path(url))) for _ in range(3)]
-        requests.get(url, timeout=5)
+        slow = [clients.enter_context(connected(patient, GET % picture_path(patient))) for _ in range(3)]
+        requests.get(patient, timeout=PATIENCE_S)
         assert [read_response(client) for client in slow] == [data] * 3
 
 
@@ -137,15 +163,13 @@ def test_requests_sent_ahead_are_answered_in_order(url):
         "headers of a server",
     ],
 )
-def test_every_request_gets_its_answer_and_its_end(url, request_, status):
-    with connected(url, request_) as client:
-        client.settimeout(5)  # it is not left waiting for more
+def test_every_request_gets_its_answer_and_its_end(patient, request_, status):
+    with connected(patient, request_) as client:
         assert everything(client).split()[1] == status
 
 
-def test_a_tls_hello_is_not_kept_waiting(url):
-    with connected(url, bytes.fromhex("16030100f1010000ed0303") + bytes(60)) as client:
-        client.settimeout(5)
+def test_a_tls_hello_is_not_kept_waiting(patient):
+    with connected(patient, bytes.fromhex("16030100f1010000ed0303") + bytes(60)) as client:
         assert everything(client) == b""
 
 
@@ -158,15 +182,15 @@ def test_a_client_that_closes_its_side_first_gets_its_answer(url):
 def test_requests_for_another_path_than_the_sites_are_not_found(site, bucket):
     place = urlsplit(site(str(bucket), SCRIPT_NAME="/emoji"))
     for path in ("/", "/emo", "/health", "//emoji"):
-        assert requests.get(f"{place.scheme}://{place.netloc}{path}", timeout=10).status_code == 404
-    assert requests.get(place.geturl() + "/about", timeout=10).status_code == 200
+        assert requests.get(f"{place.scheme}://{place.netloc}{path}", timeout=PATIENCE_S).status_code == 404
+    assert requests.get(place.geturl() + "/about", timeout=PATIENCE_S).status_code == 200
 
 
-def test_the_connections_of_others_make_room(url):
+def test_the_connections_of_others_make_room(patient):
     with ExitStack() as clients:
         for _ in range(400):  # gunicorn.conf.py allows 256
-            clients.enter_context(connected(url))
-        assert requests.get(url, timeout=5).status_code == 200
+            clients.enter_context(connected(patient))
+        assert requests.get(patient, timeout=PATIENCE_S).status_code == 200
 
 
 def test_a_limit_on_open_files_is_no_end(site, bucket, tmp_path):
@@ -174,8 +198,8 @@ def test_a_limit_on_open_files_is_no_end(site, bucket, tmp_path):
     with ExitStack() as clients:
         for _ in range(200):
             clients.enter_context(connected(url))
-        page = requests.get(url, timeout=10)
+        page = requests.get(url, timeout=PATIENCE_S)
         files = [url + path for path in re.findall(r'"(/static/[^"]+)"', page.text)]
-        assert {requests.get(file, timeout=10).status_code for file in [url, f"{url}/about", *files]} == {200}
+        assert {requests.get(file, timeout=PATIENCE_S).status_code for file in [url, f"{url}/about", *files]} == {200}
     (log,) = tmp_path.glob("gunicorn-*.log")
     assert log.read_text().count("Booting worker") == 1
