@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from functools import lru_cache
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, NoReturn, TypeVar
 
 from flask import Flask, abort, current_app, g, request
 from werkzeug.exceptions import SecurityError, ServiceUnavailable
@@ -94,7 +94,7 @@ class Site:
         try:
             return self._look_up(lambda bucket: self._releases.get(bucket, release))
         except NotFound:
-            abort(410)
+            self._gone()
 
     def deal(self, slug: str | None) -> Card:
         """The next card of a category, or of all."""
@@ -111,7 +111,7 @@ class Site:
         except TooLarge:
             abort(404)
         except NotFound:
-            abort(404 if catalog.release == self.live().release else 410)
+            self._gone(catalog)
 
     def model(self, catalog: Catalog, model: LiveModel, encoding: str) -> Path:
         """The path of a release's generator in this encoding."""
@@ -120,7 +120,7 @@ class Site:
         except Busy:
             abort(503)
         except NotFound:
-            abort(404 if catalog.release == self.live().release else 410)
+            self._gone(catalog)
 
     def in_memory(self, catalog: Catalog, slug: str, number: int) -> bytes:
         """The bytes of one picture, empty if it isn't in memory."""
@@ -161,6 +161,12 @@ class Site:
                 picture=PICTURE,
             )
         return Page(html, sniff(data), data, names)
+
+    def _gone(self, catalog: Catalog | None = None) -> NoReturn:
+        """Abort since storage doesn't hold something (of that release): with 410 only if what it holds can be trusted."""
+        if catalog and catalog.release == self.live().release:
+            abort(404)
+        abort(503 if self.deck.trouble else 410)
 
     def _ready(self, catalog: Catalog, slug: str, number: int, data: bytes) -> tuple[Page, int]:
         bucket = self.deck.bucket
