@@ -89,6 +89,16 @@ def test_the_same_weights_in_any_checkpoint_draw_the_same(tmp_path, file, name, 
     assert (drawn - expected).abs().max() <= (2 if name == "half.pth" else 0)
 
 
+def test_the_same_weights_under_two_names_are_no_false_claim(tmp_path):
+    network = nn.Sequential(nn.ConvTranspose2d(64, 96, 4), nn.BatchNorm2d(96), nn.ConvTranspose2d(96, 3, 4, 2, 1))
+    path = tmp_path / "best.pth"
+    torch.save({"last": network.state_dict(), "best": network.state_dict()}, path)
+    weights = sum(weight.numel() * weight.element_size() for weight in network.state_dict().values())
+
+    assert path.stat().st_size < 2 * weights
+    assert open_model(path).size == 8
+
+
 def test_a_seed_draws_the_same_bytes_in_any_batch_and_truncation_is_less_variety(file):
     model = open_model(file)
     together = model.draw([3, 1, 2], truncation=0.5)

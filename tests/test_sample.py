@@ -352,6 +352,26 @@ def test_a_generator_with_options_of_a_later_version_is_refused(tiny_run, tmp_pa
     assert "an option of another version, 'future'" in result.output
 
 
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        *[(name, value) for name in ("network", "made") for value in ("[1]", '"x"', "3", "null", "{")],
+        *[("network", value) for value in ('{"size": [32]}', '{"size": 32, "categories": {"a": 1}}')],
+    ],
+)
+def test_descriptions_of_any_content_are_a_sentence(tiny_run, tmp_path, name, value):
+    with safe_open(tiny_run / "generator.safetensors", "pt") as stored:
+        metadata, weights = stored.metadata(), {name: stored.get_tensor(name) for name in stored.keys()}  # noqa: SIM118
+    save_file(weights, tmp_path / "odd.safetensors", metadata | {name: value})
+
+    result = sample(tmp_path / "odd.safetensors", tmp_path / "out", "--count", 1)
+
+    assert result.exit_code == 1
+    assert "can't be loaded" in result.output
+    assert isinstance(result.exception, SystemExit)
+    assert not (tmp_path / "out").exists()
+
+
 def test_a_generator_may_begin_with_the_byte_that_pickles_begin_with(tiny_run, tmp_path):
     with safe_open(tiny_run / "generator.safetensors", "pt") as stored:
         metadata, weights = stored.metadata(), {name: stored.get_tensor(name) for name in stored.keys()}  # noqa: SIM118

@@ -15,7 +15,7 @@ from typing import Any
 
 import click
 import torch
-from safetensors import SafetensorError, safe_open
+from safetensors import safe_open
 from safetensors.torch import save
 from torch import Tensor, nn
 
@@ -137,9 +137,11 @@ def load_generator(path: Path, device: torch.device | None = None) -> Lightweigh
             raise click.ClickException(
                 f"{file} is not a generator of this project (family {metadata.get('family')!r}, expected {FAMILY!r})."
             )
-        network = read_options(json.loads(metadata["network"]))
-        return _model(file, network, weights, json.loads(metadata["made"]), device)
-    except (SafetensorError, KeyError, TypeError, ValueError, RuntimeError, AssertionError) as error:
+        network, made = dict(json.loads(metadata["network"])), dict(json.loads(metadata["made"]))
+        return _model(file, read_options(network), weights, made, device)
+    except click.ClickException:
+        raise
+    except Exception as error:  # a file of any content was given
         reason = (str(error) or type(error).__name__).splitlines()[0]
         raise click.ClickException(
             f"{file} can't be loaded ({reason}): it is damaged, of another version, or no model; copy it again or sample from another one."

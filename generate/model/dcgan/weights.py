@@ -33,7 +33,8 @@ def read_dcgan(path: Path) -> Generator:
     Raises click.ClickException if it is damaged, or no DCGAN's generator.
     """
     try:
-        check_claims(path, (w for claimed in state_dicts(load_saved(path, "meta")) for w in claimed.values()))
+        for claimed in state_dicts(load_saved(path, "meta")):  # each alone: two may share their numbers
+            check_claims(path, claimed.values())
         stored = _candidates(load_saved(path))
         found = [layers for layers in map(_layers, stored) if layers]
         if not found:
