@@ -12,7 +12,8 @@ from click.testing import CliRunner, Result
 from generate.__main__ import main
 from tests.conftest import EMOJI
 
-QUICK = {"rate_per_s": 100, "timeout_s": 2, "total_s": 3, "max_bytes": 200_000, "private_hosts": ("localhost",)}
+QUICK = {"rate_per_s": 100, "timeout_s": 60, "total_s": 90, "max_bytes": 200_000, "private_hosts": ("localhost",)}
+IMPATIENT = QUICK | {"timeout_s": 2, "total_s": 3}  # for servers that never answer
 
 
 def run(*arguments: object) -> Result:

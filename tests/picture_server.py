@@ -15,6 +15,7 @@ from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from email.utils import formatdate
+from functools import cache
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
@@ -24,6 +25,7 @@ from PIL import Image
 from tests.conftest import EMOJI
 
 
+@cache
 def picture(format: str = "JPEG", size: int = 64, name: str = "food/pineapple") -> bytes:
     """A real picture's bytes."""
     data = io.BytesIO()

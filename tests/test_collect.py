@@ -25,7 +25,7 @@ from generate.collecting.fetching import reason_of
 from generate.collecting.polite import Manners
 from generate.collecting.provenance import digest, read_table
 from generate.images import find_pictures, kind_of
-from tests.collecting import QUICK, npm_tarball, run
+from tests.collecting import IMPATIENT, QUICK, npm_tarball, run
 from tests.conftest import EMOJI, PATIENCE_S, ROOT, files, wait_until
 from tests.picture_server import picture, serve
 
@@ -80,9 +80,9 @@ def collected(tmp_path_factory, server):
     urls = [f"{server.url}/{path}" for path in REASONS]
     odd = ["nonsense", "ftp://localhost/x.jpg", f"http://127.0.0.1:{server.server_port}/good/x.jpg"]
     (folder / "urls.txt").write_text("\n".join(["# a comment", *urls, "", *odd, urls[0]]) + "\n")
-    rows = collect(str(folder / "urls.txt"), folder / "out", min_size=32, manners=Manners(**QUICK), jobs=1)
+    rows = collect(str(folder / "urls.txt"), folder / "out", min_size=32, manners=Manners(**IMPATIENT), jobs=1)
     seen, first = Counter(server.seen), files(folder / "out")
-    again = collect(str(folder / "urls.txt"), folder / "out", min_size=32, manners=Manners(**QUICK), jobs=1)
+    again = collect(str(folder / "urls.txt"), folder / "out", min_size=32, manners=Manners(**IMPATIENT), jobs=1)
     assert again == rows
     return rows, folder / "out", seen, first
 

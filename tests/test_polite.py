@@ -26,7 +26,7 @@ def test_a_name_that_changes_its_address_is_caught_once_connected(server, monkey
     before = sum(server.seen.values())
 
     with pytest.raises(OSError, match=r"private address: 127\.0\.0\.1"):
-        build_opener(Manners()).open(f"http://rebinding.example:{server.server_port}/good/x.jpg", timeout=5)
+        build_opener(Manners()).open(f"http://rebinding.example:{server.server_port}/good/x.jpg", timeout=60)
 
     assert sum(server.seen.values()) == before
 
@@ -62,7 +62,7 @@ def test_pictures_are_fetched_over_https(secure, server, trusted):
     opener = build_opener(Manners(**QUICK))
 
     for url in (f"{secure.url}/good/x.jpg", f"{server.url}/elsewhere/x.jpg?{secure.url}/good/x.jpg"):
-        with opener.open(url, timeout=5) as response:
+        with opener.open(url, timeout=60) as response:
             assert response.read() == picture()
             assert response.url.startswith("https://")
 
@@ -72,11 +72,11 @@ def test_https_needs_a_certificate_that_is_trusted_and_names_the_host(authority,
         serve(authority.issue_cert("other.example")) as wrong,
         pytest.raises(OSError, match="not valid for 'localhost'"),
     ):
-        build_opener(Manners(**QUICK)).open(f"{wrong.url}/good/x.jpg", timeout=5)
+        build_opener(Manners(**QUICK)).open(f"{wrong.url}/good/x.jpg", timeout=60)
 
     monkeypatch.delenv("SSL_CERT_FILE")  # as if nobody trusted the authority
     with pytest.raises(OSError, match="certificate verify failed"):
-        build_opener(Manners(**QUICK)).open(f"{secure.url}/good/x.jpg", timeout=5)
+        build_opener(Manners(**QUICK)).open(f"{secure.url}/good/x.jpg", timeout=60)
 
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "localhost"])
@@ -84,6 +84,6 @@ def test_https_does_not_reach_private_addresses(secure, trusted, host):
     before = sum(secure.seen.values())
 
     with pytest.raises(OSError, match="private address"):
-        build_opener(Manners()).open(f"https://{host}:{secure.server_port}/good/x.jpg", timeout=5)
+        build_opener(Manners()).open(f"https://{host}:{secure.server_port}/good/x.jpg", timeout=60)
 
     assert sum(secure.seen.values()) == before
