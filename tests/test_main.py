@@ -59,6 +59,16 @@ def test_mounted_below_a_path_by_a_proxy(site, published):
     assert 'property="og:image" content="https://emoji.example/i/' in shared
 
 
+@pytest.mark.parametrize("scheme", ["https", "HTTPS", "http, https"])
+def test_a_proxy_may_write_the_scheme_as_it_likes(make_client, published, scheme):
+    client = make_client(published, TRUSTED_PROXIES="1")
+    for path in ("/", "/about"):
+        answer = client.get(path, headers={"X-Forwarded-Proto": scheme, "X-Forwarded-Host": "emoji.example"})
+        assert answer.status_code == 200
+        assert "https://emoji.example/" in answer.text
+        assert "Strict-Transport-Security" in answer.headers
+
+
 def test_headers_of_a_proxy_that_is_not_trusted_change_nothing(client):
     headers = {"X-Forwarded-Prefix": "/evil", "X-Forwarded-Host": "evil.example"}
     assert b"evil" not in client.get("/", headers=headers).data + client.get("/about", headers=headers).data

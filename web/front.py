@@ -49,7 +49,7 @@ class FrontDoor:
         """The WSGI entry point."""
         logs.trace.set(environ.get("HTTP_X_CLOUD_TRACE_CONTEXT", ""))
         environ.pop("HTTP_RANGE", None)  # a range of a compressed text would not match the whole
-        common = SECURITY + TLS if environ["wsgi.url_scheme"] == "https" else SECURITY
+        common = SECURITY + TLS if environ["wsgi.url_scheme"].lower() == "https" else SECURITY
         if ready := self._deal(environ):
             body, headers = ready
             start_response("200 OK", headers + common)

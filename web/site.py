@@ -72,7 +72,7 @@ class Site:
     def place_of(self, environ: Mapping[str, Any]) -> Place | None:
         """The site's URL for a request; None if the host or prefix isn't allowed."""
         host = environ.get("HTTP_HOST") or f"{environ['SERVER_NAME']}:{environ['SERVER_PORT']}"
-        return self._place(environ["wsgi.url_scheme"], host, environ.get("SCRIPT_NAME", ""))
+        return self._place(environ["wsgi.url_scheme"].lower(), host, environ.get("SCRIPT_NAME", ""))
 
     @property
     def place(self) -> Place:
