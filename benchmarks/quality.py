@@ -80,7 +80,7 @@ def run_for(seconds: float, data: Path, run: Path, kind: str, options: Sequence[
         process.wait()
     if not rows:
         raise SystemExit((run.parent / f"{kind}.log").read_text())
-    return [rows[0], *rows[len(rows) // SNAPSHOTS :: max(1, len(rows) // SNAPSHOTS)]]
+    return rows[:: max(1, len(rows) // SNAPSHOTS)]
 
 
 def trainer_for(seconds: float, data: Path, home: Path, size: int, device: torch.device) -> tuple[int, float]:
