@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import http.client
 import json
 import lzma
 import shlex
@@ -413,6 +414,8 @@ def test_pictures_are_opened_by_pillow_from_the_bytes_collected(collected):
         (ssl.SSLError(1, "[SSL: WRONG_VERSION_NUMBER] wrong version number (_ssl.c:1006)"), "no secure connection: "),
         (TimeoutError("timed out"), "timed out"),
         (KeyError(), "KeyError"),
+        (http.client.BadStatusLine("220 mail.example ESMTP\r\n"), "not HTTP: '220 mail.example ESMTP"),
+        (http.client.RemoteDisconnected("closed without response"), "closed without response"),
     ],
 )
 def test_reasons_are_words_that_are_counted_together(error, reason):

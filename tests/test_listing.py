@@ -235,9 +235,15 @@ def test_urls_are_sent_as_browsers_do(url, sent):
 
 
 def test_a_url_that_can_not_be_is_a_reason():
-    for url in ("http://[::1/a.jpg", f"http://{'é' * 99}.org/", "http://é..org/"):
+    for url in ("http://[::1/a.jpg", f"http://{'é' * 99}.org/", "http://é..org/", "http://example.org:99999/a.jpg"):
         with pytest.raises(Refused, match="not a URL"):
             encode_url(url)
+
+
+@pytest.mark.parametrize("login", ["ann:pa%40ss", "ann", ":token", "", "寿司:x"])
+def test_a_password_in_a_url_is_a_reason(login):
+    with pytest.raises(Refused, match="password in the URL: it is not sent"):
+        encode_url(f"https://{login}@example.org:8443/a.jpg")
 
 
 def test_pictures_under_any_address_are_fetched(tmp_path, server):

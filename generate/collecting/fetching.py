@@ -6,6 +6,7 @@ python -c "from generate.collecting.fetching import *; fetch([Row('0', url='http
 from __future__ import annotations
 
 import hashlib
+import http.client
 import io
 import json
 import multiprocessing
@@ -161,6 +162,8 @@ def reason_of(error: BaseException) -> str:
         if not isinstance(error.reason, BaseException):
             return str(error.reason)
         error = error.reason
+    if isinstance(error, http.client.BadStatusLine) and not isinstance(error, ConnectionError):
+        return f"not HTTP: {str(error)!r:.60}"
     if isinstance(error, ssl.SSLCertVerificationError):
         return f"certificate not accepted: {error.verify_message}"
     if isinstance(error, ssl.SSLError):

@@ -114,15 +114,19 @@ def _check_address(address: str) -> None:
 def encode_url(url: str) -> str:
     """The URL in ASCII, as browsers send it: ñandú.jpg as %C3%B1and%C3%BA.jpg, a host as xn--..., spaces as %20.
 
-    What is percent-encoded already stays. Raises Refused for a host that has no such form.
+    What is percent-encoded already stays. Raises Refused for a host that has no such form, and for a URL with a user name or
+    password: they would be published as the picture's source.
     """
     url = re.sub(r"%(?![0-9A-Fa-f]{2})", "%25", url.strip())
     try:
         parts = urlsplit(url)
         host = (parts.hostname or "").encode("idna").decode()
-        place = parts.netloc if parts.netloc.isascii() else f"{host}:{parts.port}" if parts.port else host
+        port = f":{parts.port}" if parts.port else ""
+        place = parts.netloc if parts.netloc.isascii() else host + port
     except ValueError as error:
         raise Refused(f"not a URL: {error}") from None
+    if parts.username is not None:
+        raise Refused("password in the URL: it is not sent, so download the picture yourself")
     return quote(urlunsplit(parts._replace(netloc=place)), safe=string.punctuation)
 
 
