@@ -66,6 +66,19 @@ def test_a_discriminator_that_does_not_fit_leaves_no_run_behind(tiny_run, tmp_pa
     assert not (tmp_path / "run").exists()
 
 
+@pytest.mark.parametrize("made", ["x", [], None, {"discriminator": "r3gan", "width": "8"}, {"discriminator": "r3gan"}])
+def test_a_description_of_any_content_is_a_sentence(tiny_run, tmp_path, made):
+    model = load_generator(tiny_run)
+    save_generator(tmp_path / "generator.safetensors", model.generator, model.network, {"train": made})
+    shutil.copy(tiny_run / "discriminator.safetensors", tmp_path)
+    options = replace(TrainOptions(), start_from=str(tmp_path / "generator.safetensors"))
+
+    with pytest.raises(ClickException, match="its discriminator has a problem"):
+        train(tiny_run.parent / "prepared", tmp_path / "run", options, device="cpu")
+
+    assert not (tmp_path / "run").exists()
+
+
 def test_a_generator_with_weights_too_many_is_refused(tiny_run, tmp_path):
     model = load_generator(tiny_run)
     weights = {name: weight.contiguous() for name, weight in model.generator.state_dict().items()}

@@ -63,6 +63,8 @@ class Pretrained:
         """Return why the discriminator's weights don't match its description, or ""."""
         if self.discriminator not in ("r3gan", "lightweight"):
             return f"unknown kind {self.discriminator!r}"
+        if self.discriminator == "r3gan" and self.width < 1:
+            return "no width"
         try:
             with torch.device("meta"):  # shapes without memory
                 r3gan = self.discriminator == "r3gan"
@@ -103,7 +105,9 @@ def read_pretrained(source: Path) -> Pretrained:
         raise click.ClickException(
             f"{file} can't be loaded ({error}): copy the discriminator that trained {source.name} beside it."
         ) from None
-    made = model.made.get("train", {})
+    made = model.made.get("train")
+    made = made if isinstance(made, dict) else {}
+    kind, width = made.get("discriminator", "lightweight"), made.get("width")
     drawn = model.generator.state_dict()
     weights = {"generator": drawn, "ema": drawn, "discriminator": judge}
-    return Pretrained(source, model.network, made.get("discriminator", "lightweight"), made.get("width", 0), weights)
+    return Pretrained(source, model.network, kind, width if isinstance(width, int) else 0, weights)
