@@ -25,7 +25,7 @@ from generate.collecting.unpacking import copy_pictures, is_archive
 from generate.folders import check_dest
 from generate.formats import REFUSED
 from generate.images import kind_of, read_json, write_text
-from generate.units import plural, shell_path
+from generate.units import Number, plural, shell_path
 
 SEARCH = "search:"
 RECORD = "collect.json"  # in DEST: what was collected, and how
@@ -94,9 +94,9 @@ class Choices(click.ParamType[tuple[str, ...]]):
     default="",
     help="Your e-mail address or site for the user agent; Wikimedia requires it.",
 )
-@click.option("--rate", type=click.FloatRange(0, min_open=True), default=Manners.rate_per_s, show_default=True, help="Maximum requests a second to one host.")  # fmt: skip
-@click.option("--timeout-s", type=click.FloatRange(0, min_open=True), default=Manners.timeout_s, show_default=True)
-@click.option("--max-mb", type=click.FloatRange(0, min_open=True), default=Manners.max_bytes / 1e6, show_default=True, help="Maximum size of one picture.")  # fmt: skip
+@click.option("--rate", type=Number(0, min_open=True), default=Manners.rate_per_s, show_default=True, help="Maximum requests a second to one host.")  # fmt: skip
+@click.option("--timeout-s", type=Number(0, min_open=True), default=Manners.timeout_s, show_default=True)
+@click.option("--max-mb", type=Number(0, min_open=True), default=Manners.max_bytes / 1e6, show_default=True, help="Maximum size of one picture.")  # fmt: skip
 @click.option("--distributor", type=click.Choice(list(DISTRIBUTORS)), default="threads", show_default=True, help="pyspark and ray run on clusters; they need img2dataset.")  # fmt: skip
 @click.option("--retry", is_flag=True, help="Retry URLs that failed in earlier runs.")
 @click.option("--names", metavar="ENCODING", help="Encoding of file names in an old zip file, such as cp866.  [default: UTF-8, else guessed]")  # fmt: skip

@@ -13,6 +13,7 @@ from generate.advice import title_option, to_bucket
 from generate.folders import find_training_origin
 from generate.images import beside
 from generate.shared_options import device_option, training_option
+from generate.units import Number
 
 PAGE = "contact-sheet.html"
 
@@ -37,12 +38,12 @@ class Names(click.ParamType[list[str]]):
 @training_option
 @click.option(
     "--max-similarity",
-    type=click.FloatRange(0, 1),
+    type=Number(0, 1),
     help="Similarity above which a picture is a copy or duplicate.  [default: that of the closest 1 % of training pictures]",
 )
 @click.option(
     "--worst",
-    type=click.FloatRange(0, 1, max_open=True),
+    type=Number(0, 1, max_open=True),
     default=0.1,
     show_default=True,
     help="Fraction to drop as least realistic.",

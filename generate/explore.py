@@ -14,7 +14,7 @@ from generate.advice import command_line
 from generate.devices import choose_device
 from generate.model.fetching import ModelPath
 from generate.shared_options import category_option, device_option, truncation_option
-from generate.units import Seeds
+from generate.units import Number, Seeds
 
 
 @click.command()
@@ -25,7 +25,7 @@ from generate.units import Seeds
 )
 @click.option(
     "--seconds",
-    type=click.FloatRange(0.1, 60),
+    type=Number(0.1, 60),
     default=2.0,
     show_default=True,
     help="Duration from one seed to the next.",

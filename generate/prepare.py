@@ -24,7 +24,7 @@ from generate.folders import check_dest
 from generate.images import atomic_path, beside, category_of, find_all, fitting, kind_of, read_json, write_text
 from generate.preparing.detecting import NAME, NAMES
 from generate.preparing.recipe import CROPS, CUTOUTS, Recipe, check_recipe
-from generate.units import plural
+from generate.units import Number, plural
 
 SHOWN = 20  # maximum number of rejected pictures to print
 
@@ -40,10 +40,10 @@ SHOWN = 20  # maximum number of rejected pictures to print
 @click.option("--weights", default=Recipe.weights, help="Weights of the detector: hub to download them, or the path of a state dict.  [default: hub with --label, else no detector]")  # fmt: skip
 @click.option("--detector", type=click.Choice(NAMES), default=NAME, show_default=True, help="A torchvision detector.")
 @click.option("--rembg-model", default=Recipe.rembg_model, show_default=True, help="A rembg model name or an .onnx file.")  # fmt: skip
-@click.option("--padding", type=click.FloatRange(0, 2), default=Recipe.padding, show_default=True, help="Space around the object, as a fraction of its longer side.")  # fmt: skip
+@click.option("--padding", type=Number(0, 2), default=Recipe.padding, show_default=True, help="Space around the object, as a fraction of its longer side.")  # fmt: skip
 @click.option("--min-side", type=click.IntRange(1), help="Drop pictures and objects whose shorter side has fewer pixels.  [default: half of --size]")  # fmt: skip
-@click.option("--max-aspect", type=click.FloatRange(1), default=Recipe.max_aspect, show_default=True, help="Drop pictures whose longer side is more than this many times the shorter one.")  # fmt: skip
-@click.option("--min-sharpness", type=click.FloatRange(0), default=Recipe.min_sharpness, show_default=True, help="Drop pictures less sharp than this; 0 keeps all.")  # fmt: skip
+@click.option("--max-aspect", type=Number(1), default=Recipe.max_aspect, show_default=True, help="Drop pictures whose longer side is more than this many times the shorter one.")  # fmt: skip
+@click.option("--min-sharpness", type=Number(0), default=Recipe.min_sharpness, show_default=True, help="Drop pictures less sharp than this; 0 keeps all.")  # fmt: skip
 @click.option("--near", type=click.IntRange(-1, 256), default=Recipe.near, show_default=True, help="Drop pictures whose 256-bit hash differs from another's by at most this many bits; -1 keeps near duplicates.")  # fmt: skip
 @click.option("--jobs", type=click.IntRange(1), help="Number of processes.  [default: one a core]")
 def command(source: Path, dest: Path, label: tuple[str, ...], jobs: int | None, **options: Any) -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 
 from generate.devices import PRECISIONS
-from generate.units import BatchSize
+from generate.units import BatchSize, Number
 
 device_option = click.option("--device", default="auto", show_default=True, help="auto, cuda, cuda:1, mps or cpu.")
 precision_option = click.option(
@@ -20,7 +20,7 @@ precision_option = click.option(
 batch_size_option = click.option("--batch-size", type=BatchSize(), default="auto", show_default=True)
 truncation_option = click.option(
     "--truncation",
-    type=click.FloatRange(0, 1, min_open=True),
+    type=Number(0, 1, min_open=True),
     default=1.0,
     show_default=True,
     help="Below 1: more typical samples, less diversity.",
@@ -39,7 +39,7 @@ training_option = click.option(
 )
 threshold_option = click.option(
     "--threshold",
-    type=click.FloatRange(0, 1, min_open=True),
+    type=Number(0, 1, min_open=True),
     default=0.6,
     show_default=True,
     help="Minimum probability of a name; below it a picture is a thing.",

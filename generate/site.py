@@ -23,7 +23,7 @@ from generate.advice import as_words, command_line
 from generate.devices import choose_device
 from generate.folders import check_dest, forget_if_empty, held
 from generate.images import find_pictures, read_json, write_text
-from generate.units import shell_path
+from generate.units import Number, shell_path
 
 RECORD = "stages.json"
 GENERATE = (sys.executable, "-m", "generate")
@@ -41,8 +41,8 @@ PLACEHOLDER = "gs://my-pictures"
 @click.option("--limit", type=click.IntRange(1), help="Maximum number of pictures for each search term.  [default: 500]")  # fmt: skip
 @click.option("--contact", default="", help="Your e-mail address or site for the user agent; Wikimedia requires it.")  # fmt: skip
 @click.option("--size", type=click.Choice(SIZES), help="Side of the pictures in pixels.  [default: 64 on a CPU; 128 on a GPU, 256 with 2,000 pictures or more]")  # fmt: skip
-@click.option("--hours", type=click.FloatRange(0, min_open=True), default=1.0, show_default=True, help="Training time.")  # fmt: skip
-@click.option("--kimg", type=click.FloatRange(0, min_open=True), help="Also end training after this many thousand pictures shown.  [default: 300]")  # fmt: skip
+@click.option("--hours", type=Number(0, min_open=True), default=1.0, show_default=True, help="Training time.")  # fmt: skip
+@click.option("--kimg", type=Number(0, min_open=True), help="Also end training after this many thousand pictures shown.  [default: 300]")  # fmt: skip
 @click.option("--count", type=click.IntRange(1), default=384, show_default=True, help="Number of pictures on the site.")  # fmt: skip
 @click.option("--yes", is_flag=True, help="Publish samples even if they barely resemble the training pictures.")
 def command(source: str, dest: Path, **options: Any) -> None:

@@ -20,11 +20,12 @@ from gallery.names import slug_notes
 from generate.advice import title_option, to_bucket
 from generate.shared_options import device_option, precision_option
 from generate.training.choices import AUGMENTATIONS, DOWNLOAD, TrainOptions
+from generate.units import Number
 
 if TYPE_CHECKING:
     import torch
 
-AT_LEAST_ONE, POSITIVE = click.IntRange(1), click.FloatRange(0, min_open=True)
+AT_LEAST_ONE, POSITIVE = click.IntRange(1), Number(0, min_open=True)
 DEFAULT = TrainOptions()
 Option = Callable[[Callable[..., Any]], Callable[..., Any]]
 
@@ -61,7 +62,7 @@ def own(name: str, help: str, type: Any = None, **attributes: Any) -> Option:
               "[default: r3gan; with --from as in that run]")  # fmt: skip
 @auto("--gamma", POSITIVE, "r3gan: weight of the gradient penalty at the start of the run.", "5")
 @auto("--burn-in-kimg", POSITIVE, "r3gan: kimg until gamma falls to a tenth and the learning rate to a quarter.", "300")
-@auto("--vision-kimg", click.FloatRange(0), "r3gan: when a second discriminator begins, on features of EfficientNet-lite0; "
+@auto("--vision-kimg", Number(0), "r3gan: when a second discriminator begins, on features of EfficientNet-lite0; "
       "a number above --kimg leaves it out.", "30; 0 with --from")  # fmt: skip
 @own("--gradient-penalty/--no-gradient-penalty", "lightweight: apply the gradient penalty every fourth step.")
 @click.option("--adaptive", is_flag=True, help="lightweight: adapt --augment-probability to overfitting (ADA).")
@@ -72,8 +73,8 @@ def own(name: str, help: str, type: Any = None, **attributes: Any) -> Option:
 @auto("--learning-rate", POSITIVE, "Learning rate of Adam at the start of the run.", "3e-4; lightweight 2e-4")
 @click.option("--augment", type=click.Choice(AUGMENTATIONS), multiple=True,
               help="Differentiable augmentation before the discriminator; repeatable.  [default: flip translation]")  # fmt: skip
-@auto("--augment-probability", click.FloatRange(0, 1), "Its probability.", "by the number of pictures, at most 0.5")
-@auto("--ema-kimg", click.FloatRange(0), "Half-life of the generator's moving average (EMA).", "5; lightweight 10")
+@auto("--augment-probability", Number(0, 1), "Its probability.", "by the number of pictures, at most 0.5")
+@auto("--ema-kimg", Number(0), "Half-life of the generator's moving average (EMA).", "5; lightweight 10")
 # the networks
 @auto("--latent-dim", AT_LEAST_ONE, "Dimension of the latent.", "128, above 128 px 256; lightweight 256")
 @auto("--fmap-max", click.IntRange(4), "Maximum feature maps in a layer.", "128, above 128 px 256; lightweight 512")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shlex
+from math import isfinite
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,16 @@ MOST_S = 3650 * UNITS_S["d"]  # maximum duration; time.sleep() accepts at most 2
 MOST_CATEGORIES = 100_000
 MOST_SEEDS = 10_000_000  # per command, to bound memory
 MOST_DIGITS = 1000  # digits; int() refuses more than 4,300
+
+
+class Number(click.FloatRange):
+    """A finite number in a range. click's own type takes nan for a number in any range."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        found = super().convert(value, param, ctx)
+        if not isfinite(found):
+            self.fail(f"{value!r} is not a finite number.", param, ctx)
+        return found
 
 
 class Duration(click.ParamType[float]):

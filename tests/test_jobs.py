@@ -7,6 +7,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import click
 import pytest
 from click.testing import CliRunner
 
@@ -32,6 +33,18 @@ def test_an_unknown_job_is_a_sentence():
 
     assert result.exit_code == 2
     assert "No such command 'trian'" in result.output
+
+
+@pytest.mark.parametrize("number", ["nan", "inf", "-inf"])
+def test_no_option_takes_what_is_no_number(number):
+    context = click.Context(main)
+    options = [option for job in COMMANDS for option in main.get_command(context, job).params]
+    numbers = [option for option in options if isinstance(option.type, click.types.FloatParamType)]
+
+    assert len(numbers) > 10
+    for option in numbers:
+        with pytest.raises(click.BadParameter):
+            option.type.convert(number, option, context)
 
 
 @pytest.fixture(scope="module")

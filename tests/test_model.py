@@ -91,6 +91,8 @@ def test_a_text_file_names_the_categories(tmp_path):
 
     names.write_text("cheesecake\ncookie\nsushi roll\n")
     assert open_stylegan2(path).categories == ("cheesecake", "cookie", "sushi roll")
+    names.write_bytes(b"\xef\xbb\xbfcheesecake\r\ncookie\r\nsushi roll")  # as Notepad saves it
+    assert open_stylegan2(path).categories == ("cheesecake", "cookie", "sushi roll")
 
     names.write_text("cheesecake\ncookie\n")
     with pytest.raises(click.ClickException, match=r"names 2 categories, but food\.pkl has 3"):

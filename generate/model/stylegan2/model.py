@@ -167,7 +167,7 @@ def _names(path: Path, count: int) -> tuple[str, ...]:
     file = path.with_name(path.stem + NAMES)
     if not count or not file.exists():
         return tuple(str(number) for number in range(count))
-    names = tuple(filter(None, map(str.strip, file.read_text(encoding="utf-8", errors="replace").splitlines())))
+    names = tuple(filter(None, map(str.strip, file.read_text(encoding="utf-8-sig", errors="replace").splitlines())))
     if len(names) != count or len(set(names)) != count:
         raise click.ClickException(
             f"{file} names {len(set(names))} categories, but {path.name} has {count}: write one name per line, without repeats."
