@@ -347,6 +347,22 @@ def test_a_blank_title_is_none_and_an_endless_one_is_refused(bucket_url, samples
     refused(result, "5,000 characters", "write one of 200 or fewer")
 
 
+@pytest.mark.parametrize("option", ["--title", "--description"])
+@pytest.mark.parametrize("text", ["This S\udcfc\udcdf", "\ud800", "a\0b", "This \x1b[31mRed Cat", "\x7f"])
+def test_words_that_are_no_text_are_a_sentence(bucket_url, samples, option, text):
+    result = run("publish", samples, bucket_url, option, text)
+
+    refused(result, f"The {option[2:]} ", "has a control character or is not UTF-8: write it as plain text")
+    assert not open_bucket(bucket_url).folders("releases")
+
+
+def test_words_of_several_lines_are_published_as_one(bucket_url, samples):
+    publish(samples, bucket_url, "--title", "This Cook \n\tDoes\r\nNot Exist 👩‍🍳", "--description", "It's\nours")
+
+    live = read_pointer(open_bucket(bucket_url)).live
+    assert (live.title, live.description) == ("This Cook Does Not Exist 👩‍🍳", "It's ours")
+
+
 def test_a_damaged_site_json_costs_no_title(bucket_url, samples):
     publish(samples, bucket_url, "--title", "Ann's “Toys”", "--description", "It's ours")
     bucket = open_bucket(bucket_url)

@@ -14,6 +14,7 @@ import hashlib
 import io
 import os
 import time
+import unicodedata
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -106,19 +107,29 @@ def words_for(
 ) -> tuple[Catalog | None, str | None, str]:
     """Return the live catalog, and the title and description to publish under; they default to the live ones.
 
-    If site.json is damaged, the newest kept release is used instead. Raises click.ClickException if the title is too long.
+    If site.json is damaged, the newest kept release is used instead. Raises click.ClickException for a title that is too long,
+    and for control characters and bytes that are not UTF-8 in either.
     """
     live = pointer.live
     if pointer.damage:
         live = next((kept.catalog for kept in history.list_releases(bucket, pointer) if kept.catalog), None)
-    title = (title or "").strip() or (live.title if live else None)
+    title = _one_line("title", title or "") or (live.title if live else None)
     if title and len(title) > LONGEST_TITLE:
         raise click.ClickException(
             f"The title {title:.40}... has {len(title):,} characters: write one of {LONGEST_TITLE} or fewer."
         )
     if description is None:
-        description = live.description if live else ""
-    return live, title, description
+        return live, title, live.description if live else ""
+    return live, title, _one_line("description", description)
+
+
+def _one_line(what: str, text: str) -> str:
+    text = " ".join(text.split())
+    if any(unicodedata.category(character) in ("Cc", "Cs") for character in text):
+        raise click.ClickException(
+            f"The {what} {text!r:.60} has a control character or is not UTF-8: write it as plain text."
+        )
+    return text
 
 
 def check_same_site(
