@@ -349,6 +349,7 @@ def test_whoever_comes_back_to_the_wall_finds_it_as_it_was(open_page, serve, lar
     top = page.evaluate("scrollY")
     link.click()
     page.wait_for_selector("#picture")
+    page.wait_for_load_state()
     page.go_back()
     wait_until(lambda: on_the_wall(page) == seen)
     wait_until(lambda: abs(page.evaluate("scrollY") - top) < 200)
@@ -536,7 +537,9 @@ def test_categories_are_found_by_typing(open_page, serve, many):
     page.get_by_label("Find").fill("yu")
     page.get_by_label("Find").press("Enter")
     expect(page).to_have_title("This Yurt Does Not Exist")
+    page.wait_for_load_state()  # before it, going back leaves a navigation under way
     page.go_back()
+    expect(page.get_by_label("Find")).to_be_visible()
     wait_until(lambda: found(page) in (["Yurt"], every))
     assert page.get_by_label("Find").input_value() in ("", "yu")
 
