@@ -26,9 +26,7 @@ from generate.training.vision_aided import FeatureDiscriminator
 
 PENALTY_WEIGHT = 10.0  # of the package's gradient penalty
 FEATURE_GAMMA = 1.0  # weight of the penalty on feature maps
-FEATURE_WEIGHT = (
-    1.0  # of the generator's loss on feature maps, beside that on pixels; 3 narrows variety (benchmarks/README.md)
-)
+FEATURE_WEIGHT = 1.0  # of the generator's loss on feature maps, beside that on pixels; 3 narrows variety (benchmarks/)
 
 
 def r3gan_backward(players: Players, real: Tensor, categories: Tensor | None, gamma: float, aided: bool) -> Tensor:
