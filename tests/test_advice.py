@@ -124,7 +124,8 @@ def test_curate_that_keeps_nothing_says_what_to_do_and_that_works(samples, tmp_p
 def paste(line: str, folder: Path, **more: str) -> str:
     """Run the line in a shell in the folder, as people do; return its output. Commands in `bin` beside the folder come first."""
     path = os.pathsep.join([str(folder.parent / "bin"), str(Path(sys.executable).parent), os.environ["PATH"]])
-    settings = os.environ | {"PATH": path, "PYTHONPATH": str(ROOT)} | more
+    inherited = {name: value for name, value in os.environ.items() if name not in ("MAKELEVEL", "MAKEFLAGS", "MFLAGS")}
+    settings = inherited | {"PATH": path, "PYTHONPATH": str(ROOT)} | more
     done = subprocess.run(["sh", "-c", line], cwd=folder, env=settings, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     return done.stdout

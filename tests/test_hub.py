@@ -195,12 +195,12 @@ def test_a_folder_of_any_name_is_a_repository_that_the_hub_accepts(tiny_run, tmp
     result = generate("export", tiny_run, tmp_path / folder, "--format", "hub")
     assert result.exit_code == 0, result.output
 
-    *_, repository, path = shlex.split(result.output.splitlines()[-1])
-    validate_repo_id(repository)
-    assert repository.startswith("OWNER/")
+    *_, name, path = shlex.split(result.output.splitlines()[-1])  # without an owner: in the account that is logged in
+    validate_repo_id(f"OWNER/{name}")
+    assert "/" not in name
     assert path == str(tmp_path / folder)
     card = (tmp_path / folder / "README.md").read_text()
-    assert f"sample hf:{repository} samples" in card
+    assert f"sample hf:OWNER/{name} samples" in card
     assert "with the owner of this repository for `OWNER`" in card
 
 
