@@ -37,12 +37,14 @@
       if (!memory.hasSeen(card)) return card;
     }
     const category = inCategory ? shown.category : "";
-    const pages = card.page.slice(0, -`${card.category}/${card.number}`.length);
+    if (!memory.unseen(card.release, category)) {
+      memory.forget(card.release, category); // all were seen: start over, but not with the one in sight
+      memory.remember(shown);
+    }
     const choice = memory.unseen(card.release, category);
-    if (choice) return ask(`${pages}${choice.category}/${choice.number}.json`);
-    memory.forget(card.release, category); // all were seen: start over
-    memory.remember(shown);
-    return card;
+    if (!choice) return card;
+    const releases = card.page.split("/").slice(0, -3).join("/"); // in a plain folder a page's address names its file
+    return ask(`${releases}/${card.release}/${choice.category}/${choice.number}.json`);
   }
 
   async function load(card) {
