@@ -20,9 +20,9 @@ from torch import Tensor
 
 from generate.model.saved import check_claims, load_saved, state_dicts
 from generate.model.stylegan2.arrays import Array
-from generate.model.stylegan2.layouts import STANDARD_FILTER
 from generate.model.stylegan2.network import Generator
 from generate.model.stylegan2.pickles import Refused
+from generate.model.stylegan2.published import STANDARD_FILTER
 from generate.model.stylegan2.weights import build_generator
 
 LAYOUT = "StyleGAN2 of rosinality"

@@ -66,7 +66,7 @@ def _shape(arrays: Arrays, name: str, dimensions: int) -> tuple[int, ...]:
 
 
 def build_generator(arrays: Arrays, clamp: float | None) -> Generator:
-    """Build the generator from arrays named as in `generate.model.stylegan2.layouts`, in eval mode on the CPU.
+    """Build the generator from arrays named as in `generate.model.stylegan2.published`, in eval mode on the CPU.
 
     Raises Refused for weights that are missing, unexpected, of the wrong shape or not finite.
     """
