@@ -57,8 +57,8 @@ def command(source: Path, data: Path, **options: Any) -> None:
 
     MODEL_OR_SAMPLES is a MODEL that `sample` takes, or a folder of pictures; DATA the prepared pictures.
     If samples are JPEG or WebP, the training pictures are encoded in the same way. Copies and duplicates are always
-    found with the features of `curate`. If both have the same categories, a classifier is fitted to the training
-    pictures and applied to the samples.
+    found with the features of `curate`. If both have the same categories, a model's samples are drawn as often of each as DATA
+    has pictures of it, and a classifier that is fitted to the training pictures is applied to the samples.
 
     \b
     Example:
@@ -106,15 +106,17 @@ def evaluate(
     from generate.measuring.curation import read_same_size
     from generate.measuring.evaluation import encode_like, encoding_of, measure
     from generate.measuring.extractors import load_extractor
-    from generate.model.drawing import draw_evenly
+    from generate.model.drawing import categories_of, draw_each
     from generate.model.opening import open_model
 
     where, known = choose_device(device), find_pictures(data)
+    categories = [category_of(path, data) for path in known]
     extractor = None if features == "lite0" else load_extractor(features, weights, where)
     if is_model(source):
         dest = dest or (source if source.is_dir() else source.parent) / "evaluation"
         model = open_model(source, where)
-        drawn, asked = draw_evenly(model, count or len(known), FIRST_SEED, truncation, precision)
+        asked = categories_of(model, count or len(known), categories)
+        drawn = draw_each(model, asked, FIRST_SEED, truncation, precision)
         how: dict[str, Any] = {"truncation": truncation, "encoded": None}
     else:
         dest = dest or beside(source, "-evaluation")
@@ -129,7 +131,6 @@ def evaluate(
     side = drawn[0].shape[1]
     real = [encode_like(picture, side, how["encoded"]) for picture in read_same_size(known, "training pictures")]
 
-    categories = [category_of(path, data) for path in known]
     counts = {"samples": len(drawn), "training": len(real)}
     found: dict[str, Any] = {"source": str(source), "data": str(data), **counts, "features": features, **how}
     write_text(dest / EVALUATION, json.dumps(found, indent=2) + "\n")  # before the plots, to mark the folder as ours

@@ -19,6 +19,7 @@ from safetensors.torch import save_file
 
 from generate.__main__ import main
 from generate.collecting.provenance import Row, write_table
+from generate.model.drawing import categories_of, draw_each
 from generate.model.generator import load_generator, save_generator
 from generate.model.networks import NetworkOptions, build_generator
 from generate.prepare import prepare
@@ -142,6 +143,17 @@ def test_categories_are_folders_and_part_of_the_row(conditional, tmp_path):
     rows = [json.loads(line) for line in (tmp_path / "all" / "samples.jsonl").read_text().splitlines()]
     assert [row["file"] for row in rows] == [f"{c}/{n:07d}.jpg" for c in ("cats", "dogs") for n in range(3)]
     assert rows[5]["category"] == "dogs"
+
+
+def test_a_model_is_measured_on_categories_as_frequent_as_in_the_pictures_it_is_compared_with(conditional):
+    model = load_generator(conditional)
+
+    asked = categories_of(model, 10, [*["dogs"] * 40, *["cats"] * 10])
+
+    assert (asked.count("cats"), asked.count("dogs")) == (2, 8)
+    assert len(draw_each(model, asked, first_seed=0)) == 10
+    for others in ([], [""], ["birds", "dogs"], ["dogs"]):
+        assert categories_of(model, 4, others) == ["cats", "dogs", "cats", "dogs"]
 
 
 def test_truncation_draws_towards_a_categorys_own_mean(conditional, tmp_path):

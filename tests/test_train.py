@@ -15,7 +15,7 @@ from dataclasses import replace
 import pytest
 import torch
 import torch._inductor.config
-from click import ClickException
+from click import BadParameter, ClickException
 from click.testing import CliRunner
 from PIL import Image
 from safetensors.torch import load_file
@@ -69,8 +69,9 @@ def test_a_log_shows_how_far_it_is(prepared, tmp_path, monkeypatch, capsys):
     assert re.search(r"8.00/12.0 .*, D=\d.*, r_t=", capsys.readouterr().err)
 
 
-def test_resumed_is_bit_for_bit_uninterrupted(prepared, tmp_path):
-    three = replace(OPTIONS, kimg=0.012, snapshot_kimg=0.004)
+@pytest.mark.parametrize("imle", [0.0, 1.0])
+def test_resumed_is_bit_for_bit_uninterrupted(prepared, tmp_path, imle):
+    three = replace(OPTIONS, kimg=0.012, snapshot_kimg=0.004, imle=imle)
     train(prepared, tmp_path / "whole", three, device="cpu")
     train(prepared, tmp_path / "parts", replace(three, kimg=0.004), device="cpu")
     train(prepared, tmp_path / "parts", three, device="cpu")
@@ -82,6 +83,22 @@ def test_resumed_is_bit_for_bit_uninterrupted(prepared, tmp_path):
     assert torch.equal(whole["rng"], parts["rng"])
     for name in ("generator", "discriminator", "ema", "critic"):
         assert all(torch.equal(whole[name][key], parts[name][key]) for key in whole[name])
+
+
+def test_the_pull_towards_pictures_can_begin_and_end_in_a_run(prepared, tmp_path):
+    for kimg, imle in ((0.004, 0.0), (0.008, 1.0), (0.012, 0.0)):
+        train(prepared, tmp_path / "run", replace(OPTIONS, kimg=kimg, imle=imle), device="cpu")
+
+    without, pulled, again = (
+        torch.load(path, weights_only=True) for path in sorted((tmp_path / "run").glob("snapshot-*"))
+    )
+    assert "nearest" not in without
+    assert "nearest" not in again
+    assert pulled["nearest"]["latents"].shape == (12, 16)
+    assert pulled["nearest"]["due"] == 4 + 5 * 12
+    with pytest.raises(BadParameter, match="for the r3gan discriminator"):
+        train(prepared, tmp_path / "other", replace(OPTIONS, discriminator="lightweight", imle=1.0), device="cpu")
+    assert not (tmp_path / "other").exists()
 
 
 def test_the_second_discriminator_begins_at_vision_kimg(prepared, tmp_path):
@@ -426,6 +443,7 @@ def test_two_processes_train_as_one_does(prepared, tmp_path, discriminator):
     command = ["train", prepared, *f"--discriminator {discriminator} --conditional --kimg 0.016".split()]
     command += "--batch-size 8 --accumulate 1 --snapshot-kimg 0.008 --augment flip --augment translation".split()
     command += "--latent-dim 16 --fmap-max 16 --attention 0 --precision fp32 --device cpu --vision-kimg 0".split()
+    command += ["--imle", "0.1"] if discriminator == "r3gan" else []
     one = [sys.executable, "-m", "generate", *command, tmp_path / "one"]
     two = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"]
     two += ["-m", "generate", *command, tmp_path / "two"]

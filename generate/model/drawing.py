@@ -111,21 +111,25 @@ def draw_batch(model: Model, batch: Work, batch_size: int, truncation: float, pr
     return model.draw([seed for _, seed in full], labels, truncation, precision)[: len(batch)]
 
 
-def draw_evenly(
-    model: Model, count: int, first_seed: int, truncation: float = 1.0, precision: str = "auto"
-) -> tuple[list[Tensor], list[str]]:
-    """Draw `count` pictures (3, H, W) from `first_seed` on, with equal numbers per category.
-
-    Also returns the category of each, "" for an unconditional model.
-    """
+def draw_each(
+    model: Model, categories: Sequence[str], first_seed: int, truncation: float = 1.0, precision: str = "auto"
+) -> list[Tensor]:
+    """Draw a picture (3, H, W) of each of `categories`, "" for an unconditional model, from consecutive seeds."""
     precision = choose_precision(precision, model.device)
     size = choose_batch_size(model, precision)
-    names = model.categories or ("",)
-    work = [(names[i % len(names)], first_seed + i) for i in range(count)]
+    work = [(category, first_seed + i) for i, category in enumerate(categories)]
     drawn: list[Tensor] = []
-    for start in tqdm(range(0, count, size), desc="sample", unit="batch", disable=None, leave=False):
+    for start in tqdm(range(0, len(work), size), desc="sample", unit="batch", disable=None, leave=False):
         drawn += as_rgb(draw_batch(model, work[start : start + size], size, truncation, precision))
-    return drawn, [category for category, _ in work]
+    return drawn
+
+
+def categories_of(model: Model, count: int, like: Sequence[str] = ()) -> list[str]:
+    """Return `count` of a model's categories, as frequent as in `like` if those are the model's, else equally frequent."""
+    if like and set(like) == set(model.categories):
+        return [sorted(like)[i * len(like) // count] for i in range(count)]
+    names = model.categories or ("",)
+    return [names[i % len(names)] for i in range(count)]
 
 
 def _missing(dest: Path, work: Work, size: int, format: str) -> Work:

@@ -19,7 +19,7 @@ import click
 from generate.figures import contact_sheet
 from generate.folders import atomic_folder, check_outside_data, content
 from generate.images import atomic_path, to_picture, write_text
-from generate.model.drawing import draw_evenly, file_name
+from generate.model.drawing import categories_of, draw_each, file_name
 from generate.model.family import Model
 from generate.model.portable import require_lightweight
 
@@ -57,7 +57,7 @@ def write_hub_folder(
         raise click.ClickException(
             f"{run} is of the lightweight_gan command: upload {model.made['checkpoint']} as model.pt, and its configuration as config.json."
         )
-    pictures, _ = draw_evenly(model, SHOWN, 0, precision="fp32")
+    pictures = draw_each(model, categories_of(model, SHOWN), 0, precision="fp32")
     with atomic_folder(dest) as folder:
         sheet = contact_sheet([to_picture(picture) for picture in pictures], COLUMNS)
         with atomic_path(folder / SHEET) as temporary:

@@ -24,6 +24,7 @@ class TrainOptions:
     burn_in_kimg: float = AUTO  # R3GAN's: length of its schedule
     width: int = AUTO  # R3GAN's: feature maps of the discriminator's first layer
     vision_kimg: float = AUTO  # R3GAN's: when a second discriminator begins, on features of a frozen EfficientNet-lite0
+    imle: float = 0.0  # R3GAN's: weight of a loss that pulls a sample towards each training picture
     gradient_penalty: bool = True  # lightweight's
     augment: tuple[str, ...] = ("auto",)
     augment_probability: float = AUTO

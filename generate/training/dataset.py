@@ -84,15 +84,16 @@ class Batches:
     def __init__(self, pictures: Pictures, labels: Tensor | None, size: int, device: torch.device) -> None:
         self.pictures, self.labels, self.size, self.device = pictures, labels, size, device
         self.order = torch.empty(0, dtype=torch.long)
+        self.chosen = self.order  # indices of this rank's rows of the last batch
 
     def draw(self) -> tuple[Tensor, Tensor | None]:
         while len(self.order) < self.size:
             self.order = torch.cat((self.order, torch.randperm(len(self.pictures))))
-        chosen, self.order = own_rows(self.order[: self.size]), self.order[self.size :]
-        batch = self.pictures[chosen].to(self.device).float() / 255
+        self.chosen, self.order = own_rows(self.order[: self.size]), self.order[self.size :]
+        batch = self.pictures[self.chosen].to(self.device).float() / 255
         if len(self.order) >= self.size:
             self.pictures.expect(own_rows(self.order[: self.size]))
-        labels = None if self.labels is None else self.labels[chosen].to(self.device)
+        labels = None if self.labels is None else self.labels[self.chosen].to(self.device)
         return batch.contiguous(memory_format=torch.channels_last), labels
 
 

@@ -28,6 +28,7 @@ from generate.training.augment import adapt
 from generate.training.averaging import ema_beta, estimate_statistics, update_average
 from generate.training.choices import DOWNLOAD, TrainOptions
 from generate.training.dataset import Batches, open_pictures, read_categories
+from generate.training.imle import Nearest, imle_backward
 from generate.training.options import DEFAULT, network_of, record, resolve
 from generate.training.players import Players, build
 from generate.training.pretrained import read_pretrained
@@ -87,6 +88,8 @@ def _train(data: Path, run: Path, options: TrainOptions, where: torch.device) ->
         options.augment_probability,
         parts.get("critic"),
     )
+    if options.imle:
+        parts["nearest"] = Nearest(len(pictures), options.latent_dim)
     optimizer_g, optimizer_d, ema = parts["optimizer_g"], parts["optimizer_d"], parts["ema"]
     judging = [parameter for parameter in players.discriminator.parameters() if parameter.requires_grad]
     step = 0
@@ -119,8 +122,13 @@ def _train(data: Path, run: Path, options: TrainOptions, where: torch.device) ->
                 planned = schedule(step * per_step, options.burn_in_kimg, options.gamma)
                 for optimizer in (optimizer_d, optimizer_g, parts["optimizer_c"]):
                     planned.apply(optimizer)
+                if options.imle and step * per_step >= parts["nearest"].due:
+                    parts["nearest"].assign(players, pictures, step * per_step)
                 for _ in range(options.accumulate):
-                    now += r3gan_backward(players, *batches.draw(), planned.gamma, aided) / options.accumulate
+                    real, labels_of_real = batches.draw()
+                    now += r3gan_backward(players, real, labels_of_real, planned.gamma, aided) / options.accumulate
+                    if options.imle:
+                        imle_backward(players, parts["nearest"].latents[batches.chosen], real, labels_of_real)
                     bar.update(options.batch_size)
                 finite = step_if_finite(optimizer_d)  # waits for the device
                 finite = step_if_finite(optimizer_g) and finite  # waits for the device

@@ -21,7 +21,7 @@ from generate.training.dataset import Pictures
 from generate.training.pretrained import Pretrained
 from generate.units import plural
 
-MAY_CHANGE = {"kimg", "hours", "snapshot_kimg", "keep", "patience", "compile"}  # when a run is resumed
+MAY_CHANGE = {"kimg", "hours", "snapshot_kimg", "keep", "patience", "compile", "imle"}  # when a run is resumed
 RECORD = "options.json"
 VISION_KIMG = 30.0  # from the start, the second discriminator is fooled by textures before there are shapes
 MIN_PICTURES = 2
@@ -69,6 +69,8 @@ def resolve(
             )
     if options.discriminator == "auto":
         options = replace(options, discriminator=known.get("discriminator", "r3gan"))
+    if options.imle and options.discriminator != "r3gan":
+        raise click.BadParameter("It is for the r3gan discriminator: leave one of the two out.", param_hint="--imle")
     defaults = defaults_of(options.discriminator, pictures.size, len(pictures)) | known
     if pretrained and pretrained.network.size == pictures.size:
         defaults["vision_kimg"] = 0.0

@@ -17,7 +17,11 @@ import torch
 from generate.images import atomic_path
 
 ECHO_S = 2.0  # torchrun forwards to its processes a signal that the terminal has already sent them
-NOT_BEFORE = {"critic", "optimizer_c"}  # not in snapshots of earlier versions; such a run continues with fresh ones
+NOT_BEFORE = {
+    "critic",
+    "optimizer_c",
+    "nearest",
+}  # may be missing: a run of an earlier version, or without --imle before
 
 
 def save_snapshot(
