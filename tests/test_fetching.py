@@ -121,12 +121,12 @@ def hub(model) -> Iterator[Any]:
 
 
 @pytest.fixture
-def run(tmp_path, hub):
-    """run(*command, **settings), in a process of its own, since the hub's address is read at import."""
+def python(tmp_path, hub):
+    """python(*arguments, **settings) in a process of its own, since the hub's address is read at import."""
 
-    def run(*command: str, **settings: str) -> subprocess.CompletedProcess[str]:
+    def python(*arguments: str, **settings: str) -> subprocess.CompletedProcess[str]:
         return subprocess.run(
-            [sys.executable, "-m", "generate", *command, "--device", "cpu"],
+            [sys.executable, *arguments],
             cwd=tmp_path,
             env=os.environ | environment(hub, str(tmp_path)) | {"PYTHONPATH": str(ROOT)} | settings,
             capture_output=True,
@@ -134,7 +134,13 @@ def run(tmp_path, hub):
             timeout=300,
         )
 
-    return run
+    return python
+
+
+@pytest.fixture
+def run(python):
+    """run(*command, **settings) runs one of our commands."""
+    return lambda *command, **settings: python("-m", "generate", *command, "--device", "cpu", **settings)
 
 
 @pytest.fixture
@@ -344,20 +350,14 @@ main(prog_name="python -m generate")
 
 
 @pytest.fixture
-def fetch(tmp_path, hub):
+def fetch(python):
     """fetch(name, timeouts, timeout_s, **settings): `sample` with limits of a test: 1 MB, so many timeouts of so many seconds."""
 
     def fetch(
         name: str, timeouts: float = 10, timeout_s: float = 30, **settings: str
     ) -> subprocess.CompletedProcess[str]:
-        return subprocess.run(
-            [sys.executable, "-c", LIMITED, str(timeouts), str(timeout_s), "sample", name, "samples", "--count", "2"],
-            cwd=tmp_path,
-            env=os.environ | environment(hub, str(tmp_path)) | {"PYTHONPATH": str(ROOT)} | settings,
-            capture_output=True,
-            text=True,
-            timeout=120,
-        )
+        command = ("sample", name, "samples", "--count", "2")
+        return python("-c", LIMITED, str(timeouts), str(timeout_s), *command, **settings)
 
     return fetch
 
