@@ -21,9 +21,8 @@ IMLE = replace(OPTIONS, imle=1.0, accumulate=1, batch_size=5)
 def players() -> Players:
     torch.manual_seed(0)
     parts = build(IMLE, NETWORK, torch.device("cpu"))
-    generator = parts[
-        "generator"
-    ].eval()  # batch norm of fixed statistics, so that a sample doesn't depend on its batch
+    generator = parts["generator"]
+    generator.eval()  # batch norm of fixed statistics, so that a sample doesn't depend on its batch
     torch.nn.init.normal_(generator.embed.weight)  # which starts at zero
     return Players(generator, parts["discriminator"], IMLE, torch.device("cpu"), LABELS, 0.0, parts["critic"])
 

@@ -17,11 +17,8 @@ import torch
 from generate.images import atomic_path
 
 ECHO_S = 2.0  # torchrun forwards to its processes a signal that the terminal has already sent them
-NOT_BEFORE = {
-    "critic",
-    "optimizer_c",
-    "nearest",
-}  # may be missing: a run of an earlier version, or without --imle before
+# May be missing in a snapshot: of an earlier version, or from before --imle was switched on. They start afresh.
+NOT_BEFORE = {"critic", "optimizer_c", "nearest"}
 
 
 def save_snapshot(
