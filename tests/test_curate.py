@@ -20,8 +20,8 @@ from generate.__main__ import main
 from generate.measuring.contact_sheet import write_sheet
 from generate.measuring.curation import Curated, Verdict, shares
 from generate.prepare import prepare
+from tests.browsing import BROWSERS, OPTIONS
 from tests.conftest import EMOJI
-from tests.test_browser import BROWSERS, OPTIONS
 
 HELD_OUT = 8  # of each category: the samples, which a very good generator might have drawn
 

@@ -25,8 +25,8 @@ from playwright.sync_api import Page, expect
 from generate.__main__ import main
 from generate.model.generator import save_generator
 from generate.model.networks import NetworkOptions, build_generator
+from tests.browsing import browser, open_page, serve, stop_time
 from tests.conftest import ROOT, wait_until
-from tests.test_browser import browser, open_page, serve, stop_time
 
 LEVELS = 2  # of 255, that the browser may differ by
 DEMO = ROOT / "demo" / "generator.safetensors"

@@ -14,6 +14,7 @@ from generate.model.networks import NetworkOptions, build_discriminator, build_g
 from generate.model.noise import draw_inputs, fixed_noise
 from generate.model.r3gan import build_r3gan, clamp_to_colours
 from generate.training.choices import TrainOptions
+from generate.training.imle import pull
 from generate.training.losses import discriminator_loss, generator_loss, relativistic_loss
 from generate.training.players import Players, build
 from generate.training.steps import r3gan_backward
@@ -26,20 +27,26 @@ OPTIONS = TrainOptions(
 )  # fmt: skip
 
 
-def test_r3gan_leaves_the_gradients_of_its_losses():
+@pytest.mark.parametrize("imle", [0.0, 0.5])
+def test_r3gan_leaves_the_gradients_of_its_losses(imle):
     """One pass for both networks gives what each network's own loss and backward pass give."""
     torch.manual_seed(0)
     parts = build(OPTIONS, NETWORK, torch.device("cpu"))
     generator, discriminator = parts["generator"], parts["discriminator"]
     generator.eval()  # batch norm of fixed statistics, so that a second pass is the same
-    players = Players(generator, discriminator, OPTIONS, torch.device("cpu"), torch.tensor([0, 1, 1]), 0.0)
+    options = replace(OPTIONS, imle=imle)
+    players = Players(
+        generator, discriminator, options, torch.device("cpu"), torch.tensor([0, 1, 1]), 0.0, parts["critic"]
+    )
     real, labels = torch.rand(3, 3, 32, 32), torch.tensor([0, 1, 1])
     latents = torch.randn(3, 8)
     noises = [torch.randn(3, 1, r, r) for r in (8, 16, 32)]
-    players.draw = lambda categories=None: (generator(latents, categories), categories)
+    players.draw = lambda categories=None, near=None: (generator(latents, categories), categories)
 
     with fixed_noise(generator, noises):
-        losses = r3gan_backward(players, real.clone(), labels, gamma=5.0, aided=False)
+        losses = r3gan_backward(
+            players, real.clone(), labels, gamma=5.0, aided=False, assigned=latents if imle else None
+        )
         fake = clamp_to_colours(generator(latents, labels))
     found = [p.grad for p in (*generator.parameters(), *discriminator.parameters())]
 
@@ -49,7 +56,8 @@ def test_r3gan_leaves_the_gradients_of_its_losses():
     penalty = sum((slope / 2).square().sum(dim=(1, 2, 3)).mean() for slope in slopes)  # of pictures from -1 to 1
     loss_d = softplus(on_fake - on_real).mean()
     loss_g = softplus(on_real.detach() - discriminator(fake, labels)).mean()
-    expected = [*torch.autograd.grad(loss_g / 2, list(generator.parameters()), allow_unused=True)]
+    loss_g_and_pull = loss_g + imle * pull(players, fake[::2], real[::2])
+    expected = [*torch.autograd.grad(loss_g_and_pull / 2, list(generator.parameters()), allow_unused=True)]
     expected += torch.autograd.grad((loss_d + 5 / 2 * penalty) / 2, list(discriminator.parameters()))
 
     assert losses[:2].tolist() == pytest.approx([loss_d.item(), loss_g.item()], rel=1e-5)

@@ -101,6 +101,17 @@ def test_the_pull_towards_pictures_can_begin_and_end_in_a_run(prepared, tmp_path
     assert not (tmp_path / "other").exists()
 
 
+def test_pictures_are_pulled_from_the_second_discriminators_beginning_on(prepared, tmp_path):
+    two = replace(OPTIONS, kimg=0.008, snapshot_kimg=0.004, vision_kimg=0.004, imle=1.0)
+    train(prepared, tmp_path / "run", two, device="cpu")
+
+    before, after = (
+        torch.load(path, weights_only=True)["nearest"] for path in sorted((tmp_path / "run").glob("snapshot-*"))
+    )
+    assert not before["latents"].any()
+    assert after["latents"].any(dim=1).all()
+
+
 def test_the_second_discriminator_begins_at_vision_kimg(prepared, tmp_path):
     three = replace(OPTIONS, kimg=0.012, snapshot_kimg=0.004, vision_kimg=0.008)
     train(prepared, tmp_path / "run", three, device="cpu")

@@ -2,12 +2,14 @@
 
     nearest = Nearest(len(pictures), latent_dim=128)
     nearest.assign(players, pictures, shown=0)
-    imle_backward(players, nearest.latents[chosen], real, categories)
+    loss = pull(players, fake, real)  # fake drawn near nearest.latents[chosen], real = pictures[chosen]
 
 A discriminator is content with a few kinds of convincing pictures. Implicit maximum likelihood estimation (Li & Malik, "Implicit
 Maximum Likelihood Estimation", 2018) asks the opposite: that each real picture has a sample near it. Both together are the
 "Inclusive GAN" of Yu et al. (ECCV 2020). Every few epochs, each picture gets a latent of its own from a pool of new
-random ones, the one whose sample is nearest. Until the next time, the loss pulls that sample towards the picture.
+random ones, the one whose sample is nearest. Until the next time, half of each batch is drawn near the latents of the batch's
+real pictures. The discriminators judge that half as any other, and the loss pulls it to these pictures. They are compared
+in feature maps, since a distance in pixels blurs.
 """
 
 from __future__ import annotations
@@ -18,16 +20,13 @@ from scipy.optimize import linear_sum_assignment
 from torch import Tensor, nn
 
 from generate.model.noise import draw_inputs, fixed_noise
-from generate.model.r3gan import clamp_to_colours
-from generate.ranks import own_rows
 from generate.training.dataset import Pictures
 from generate.training.players import Players
 
 EPOCHS = 5  # between two assignments
 POOL = 4  # latents that are drawn for each picture
 CHUNK = 1024  # pictures that are assigned at a time, which bounds time and memory
-LATENT_NOISE = 0.1  # standard deviation, so that a neighbourhood of each latent is trained
-PIXELS, FEATURES = 1000.0, 2.0  # weights; with them the gradient at the pictures is about half as large as R3GAN's
+WEIGHT = 4.0  # the generator's gradient is then about half as large as that of the feature discriminator
 ELSEWHERE = 1e6  # the distance between pictures of different categories
 
 
@@ -54,23 +53,16 @@ class Nearest(nn.Module):
             total = torch.stack([each / each.mean() for each in apart]).sum(dim=0).cpu()
             if labels is not None:
                 total += ELSEWHERE * (labels[: len(chunk), None] != labels)
-            _, chosen = linear_sum_assignment(total.numpy())
+            _, chosen = linear_sum_assignment(total.nan_to_num(ELSEWHERE).numpy())  # of a generator that diverged
             self.latents[chunk] = latents[chosen]
         self.due.fill_(shown + EPOCHS * len(pictures))
 
 
-def imle_backward(players: Players, latents: Tensor, real: Tensor, categories: Tensor | None) -> None:
-    """Accumulate the generator's gradients towards the real pictures (N, C, H, W) from their assigned latents (N, latent_dim)."""
-    options = players.options
-    noise = own_rows(torch.randn(options.batch_size, options.latent_dim)).to(players.device)
-    with players.autocast():
-        drawn = players.generator(latents.to(players.device) + LATENT_NOISE * noise, categories)
-    fake, real = clamp_to_colours(drawn.float()), real.detach()
-    pixels = F.l1_loss(fake, real) + F.l1_loss(F.avg_pool2d(fake, 4), F.avg_pool2d(real, 4))
+def pull(players: Players, fake: Tensor, real: Tensor) -> Tensor:
+    """The loss of generated pictures (N, C, H, W), 0..1: the mean distance of their feature maps from those of the real ones."""
     with torch.no_grad():
         wanted = _maps(players, real)
-    features = torch.stack([F.l1_loss(x, y) for x, y in zip(_maps(players, fake), wanted, strict=True)]).sum()
-    (options.imle * (PIXELS * pixels + FEATURES * features) / options.accumulate).backward()  # type: ignore[no-untyped-call]
+    return WEIGHT * torch.stack([F.l1_loss(x, y) for x, y in zip(_maps(players, fake), wanted, strict=True)]).sum()
 
 
 def _maps(players: Players, pictures: Tensor) -> list[Tensor]:

@@ -28,7 +28,7 @@ from generate.training.augment import adapt
 from generate.training.averaging import ema_beta, estimate_statistics, update_average
 from generate.training.choices import DOWNLOAD, TrainOptions
 from generate.training.dataset import Batches, open_pictures, read_categories
-from generate.training.imle import Nearest, imle_backward
+from generate.training.imle import Nearest
 from generate.training.options import DEFAULT, network_of, record, resolve
 from generate.training.players import Players, build
 from generate.training.pretrained import read_pretrained
@@ -122,13 +122,15 @@ def _train(data: Path, run: Path, options: TrainOptions, where: torch.device) ->
                 planned = schedule(step * per_step, options.burn_in_kimg, options.gamma)
                 for optimizer in (optimizer_d, optimizer_g, parts["optimizer_c"]):
                     planned.apply(optimizer)
-                if options.imle and step * per_step >= parts["nearest"].due:
+                pulled = options.imle > 0 and aided
+                if pulled and step * per_step >= parts["nearest"].due:
                     parts["nearest"].assign(players, pictures, step * per_step)
                 for _ in range(options.accumulate):
-                    real, labels_of_real = batches.draw()
-                    now += r3gan_backward(players, real, labels_of_real, planned.gamma, aided) / options.accumulate
-                    if options.imle:
-                        imle_backward(players, parts["nearest"].latents[batches.chosen], real, labels_of_real)
+                    real, its_labels = batches.draw()
+                    assigned = parts["nearest"].latents[batches.chosen] if pulled else None
+                    now += (
+                        r3gan_backward(players, real, its_labels, planned.gamma, aided, assigned) / options.accumulate
+                    )
                     bar.update(options.batch_size)
                 finite = step_if_finite(optimizer_d)  # waits for the device
                 finite = step_if_finite(optimizer_g) and finite  # waits for the device

@@ -13,7 +13,6 @@ from generate.model.r3gan import build_r3gan
 from generate.ranks import world
 from generate.training.choices import TrainOptions
 from generate.training.dataset import Pictures
-from generate.training.imle import imle_backward
 from generate.training.players import Players, build
 from generate.training.steps import discriminator_backward, generator_backward, r3gan_backward
 from generate.units import plural
@@ -68,9 +67,9 @@ def measure_pace(options: TrainOptions, network: NetworkOptions, pictures: Pictu
 def _train_on(players: Players, real: torch.Tensor, labels: torch.Tensor | None) -> None:
     if players.options.discriminator == "r3gan":
         options = players.options
-        r3gan_backward(players, real, labels, options.gamma, aided=options.vision_kimg < options.kimg)
-        if options.imle:
-            imle_backward(players, torch.randn(options.batch_size, options.latent_dim), real, labels)
+        aided = options.vision_kimg < options.kimg
+        assigned = torch.randn(options.batch_size, options.latent_dim) if options.imle and aided else None
+        r3gan_backward(players, real, labels, options.gamma, aided, assigned)
     else:  # without the penalty, which doubles the time of every fourth step
         discriminator_backward(players, real, labels, False)
         generator_backward(players)

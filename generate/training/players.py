@@ -17,6 +17,8 @@ from generate.training.augment import augment
 from generate.training.choices import TrainOptions
 from generate.training.vision_aided import FeatureDiscriminator
 
+NEARBY = 0.1  # standard deviation around a given latent, so that its neighbourhood is trained
+
 
 @dataclass
 class Players:
@@ -33,12 +35,17 @@ class Players:
     def autocast(self) -> contextlib.AbstractContextManager[Any]:
         return torch.autocast(self.device.type, torch.bfloat16, enabled=self.options.precision == "bf16")
 
-    def draw(self, categories: Tensor | None = None) -> tuple[Tensor, Tensor | None]:
-        """Draw a batch of generated pictures; return them and their categories, by default as frequent as in the real ones."""
+    def draw(self, categories: Tensor | None = None, near: Tensor | None = None) -> tuple[Tensor, Tensor | None]:
+        """Draw a batch of generated pictures; return them and their categories, by default as frequent as in the real ones.
+
+        If latents `near` (N, latent_dim) are given, every second picture is drawn near its own.
+        """
         batch = self.options.batch_size
         if categories is None and self.labels is not None:
             categories = own_rows(self.labels[torch.randint(len(self.labels), (batch,))]).to(self.device)
         latents = own_rows(torch.randn(batch, self.options.latent_dim)).to(self.device)
+        if near is not None:
+            latents[::2] = near[::2].to(self.device) + NEARBY * latents[::2]
         return self.generator(latents, categories), categories
 
     def augmented(self, pictures: Tensor) -> Tensor:

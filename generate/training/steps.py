@@ -13,6 +13,7 @@ import torch
 from torch import Tensor
 
 from generate.model.r3gan import clamp_to_colours
+from generate.training.imle import pull
 from generate.training.losses import (
     discriminator_loss,
     generator_loss,
@@ -29,10 +30,19 @@ FEATURE_GAMMA = 1.0  # weight of the penalty on feature maps
 FEATURE_WEIGHT = 1.0  # of the generator's loss on feature maps, beside that on pixels; 3 narrows variety (benchmarks/)
 
 
-def r3gan_backward(players: Players, real: Tensor, categories: Tensor | None, gamma: float, aided: bool) -> Tensor:
+def r3gan_backward(
+    players: Players,
+    real: Tensor,
+    categories: Tensor | None,
+    gamma: float,
+    aided: bool,
+    assigned: Tensor | None = None,
+) -> Tensor:
     """Accumulate R3GAN's gradients of a batch in both networks; return (loss_d, loss_g, r_t).
 
-    If `aided`, also accumulate those of the feature discriminator, and add its gradient to the generator's.
+    If `aided`, also accumulate those of the feature discriminator, and add its gradient to the generator's. If the latents
+    `assigned` to the real pictures are given, (N, latent_dim), half of the generated ones are drawn near them and pulled to these
+    pictures (imle.py).
 
     The penalty needs the gradient of the logits with respect to the generated pictures anyway. By the chain rule, the
     generator's gradient is that gradient times the derivative of the loss, so the generator needs no second pass through
@@ -40,8 +50,11 @@ def r3gan_backward(players: Players, real: Tensor, categories: Tensor | None, ga
     its category.
     """
     with players.autocast():
-        fake, _ = players.draw(categories)
-    shown = players.augmented(clamp_to_colours(fake.float()))
+        drawn, _ = players.draw(categories, assigned)
+    fake = clamp_to_colours(drawn.float())
+    accumulate = players.options.accumulate
+    losses = [] if assigned is None else [players.options.imle / accumulate * pull(players, fake[::2], real[::2])]
+    shown = players.augmented(fake)
     generated = shown.detach().requires_grad_()
     real = players.augmented(real).requires_grad_()
     with players.autocast():
@@ -49,7 +62,6 @@ def r3gan_backward(players: Players, real: Tensor, categories: Tensor | None, ga
     slope_real, slope_fake = torch.autograd.grad(on_real.sum() + on_fake.sum(), (real, generated), create_graph=True)
     loss_d = relativistic_loss(on_real, on_fake)
     penalty = squared_slopes(slope_real) + squared_slopes(slope_fake)
-    accumulate = players.options.accumulate
     ((loss_d + gamma / 2 * penalty) / accumulate).backward()  # type: ignore[no-untyped-call]
 
     margin = (on_fake - on_real).detach().requires_grad_()
@@ -59,7 +71,7 @@ def r3gan_backward(players: Players, real: Tensor, categories: Tensor | None, ga
     if aided:
         assert players.critic is not None
         slope = slope + feature_backward(players, players.critic, real.detach(), generated, categories)
-    shown.backward(slope)  # type: ignore[no-untyped-call]
+    torch.autograd.backward([shown, *losses], [slope, *(torch.ones_like(loss) for loss in losses)])
     return torch.stack((loss_d.detach(), loss_g.detach(), -margin.detach().sign().mean()))
 
 
