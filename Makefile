@@ -39,8 +39,8 @@ bench: .venv/all  ## measure against peers; prints ratios (see benchmarks/README
 
 demo: .venv/all  ## draw demo/bucket from demo/generator.safetensors again: with AVX-512 the same bytes
 	rm -rf demo/new && mkdir demo/new
-	OMP_NUM_THREADS=1 SOURCE_DATE_EPOCH=1795564800 $(BIN)/python -m generate refill demo/generator.safetensors demo/new --count 384 \
-		--live --real demo/real --truncation 0.85 --precision fp32 --device cpu --title "This Emoji Does Not Exist" \
+	OMP_NUM_THREADS=1 SOURCE_DATE_EPOCH=1795910400 $(BIN)/python -m generate refill demo/generator.safetensors demo/new --count 384 \
+		--live --real demo/real --precision fp32 --device cpu --title "This Emoji Does Not Exist" \
 		--description "Emoji faces, people and flags that a small neural network made up."
 	rm -rf demo/bucket && mv demo/new demo/bucket
 

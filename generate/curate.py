@@ -55,7 +55,7 @@ class Names(click.ParamType[list[str]]):
     show_default=True,
     help="equal: the same number from each category. proportional: as in SAMPLES.",
 )
-@click.option("--reject", type=Names(), help="File that lists pictures to drop; the next best replace them.")
+@click.option("--reject", type=Names(), help="File that lists pictures to drop; the next ones replace them.")
 @click.option("--keep-list", type=Names(), help="File that lists exactly the pictures to keep.")
 @device_option
 def command(
@@ -73,8 +73,8 @@ def command(
     """Drop copies, failures and near-duplicates among samples.
 
     Drops copies of training pictures, then the least realistic and all that look like noise beside the training pictures,
-    then near-duplicates of better ones. Fills each
-    category's share with the most realistic of the rest, and copies them to DEST; SAMPLES is not changed.
+    then near-duplicates of better ones. Fills each category's share with the most realistic of the rest (without --train, which
+    tells realistic from merely common ones, in the order of their names), and copies them to DEST; SAMPLES is not changed.
     DEST/curation.csv gives the verdict on each picture and the reason. Open DEST/contact-sheet.html in a browser to
     choose by hand, and save the list for --reject or --keep-list.
 

@@ -33,7 +33,7 @@ from generate.units import Categories, Duration
 @truncation_option
 @training_option
 @click.option(
-    "--curate/--no-curate", default=True, show_default=True, help="Draw 1.5 times COUNT and publish the best."
+    "--curate/--no-curate", default=True, show_default=True, help="Draw 1.5 times COUNT and leave out the bad ones."
 )
 @click.option(
     "--recognise",

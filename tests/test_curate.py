@@ -183,6 +183,27 @@ def test_without_training_pictures_it_says_that_copies_were_not_looked_for(folde
     assert table(tmp_path / "chosen")["food/0000101.jpg"]["reason"] == "unrealistic"
 
 
+def test_the_most_realistic_are_kept_and_without_training_pictures_the_first(folders, tmp_path):
+    """Beside other samples alone, the most realistic would be the commonest."""
+    samples, training = folders
+    curate(samples, tmp_path / "best", training, "--keep", 6)
+    curate(samples, tmp_path / "first", None, "--keep", 6)
+
+    best, first = (
+        [
+            (name, float(row["realism"]), not row["reason"])
+            for name, row in table(tmp_path / dest).items()
+            if row["reason"] in ("", "no room")
+        ]
+        for dest in ("best", "first")
+    )
+    for category in {name.split("/")[0] for name, _, _ in best}:
+        its = sorted((row for row in best if row[0].startswith(category)), key=lambda row: -row[1])
+        assert [keeps for *_, keeps in its] == [True] * 2 + [False] * (len(its) - 2)
+        its = sorted(row for row in first if row[0].startswith(category))
+        assert [keeps for *_, keeps in its] == [True] * 2 + [False] * (len(its) - 2)
+
+
 def test_chosen_pictures_can_be_published(curated, tmp_path):
     (tmp_path / "bucket").mkdir()
 

@@ -75,8 +75,8 @@ def curate_folder(
     """Copy the best `keep` pictures of `samples` to `dest`, with their rows and scores, and write dest/curation.csv.
 
     Rejects the names in `reject`, then copies of training pictures, then the `worst` share by realism and all that look like
-    noise beside the training pictures, then near-duplicates of better ones. Each category keeps its share of the rest, best
-    first. With a `keep_list`, exactly those pictures are kept. Raises click.ClickException for unusable folders.
+    noise beside the training pictures, then near-duplicates of better ones. Each category keeps its share of the rest, the most
+    realistic first; without training pictures in the order of their names, see `choose`. With a `keep_list`, exactly those pictures are kept. Raises click.ClickException for unusable folders.
     """
     paths = find_pictures(samples)
     names = [path.relative_to(samples).as_posix() for path in paths]
@@ -110,7 +110,7 @@ def curate_folder(
     )
     resembles = resemblance(drawn, trained) if trained else None
     floor = resembles.floor if resembles and not resembles.too_far else 0.0  # where all is noise, none is worth saving
-    order = choose(verdicts, drawn, limit=limit, keep=keep, worst=worst, floor=floor, mix=mix, reject=reject, keep_list=keep_list)  # fmt: skip
+    order = choose(verdicts, drawn, limit=limit, keep=keep, worst=worst, floor=floor, mix=mix, best_first=trained is not None, reject=reject, keep_list=keep_list)  # fmt: skip
     damaged = [
         Verdict(name, category_of(path, samples), kept=False, reason=DAMAGED, note=bad[path])
         for name, path in zip(names, paths, strict=True)
@@ -186,12 +186,14 @@ def choose(
     worst: float = 0.1,
     floor: float = 0.0,
     mix: str = "equal",
+    best_first: bool = True,
     reject: Collection[str] = (),
     keep_list: Collection[str] | None = None,
 ) -> list[Verdict]:
     """Return the verdicts with `kept` and `reason` decided. A keep list overrules everything else.
 
-    Drops the `worst` share, and more if more are less realistic than `floor`; with `worst` 0 none.
+    Drops the `worst` share, and more if more are less realistic than `floor`; with `worst` 0 none. `best_first` prefers the
+    most realistic of the rest; without training pictures those would be the commonest, and variety would be lost.
     """
     if keep_list is not None:
         return [v if v.file in keep_list else replace(v, kept=False, reason=NOT_LISTED) for v in verdicts]
@@ -212,7 +214,7 @@ def choose(
     for row, first in find_repeats(drawn, limit, [row for row in best if found[row].kept]).items():
         if found[row].kept:
             drop(row, DUPLICATE, found[first].file)
-    left = [row for row in best if found[row].kept]
+    left = [row for row in (best if best_first else sorted(best)) if found[row].kept]
     room = shares(Counter(found[row].category for row in left), keep, mix)
     for row in left:
         category = found[row].category
