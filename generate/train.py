@@ -64,7 +64,8 @@ def own(name: str, help: str, type: Any = None, **attributes: Any) -> Option:
 @auto("--burn-in-kimg", POSITIVE, "r3gan: kimg until gamma falls to a tenth and the learning rate to a quarter.", "300")
 @auto("--vision-kimg", Number(0), "r3gan: when a second discriminator begins, on features of EfficientNet-lite0; "
       "a number above --kimg leaves it out.", "30; 0 with --from")  # fmt: skip
-@own("--imle", "r3gan: weight of a loss that pulls a sample towards each training picture, for variety (IMLE); 1 is strong.",
+@own("--imle", "r3gan: weight of a loss that pulls a sample towards each training picture (IMLE), for variety; try 1. "
+     "It begins at --vision-kimg.",
      Number(0))  # fmt: skip
 @own("--gradient-penalty/--no-gradient-penalty", "lightweight: apply the gradient penalty every fourth step.")
 @click.option("--adaptive", is_flag=True, help="lightweight: adapt --augment-probability to overfitting (ADA).")

@@ -217,9 +217,9 @@ def test_noise_does_not_go_live_unless_told(trained, tmp_path):
 
 def test_a_category_of_noise_does_not_go_live_unless_told(demo, tmp_path):
     learned = load_generator(demo / "generator.safetensors")
-    torch.manual_seed(0)
+    torch.manual_seed(2)  # a direction in which flags dissolve; in many they turn into people
     with torch.no_grad():
-        learned.generator.embed.weight[1] += 2 * torch.randn(128)
+        learned.generator.embed.weight[1] += 20 * torch.randn(128)
     save_generator(demo / "generator.safetensors", learned.generator, learned.network, {"kimg": 57})
     prepare(ROOT / "demo" / "real", tmp_path / "prepared", size=128)
     told = ("--curate", "--count", "8", "--train", str(tmp_path / "prepared"))
