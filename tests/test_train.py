@@ -98,6 +98,8 @@ def test_the_pull_towards_pictures_can_begin_and_end_in_a_run(prepared, tmp_path
     assert pulled["nearest"]["due"] == 4 + 5 * 12
     with pytest.raises(BadParameter, match="for the r3gan discriminator"):
         train(prepared, tmp_path / "other", replace(OPTIONS, discriminator="lightweight", imle=1.0), device="cpu")
+    with pytest.raises(BadParameter, match="begins at --vision-kimg 30, after the run's 20 kimg"):
+        train(prepared, tmp_path / "other", replace(OPTIONS, kimg=20, vision_kimg=30.0, imle=1.0), device="cpu")
     assert not (tmp_path / "other").exists()
 
 

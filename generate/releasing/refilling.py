@@ -80,7 +80,7 @@ def refill(
 ) -> Published:
     """Draw `count` new pictures from the run's generator and publish them as the bucket's live release.
 
-    `curate` draws OVERSAMPLE times as many and publishes the best: fewer than `count` if fewer are good, none if fewer than
+    `curate` draws OVERSAMPLE times as many and leaves out the bad ones: fewer than `count` if fewer are good, none if fewer than
     half are. It drops copies of the `training` pictures, and categories that are poor or mode-collapsed. `categories` lists
     the categories to draw, or is their number, sampled with `seed`. `recognise` sorts pictures into the categories they are
     recognised as. `live` adds the generator to the release (default: as in the live release). The game uses real pictures
@@ -160,7 +160,7 @@ def _samples_folder(home: Path, model: Model, what: str, truncation: float, prec
 
 
 def _curate(samples: Path, count: int, training: Path | None, device: str, yes: bool) -> Path:
-    """Curate the best `count` samples into a folder. Raises click.ClickException if too few are good."""
+    """Curate `count` samples into a folder. Raises click.ClickException if too few are good."""
     chosen = samples.with_name(f"{samples.name}-chosen")
     curated = curate_folder(samples, chosen, keep=count, training=training, device=device)
     click.echo(f"Curated: {curated.summary()}.")

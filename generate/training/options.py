@@ -75,7 +75,13 @@ def resolve(
     if pretrained and pretrained.network.size == pictures.size:
         defaults["vision_kimg"] = 0.0
     chosen = {name: value for name, value in defaults.items() if getattr(options, name) in UNSET}
-    return replace(options, precision=choose_precision(options.precision, device), **chosen)
+    resolved = replace(options, precision=choose_precision(options.precision, device), **chosen)
+    if resolved.imle and resolved.vision_kimg >= resolved.kimg:
+        raise click.BadParameter(
+            f"It begins at --vision-kimg {resolved.vision_kimg:g}, after the run's {resolved.kimg:g} kimg: lower that one, or leave it out.",
+            param_hint="--imle",
+        )
+    return resolved
 
 
 def record(
